@@ -1,0 +1,138 @@
+/* One simulation: arrivals through a router into pools of replicas, to numbers.
+ *
+ * A simulation is a value: no globals, any number run side by side. Requests flow left to right and
+ * are counted once: arrived = completed + rejected + in_flight, always. Memory is bounded by what
+ * is in flight. The same spec gives the same result, bit for bit, also stepwise. */
+#ifndef TOKENYARD_MODELS_FLEET_SIMULATION_H
+#define TOKENYARD_MODELS_FLEET_SIMULATION_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "models/engine/engine.h"
+#include "models/fleet/router.h"
+#include "sim/error.h"
+#include "sim/histogram.h"
+#include "workloads/source.h"
+
+#define REQUEST_CLASSES_MAX 64
+
+/* First rule that matches names the request's class; the last rule should match all. */
+struct class_rule {
+    const char *name;
+    int64_t stream; /* only requests of this workload stream; -1: any */
+    uint32_t prompt_min_tok, prompt_max_tok, output_min_tok, output_max_tok; /* inclusive */
+};
+
+/* A bound on a latency of one class (or all): at least `percentile` of its requests must keep it.
+ */
+struct slo_rule {
+    int64_t class_index;          /* -1: every class */
+    double ttft_s, tpot_s, e2e_s; /* NaN: not bounded. All that are given must be kept. */
+    double percentile;            /* 0..100 */
+};
+
+struct pool_spec {
+    const char *name;
+    const struct engine_config *engine; /* policy, limits, KV blocks, step time */
+    uint32_t replicas;
+    double usd_per_hour;   /* of one replica, while it exists */
+    double weight;         /* relative capacity that least-outstanding routers divide by */
+    double busy_w, idle_w; /* electrical power of one replica */
+};
+
+/* What one ended request looked like. Times in seconds; NaN where they do not apply (rejected). */
+struct request_record {
+    double arrival_s, queue_s, ttft_s, tpot_s, e2e_s;
+    uint32_t prompt_tok, output_tok, class_index, pool, replica, preemptions;
+    bool rejected;
+};
+
+/* State of one pool at a sample time. */
+struct pool_sample {
+    uint32_t waiting, running;
+    double kv_used; /* share of the pool's KV blocks */
+    double power_w; /* mean over the interval since the last sample */
+    double busy;    /* share of the interval that its replicas were iterating */
+};
+
+/* One engine iteration, or a run of k equal-batch ones (fast-forward), of one replica. */
+struct iteration_span {
+    uint32_t pool, replica;
+    double start_s, end_s;
+    uint64_t iterations;
+    uint32_t decodes;     /* sequences that decode */
+    uint32_t prefill_tok; /* prompt tokens processed */
+};
+
+/* All optional; NULL costs nothing. */
+struct simulation_observer {
+    void *context;
+    void (*request)(void *context, const struct request_record *record);
+    void (*sample)(void *context, double time_s, const struct pool_sample *pools, size_t count);
+    void (*span)(void *context, const struct iteration_span *span);
+    /* Called every few thousand events; false stops the simulation, which then reports what it has.
+     */
+    bool (*proceed)(void *context, double time_s, uint64_t completed);
+};
+
+struct simulation_spec {
+    struct source *source;
+    const struct pool_spec *pools;
+    size_t pool_count;
+    const struct router_config *router;
+    const struct class_rule *classes;
+    size_t class_count; /* 1..REQUEST_CLASSES_MAX */
+    const struct slo_rule *slos;
+    size_t slo_count;
+    uint64_t seed, replication;
+    double horizon_s;         /* stop here; INFINITY: when all requests have ended */
+    double warmup_s;          /* requests that arrive before it are simulated, not measured */
+    double sample_interval_s; /* of observer.sample; adapts nothing by itself */
+    bool stepwise;            /* simulate every iteration: the oracle of fast-forward */
+    struct simulation_observer observer;
+};
+
+struct latency_set {
+    struct histogram ttft, tpot, e2e, queue;
+    uint64_t completed, rejected; /* measured ones */
+    uint64_t prompt_tok, output_tok;
+    uint64_t slo_met; /* completed requests that kept every bound that applies to them */
+};
+
+struct slo_result {
+    uint64_t requests, met; /* measured requests it applies to (rejected ones count as missed) */
+    bool kept;              /* met / requests >= percentile; true when there are none */
+};
+
+struct pool_result {
+    uint64_t arrived, completed, rejected, in_flight, preemptions, iterations;
+    uint64_t prompt_tok, output_tok; /* of completed requests */
+    uint64_t prefill_tok;            /* computed, recomputation included */
+    double busy_s;                   /* summed over replicas */
+    double mean_batch;               /* sequences per iteration, weighted by time, while busy */
+    double peak_kv;                  /* largest share of one replica's KV blocks in use */
+    uint64_t kv_blocks;              /* of one replica */
+    double cost_usd;
+    double energy_j;
+    struct histogram itl;
+};
+
+struct simulation_result {
+    uint64_t arrived, completed, rejected, in_flight, skipped;
+    bool interrupted;             /* the observer stopped it */
+    double end_s;                 /* simulated time at the end */
+    double measured_s;            /* end_s - warmup_s */
+    struct latency_set *by_class; /* class_count of them */
+    struct pool_result *pools;    /* pool_count of them */
+    struct slo_result *slos;      /* slo_count of them */
+    uint64_t events, iterations;
+};
+
+/* On success fills result, which the caller frees with simulation_result_free. */
+bool simulation_run(const struct simulation_spec *spec, struct simulation_result *result,
+                    struct error *error);
+void simulation_result_free(struct simulation_result *result);
+
+#endif

@@ -1,0 +1,80 @@
+/* GPUs, and the instances that clouds rent them in: facts, with their source.
+ *
+ * Read from models/catalog/gpus.json and instances.json. A scenario may add or override entries.
+ * All rates are per GPU and for dense arithmetic. Everything is owned by the arena given to
+ * hardware_read. */
+#ifndef TOKENYARD_MODELS_HARDWARE_HARDWARE_H
+#define TOKENYARD_MODELS_HARDWARE_HARDWARE_H
+
+#include <stddef.h>
+
+#include "sim/config.h"
+
+enum precision {
+    PRECISION_BF16, /* any 16-bit float: FP16 where a GPU has no BF16 */
+    PRECISION_FP8,
+    PRECISION_INT8,
+    PRECISION_INT4, /* weight-only as a rule */
+    PRECISION_FP4,
+    PRECISION_COUNT
+};
+
+extern const char *const precision_names[];       /* "bf16", "fp8", ...; ends with NULL */
+double precision_bytes(enum precision precision); /* bytes per element: 2, 1, 1, 0.5, 0.5 */
+
+struct gpu {
+    const char *name; /* "H100-SXM" */
+    const char *doc;
+    double memory_gib;     /* usable by processes, GiB */
+    double bandwidth_gb_s; /* memory bandwidth, datasheet, 1e9 bytes/s */
+    /* Dense peak rates, 1e12 operations/s; NaN where the GPU cannot. */
+    double bf16_tflops, fp8_tflops, int8_tops, fp4_tflops;
+    double link_gb_s;       /* to GPUs of the same node, one way per GPU, 1e9 bytes/s */
+    double node_link_gb_s;  /* to other nodes, one way per GPU */
+    double link_latency_us; /* of one small all-reduce or send within the node */
+    double node_link_latency_us;
+    int64_t gpus_per_node;
+    double tdp_w, idle_w;
+    /* What fraction of the peak large kernels reach. */
+    double gemm_efficiency, bandwidth_efficiency, link_efficiency;
+    const char *known; /* "measured ceilings" or "datasheet only": how well the above is known */
+    const char *source;
+};
+
+struct instance {
+    const char *name;     /* "p5.48xlarge" */
+    const char *provider; /* "AWS" */
+    const char *region;
+    const char *gpu; /* name of a struct gpu */
+    int64_t gpus;
+    double usd_per_hour; /* on demand */
+    const char *as_of;   /* date of the price */
+    const char *source;
+};
+
+struct hardware {
+    struct gpu *gpus;
+    size_t gpu_count;
+    struct instance *instances;
+    size_t instance_count;
+};
+
+extern const struct config_type gpu_config_type;      /* struct gpu */
+extern const struct config_type instance_config_type; /* struct instance */
+
+/* Reads <folder>/gpus.json and <folder>/instances.json; NULL on error (unknown GPU of an instance,
+ * duplicate names, impossible facts). */
+struct hardware *hardware_read(const char *folder, struct arena *arena, struct error *error);
+
+/* NULL when unknown; names compare without case. *nearest (may be NULL): a close name for a hint,
+ * or NULL. */
+const struct gpu *hardware_gpu(const struct hardware *hardware, const char *name,
+                               const char **nearest);
+const struct instance *hardware_instance(const struct hardware *hardware, const char *name,
+                                         const char **nearest);
+
+/* Peak operations per second for a GEMM whose weights have this precision: the rate of that format,
+ * or of BF16 where the GPU has none for it (weights are then only stored smaller). Operations/s. */
+double gpu_peak_ops(const struct gpu *gpu, enum precision precision);
+
+#endif

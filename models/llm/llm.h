@@ -1,0 +1,53 @@
+/* Architectures of language models, read from Hugging Face config.json files as they are.
+ *
+ * Understood: Llama, Mistral, Qwen 2/3, Gemma, Phi-3, Mixtral, Qwen MoE, DeepSeek V2/V3 (MLA),
+ * GPT-OSS, OPT, GPT-2/BLOOM style and anything that uses the same keys; an unknown model_type that
+ * lacks a needed key is an error that names the key. Structs are owned by the arena they were read
+ * into. */
+#ifndef TOKENYARD_MODELS_LLM_LLM_H
+#define TOKENYARD_MODELS_LLM_LLM_H
+
+#include "models/hardware/hardware.h"
+
+struct llm {
+    const char *name;
+    const char *file; /* where it was read from */
+    int64_t layers;
+    int64_t hidden;
+    int64_t heads;
+    int64_t kv_heads;
+    int64_t head_dim;
+    int64_t intermediate; /* FFN width of dense layers (0 when every layer is MoE) */
+    int64_t vocab;
+    int64_t max_positions; /* longest sequence; INT64_MAX when not stated */
+    bool gated_ffn;        /* gate + up + down (SwiGLU), else up + down */
+    bool tied_embeddings;  /* lm_head shares the input embedding */
+    /* Mixture of experts; experts == 0 for a dense model. */
+    int64_t experts, active_experts, expert_intermediate, shared_expert_intermediate, dense_layers;
+    /* Multi-head latent attention (DeepSeek); kv_lora_rank == 0 otherwise. */
+    int64_t kv_lora_rank, q_lora_rank, rope_head_dim, nope_head_dim, value_head_dim;
+    int64_t sliding_window; /* tokens; 0 when full attention */
+};
+
+/* name_or_path: a name in <catalog>/llm/<name>.json, or a path to a config.json (anything with a
+ * '/' or ending in ".json"), relative to base_folder. NULL on error. */
+const struct llm *llm_read(const char *catalog_folder, const char *base_folder,
+                           const char *name_or_path, struct arena *arena, struct error *error);
+
+/* Weight elements. attention, ffn: of one layer (MoE: `ffn` is one expert, experts counted apart).
+ */
+double
+llm_attention_weights(const struct llm *llm); /* per layer: q, k, v, o (or MLA's projections) */
+double llm_dense_ffn_weights(const struct llm *llm);     /* per dense layer */
+double llm_expert_weights(const struct llm *llm);        /* one routed expert of one MoE layer */
+double llm_shared_expert_weights(const struct llm *llm); /* per MoE layer, router included */
+double llm_embedding_weights(const struct llm *llm); /* input embedding and lm_head, once if tied */
+double llm_total_weights(const struct llm *llm);
+double llm_active_weights(const struct llm *llm); /* used by one token */
+
+/* Bytes of KV cache that one token takes on ONE GPU, all layers of one pipeline stage, with kv
+ * heads split over tp GPUs (copied when tp > kv_heads; MLA's latent is never split). */
+double llm_kv_bytes_per_token(const struct llm *llm, enum precision kv, int64_t tensor_parallel,
+                              int64_t pipeline_parallel);
+
+#endif

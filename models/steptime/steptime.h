@@ -1,0 +1,62 @@
+/* How long one engine iteration takes: one compiled object per deployment.
+ *
+ * The engine asks two things only: the time of an iteration that decodes n sequences holding K
+ * tokens of context in all (a line in K, so that many iterations have a closed form), and the extra
+ * of an iteration that also prefills. Everything is compiled into arrays of integers (fine units,
+ * sim/clock.h) before the run; asking costs a few loads. */
+#ifndef TOKENYARD_MODELS_STEPTIME_STEPTIME_H
+#define TOKENYARD_MODELS_STEPTIME_STEPTIME_H
+
+#include <stdint.h>
+
+#include "models/llm/llm.h"
+#include "sim/clock.h"
+
+/* time(K) = base + slope * K, valid while K <= until. */
+struct decode_line {
+    fine_t base;
+    fine_t slope;
+    int64_t until;
+};
+
+/* A part of a prompt processed in one iteration: `tokens` new ones after `start` already in the
+ * cache. */
+struct prefill_chunk {
+    int64_t start;
+    int64_t tokens;
+};
+
+struct steptime; /* immutable once compiled; may be shared by replicas and threads */
+
+struct steptime_request {
+    const struct gpu *gpu;
+    const struct llm *llm;
+    int64_t tensor_parallel, pipeline_parallel;
+    enum precision weights, kv;
+    int64_t max_sequences;    /* n never exceeds it */
+    int64_t max_batch_tokens; /* tokens of one iteration never exceed it */
+    double step_overhead_s;   /* CPU and launch time per iteration */
+};
+
+/* Roofline. NULL on error (an iteration could exceed FINE_MAX_S). The caller destroys it. */
+struct steptime *steptime_compile(const struct steptime_request *request, struct error *error);
+
+/* A step time given outright, for known answers: base_s + per_sequence_s * n + per_context_s * K +
+ * per_prefill_s * tokens. */
+struct steptime_given {
+    double base_s, per_sequence_s, per_context_token_s, per_prefill_token_s;
+};
+struct steptime *steptime_compile_given(const struct steptime_given *given, int64_t max_sequences,
+                                        int64_t max_batch_tokens, struct error *error);
+void steptime_destroy(struct steptime *steptime); /* NULL is allowed */
+
+/* An iteration that only decodes: 1 <= n <= max_sequences, K >= n tokens in the cache at its start.
+ */
+struct decode_line steptime_decode(const struct steptime *steptime, int64_t n, int64_t context_tok);
+
+/* An iteration of n decodes (n may be 0) and `count` chunks, of which `finishing` complete their
+ * prompt and emit a token. */
+fine_t steptime_mixed(const struct steptime *steptime, int64_t n, int64_t context_tok,
+                      const struct prefill_chunk *chunks, int64_t count, int64_t finishing);
+
+#endif

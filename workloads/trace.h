@@ -1,0 +1,52 @@
+/* Request traces on disk: read any known format as a source, write any of them back.
+ *
+ * Formats are told apart by content (or named). Plain and gzip files are read in one pass through a
+ * bounded buffer. Time 0 is the trace's first request. What a broken file gets is an error that names file and
+ * line; what a merely odd file gets is one of the documented rules in struct trace_options. */
+#ifndef TOKENYARD_WORKLOADS_TRACE_H
+#define TOKENYARD_WORKLOADS_TRACE_H
+
+#include "sim/config.h"
+#include "workloads/source.h"
+
+enum trace_format {
+    TRACE_AUTO,          /* by content */
+    TRACE_AZURE,         /* Azure LLM inference 2023 and 2024, CSV */
+    TRACE_VIDUR,         /* CSV */
+    TRACE_SPLITWISE_SIM, /* CSV */
+    TRACE_MOONCAKE,      /* Mooncake, SGLang, GuideLLM and AIPerf JSONL with hash_ids */
+    TRACE_TIMED_TRACE,   /* vLLM's timed_trace JSONL */
+    TRACE_AIPERF,        /* AIPerf sessions JSONL (session_id, delay) */
+    TRACE_BAILIAN,       /* Qwen-Bailian JSONL */
+    TRACE_BURSTGPT,      /* BurstGPT 1 and 2 (with or without session columns), CSV */
+    TRACE_BLIS,          /* BLIS TraceV2: the .yaml header or its .csv */
+    TRACE_LLMSERVINGSIM, /* JSONL */
+    TRACE_FORMAT_COUNT
+};
+
+extern const char *const trace_format_names[]; /* "auto", "azure", ...; ends with NULL */
+
+enum trace_zero_rule { TRACE_ZERO_DROP, TRACE_ZERO_ONE, TRACE_ZERO_ERROR };
+
+struct trace_options {
+    const char *path;
+    enum trace_format format;
+    /* Requests with no prompt or no output tokens (failed calls, mostly): drop and count them (the
+     * default), read the 0 as 1, or refuse the file. */
+    enum trace_zero_rule zero;
+    bool sort; /* times out of order: sort in memory instead of refusing the file */
+};
+
+/* NULL on error. The source can be rewound. */
+struct source *trace_open(const struct trace_options *options, struct error *error);
+
+/* Writes arrivals in a format; the file appears on close. BLIS writes PATH.csv beside PATH.yaml. */
+struct trace_writer;
+struct trace_writer *trace_writer_open(const char *path, enum trace_format format,
+                                       struct error *error);
+bool trace_writer_put(struct trace_writer *writer, const struct arrival *arrival,
+                      struct error *error);
+bool trace_writer_close(struct trace_writer *writer, struct error *error);
+void trace_writer_discard(struct trace_writer *writer);
+
+#endif
