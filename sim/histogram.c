@@ -90,14 +90,12 @@ static uint64_t quantile_rank(double q, uint64_t count)
 
 static uint32_t bucket_of_rank(const struct histogram *histogram, uint64_t rank)
 {
-    uint64_t below = 0;
-    for (uint32_t i = 0; i < HISTOGRAM_BUCKETS; i++) {
-        below += histogram->bucket[i];
-        if (below >= rank)
-            return i;
+    uint32_t index = 0;
+    for (uint64_t below = histogram->bucket[0]; below < rank; below += histogram->bucket[index]) {
+        index++;
+        assert(index < HISTOGRAM_BUCKETS);
     }
-    assert(!"the buckets hold fewer values than the count");
-    return HISTOGRAM_BUCKETS - 1;
+    return index;
 }
 
 double histogram_quantile_s(const struct histogram *histogram, double q)
