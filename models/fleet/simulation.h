@@ -54,8 +54,8 @@ struct pool_sample {
     uint32_t waiting, running;
     uint64_t arrived, completed; /* so far */
     double kv_used;              /* share of the pool's KV blocks */
-    double power_w; /* mean over the interval since the last sample */
-    double busy;    /* share of the interval that its replicas were iterating */
+    double power_w;              /* mean over the interval since the last sample */
+    double busy;                 /* share of the interval that its replicas were iterating */
 };
 
 /* One engine iteration, or a run of k equal-batch ones (fast-forward), of one replica. */
