@@ -45,7 +45,6 @@ FLOORS    := sim workloads models scenarios analysis
 objects    = $(patsubst %.c,$(BUILD)/%.o,$(sort $(shell find $(1) -name '$(2)')))
 LIB_OBJ   := $(call objects,$(wildcard $(FLOORS)),*.c)
 TEST_OBJ  := $(call objects,tests,test_*.c)
-SUPPORT   := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/*.c))
 FUZZERS   := $(basename $(call objects,tests,fuzz_*.c))
 
 all: $(BUILD)/tokenyard  ## build the program: build/tokenyard
@@ -58,7 +57,7 @@ $(BUILD)/tokenyard: $(BUILD)/tokenyard.o $(BUILD)/libtokenyard.a
 	@echo '  LINK $@'
 	$(LINK)
 
-$(BUILD)/tests/unit: $(TEST_OBJ) $(SUPPORT) $(BUILD)/libtokenyard.a
+$(BUILD)/tests/unit: $(TEST_OBJ) $(BUILD)/libtokenyard.a
 	$(LINK) -lcriterion
 
 $(FUZZERS): %: %.o $(BUILD)/libtokenyard.a
@@ -82,7 +81,7 @@ compiles   = $(shell echo '\#include <$(1)>' | $(CC) $(INCLUDES) -E -xc - >/dev/
 MISSING    = $(if $(shell command -v pkg-config),,pkg-config) $(if $(shell command -v $(CC)),\
              $(foreach header,$(HEADERS),$(if $(call compiles,$(header)),,$(header))),$(CC))
 
--include $(patsubst %.o,%.d,$(LIB_OBJ) $(TEST_OBJ) $(SUPPORT) $(FUZZERS:=.o) $(BUILD)/tokenyard.o)
+-include $(patsubst %.o,%.d,$(LIB_OBJ) $(TEST_OBJ) $(FUZZERS:=.o) $(BUILD)/tokenyard.o)
 
 # --- What a machine needs -------------------------------------------------------------------------
 
@@ -129,7 +128,7 @@ check: $(BUILD)/tokenyard $(UNIT)
 ONE_TEST  := $(filter %/test_$(T).o,$(TEST_OBJ))
 t: $(BUILD)/test_$(T)
 	$<
-$(BUILD)/test_$(T): $(ONE_TEST) $(SUPPORT) $(BUILD)/libtokenyard.a
+$(BUILD)/test_$(T): $(ONE_TEST) $(BUILD)/libtokenyard.a
 	$(LINK) -lcriterion
 
 bench: $(BUILD)/tokenyard  ## measure simulated requests per second, instructions and memory
