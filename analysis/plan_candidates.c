@@ -49,7 +49,7 @@ static size_t gpu_type_of(struct plan_candidates *candidates, const char *gpu)
     return type;
 }
 
-static bool add_offer(const struct scenario_offer *offer, const struct offered *offered,
+static void add_offer(const struct scenario_offer *offer, const struct offered *offered,
                       struct plan_candidates *candidates)
 {
     const struct instance *instance = offered->instance;
@@ -61,7 +61,6 @@ static bool add_offer(const struct scenario_offer *offer, const struct offered *
         .available = offer->available == INT64_MIN ? PLAN_UNLIMITED : offer->available,
         .usd_h = isnan(offer->usd_per_hour) ? instance->usd_per_hour : offer->usd_per_hour,
     };
-    return true;
 }
 
 bool plan_offers_list(const struct scenario_plan *plan, const struct hardware *hardware,
@@ -108,7 +107,7 @@ static const char *candidate_name(const struct scenario_plan *plan, const struct
 }
 
 /* Adds the layout on offer `index` when the model fits; what speaks against it goes to `reason`. */
-static bool add_candidate(const struct scenario_plan *plan, const struct plan_catalogue *catalogue,
+static void add_candidate(const struct scenario_plan *plan, const struct plan_catalogue *catalogue,
                           size_t index, const struct offered *offered, const struct layout *layout,
                           struct arena *arena, struct plan_candidates *candidates,
                           struct error *reason)
@@ -124,7 +123,7 @@ static bool add_candidate(const struct scenario_plan *plan, const struct plan_ca
     struct plan_candidate *candidate = &candidates->candidates[candidates->count];
     if (!within_one_machine(layout, offered) ||
         !deployment_compile(&request, &candidate->deployment, reason))
-        return false;
+        return;
     candidate->instance = offered->instance;
     candidate->usd_h = offer->usd_h;
     candidates->configs[candidates->count++] = (struct plan_config){
@@ -132,7 +131,6 @@ static bool add_candidate(const struct scenario_plan *plan, const struct plan_ca
         .offer = index,
         .gpus = plan_occupied_gpus(candidate->deployment.gpus, offer->gpus),
     };
-    return true;
 }
 
 static void add_layouts(const struct scenario_plan *plan, const struct plan_catalogue *catalogue,

@@ -167,7 +167,7 @@ bool plan_throughput(const struct engine_config *engine, const struct plan_group
     *requests_per_s = 0;
     if (!accepts_all(engine, group))
         return true;
-    double from_s, to_s;
+    double from_s = 0, to_s = 0;
     struct stays stays = {0};
     bool ok = fill(engine, group, requests, &stays, &from_s, &to_s, error);
     if (ok)
