@@ -20,8 +20,7 @@ static bool locate(const struct scenario *scenario, const char *pointer, const s
     return false;
 }
 
-/* --- reading ------------------------------------------------------------------------------------
- */
+/* --- reading --- */
 
 /* What "engine" says holds for every pool that does not say otherwise. */
 static void inherit_engine(cJSON *root)
@@ -89,8 +88,7 @@ static bool read_catalogue(struct scenario *scenario, struct error *error)
     return locate(scenario, "/model", &found, error);
 }
 
-/* --- classes and SLOs ----------------------------------------------------------------------------
- */
+/* --- classes and SLOs --- */
 
 static bool class_bounds(const struct scenario *scenario, const struct config_list *range,
                          const char *pointer, const char *field, uint32_t *least, uint32_t *most,
@@ -205,8 +203,7 @@ static bool resolve_slos(struct scenario *scenario, struct error *error)
     return true;
 }
 
-/* --- pools ---------------------------------------------------------------------------------------
- */
+/* --- pools --- */
 
 static const struct instance *cheapest_with(const struct hardware *hardware, const struct gpu *gpu)
 {
@@ -376,8 +373,7 @@ static bool resolve_pools(struct scenario *scenario, struct error *error)
     return true;
 }
 
-/* --- life ----------------------------------------------------------------------------------------
- */
+/* --- life --- */
 
 static struct scenario *scenario_create(const char *path)
 {

@@ -8,6 +8,7 @@
 
 #include "models/fleet/deployment.h"
 #include "models/fleet/simulation.h"
+#include "scenarios/plan_config.h"
 #include "sim/config.h"
 #include "workloads/workload.h"
 
@@ -45,11 +46,6 @@ struct scenario_output {
     double timeline_interval_s; /* NaN: chosen while the run goes */
 };
 
-/* GPUs and instances of the scenario's own; they win over the catalogue's of the same name. */
-struct scenario_hardware {
-    struct config_list gpus, instances;
-};
-
 /* The file's own words, with defaults filled in. */
 struct scenario_config {
     const char *schema; /* "$schema": for editors only */
@@ -65,7 +61,8 @@ struct scenario_config {
     double horizon_s;       /* NaN: until all requests have ended */
     double warmup_s;
     struct scenario_output output;
-    struct scenario_hardware *hardware; /* NULL: none */
+    struct hardware_entries *hardware; /* GPUs and instances of its own; NULL: none */
+    struct scenario_plan *plan;        /* NULL: no search is described */
 };
 
 extern const struct config_type scenario_config_type;

@@ -8,8 +8,7 @@
 #define HARDWARE(member) offsetof(struct scenario_hardware, member)
 #define SCENARIO(member) offsetof(struct scenario_config, member)
 
-/* --- classes -------------------------------------------------------------------------------------
- */
+/* --- classes --- */
 
 static const struct config_field bound_element = {.name = "bound",
                                                   .kind = CONFIG_INT,
@@ -49,8 +48,7 @@ static const struct config_type class_type = {.name = "class",
 static const struct config_field class_element = {
     .name = "class", .kind = CONFIG_OBJECT, .object = &class_type, .doc = "a class of requests"};
 
-/* --- pools ---------------------------------------------------------------------------------------
- */
+/* --- pools --- */
 
 static const struct config_field pool_fields[] = {
     {.name = "name", .kind = CONFIG_STRING, .offset = POOL(name), .doc = "name of the pool"},

@@ -93,7 +93,7 @@ const struct config_type engine_settings_type = {
     .size = sizeof(struct engine_settings),
     .fields = engine_fields};
 
-/* --- life ------------------------------------------------------------------------------------- */
+/* --- life --- */
 
 bool engine_init(struct engine *engine, const struct engine_config *config,
                  struct request_pool *pool, struct histogram *itl)
@@ -154,7 +154,7 @@ bool engine_accepts(const struct engine_config *config, uint32_t prompt_tok, uin
     return (length - 1 + config->block_tok - 1) / config->block_tok <= config->kv_blocks;
 }
 
-/* --- running list and waiting queue ----------------------------------------------------------- */
+/* --- running list and waiting queue --- */
 
 static void running_append(struct engine *engine, uint32_t number)
 {
@@ -212,8 +212,7 @@ static void waiting_pop(struct engine *engine)
     engine->waiting--;
 }
 
-/* --- finish order ------------------------------------------------------------------------------
- */
+/* --- finish order --- */
 
 static inline bool finish_before(const struct finish_entry *a, const struct finish_entry *b)
 {
@@ -283,8 +282,7 @@ static const struct finish_entry *finish_first(struct engine *engine)
     return &engine->finish_heap[0];
 }
 
-/* --- KV blocks of decodes ----------------------------------------------------------------------
- */
+/* --- KV blocks of decodes --- */
 
 /* The phase of the iterations in which a sequence with context_tok tokens cached now needs a block.
  */
@@ -337,8 +335,7 @@ static uint64_t affordable_iterations(const struct engine *engine, uint64_t want
     return affordable < wanted ? affordable : wanted;
 }
 
-/* --- decodes join and leave --------------------------------------------------------------------
- */
+/* --- decodes join and leave --- */
 
 static void decode_join(struct engine *engine, uint32_t number)
 {
@@ -367,8 +364,7 @@ static void end_request(struct engine *engine, uint32_t number)
     engine->ended[engine->ended_count++] = number;
 }
 
-/* --- what a run has done ------------------------------------------------------------------------
- */
+/* --- what a run has done --- */
 
 /* Time of the first `iterations` of the run, in fine units. */
 static inline fine_t run_time(const struct engine_run *run, uint64_t iterations)
@@ -450,8 +446,7 @@ static void end_prefills(struct engine *engine)
             emit_after_prefill(engine, engine->chunk_requests[i]);
 }
 
-/* --- forming the next batch --------------------------------------------------------------------
- */
+/* --- forming the next batch --- */
 
 static void requeue(struct engine *engine, uint32_t number)
 {
@@ -617,8 +612,7 @@ static void schedule(struct engine *engine)
         engine->run.iterations > 0 ? run_tick(engine, engine->run.iterations) : TICK_NEVER;
 }
 
-/* --- the two calls ------------------------------------------------------------------------------
- */
+/* --- the two calls --- */
 
 void engine_boundary(struct engine *engine)
 {

@@ -149,8 +149,7 @@ const struct config_variant_type router_policies[] = {
                                &weighted_type},
     {0}};
 
-/* --- ranges ------------------------------------------------------------------------------------
- */
+/* --- ranges --- */
 
 struct router {
     uint32_t replicas, pool_count, class_count;
@@ -185,8 +184,7 @@ static void load_changed(struct router *router, uint32_t replica)
     min_tree_set(&range->tree, replica - range->first, score);
 }
 
-/* --- shares ------------------------------------------------------------------------------------
- */
+/* --- shares --- */
 
 /* The class's next pool: nginx's smooth weighted round robin, so that after any number of requests
  * each pool has had its share to within one request, without a random draw. */
@@ -258,8 +256,7 @@ static bool read_shares(struct router *router, const struct router_weighted_conf
     return true;
 }
 
-/* --- life and the two calls --------------------------------------------------------------------
- */
+/* --- life and the two calls --- */
 
 static bool make_replicas(struct router *router, const struct router_fleet *fleet)
 {

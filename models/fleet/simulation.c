@@ -60,8 +60,7 @@ static uint32_t actor_sampler(const struct simulation *sim)
     return sim->replicas + 2;
 }
 
-/* --- ends of requests --------------------------------------------------------------------------
- */
+/* --- ends of requests --- */
 
 struct latencies {
     tick_t queue, ttft, tpot, e2e; /* tpot: TICK_NEVER for a one-token answer */
@@ -177,8 +176,7 @@ static void reject(struct simulation *sim, const struct request *request)
         source_ended(sim->spec->source, request->stream, request->client, tick_to_s(sim->now));
 }
 
-/* --- arrivals -----------------------------------------------------------------------------------
- */
+/* --- arrivals --- */
 
 /* Schedules the source's next arrival, not before `earliest`. */
 static void await_arrival(struct simulation *sim, tick_t earliest)
@@ -265,8 +263,7 @@ static void arrive(struct simulation *sim)
     await_arrival(sim, sim->closed_loop ? sim->now + 1 : sim->now);
 }
 
-/* --- replicas ------------------------------------------------------------------------------------
- */
+/* --- replicas --- */
 
 static void observe_span(struct simulation *sim, uint32_t replica)
 {
@@ -309,8 +306,7 @@ static void end_warmup(struct simulation *sim)
     }
 }
 
-/* --- samples -------------------------------------------------------------------------------------
- */
+/* --- samples --- */
 
 /* Time of the current run that has passed at `now`. */
 static tick_t busy_in_run(const struct engine *engine, tick_t now)
