@@ -118,8 +118,7 @@ static const char *class_name(const struct bins *prompt, size_t p, const struct 
 }
 
 size_t plan_cut(const struct plan_sample *sample, const struct plan_axis *prompt_axis,
-                const struct plan_axis *output_axis, struct arena *arena,
-                struct class_rule **rules)
+                const struct plan_axis *output_axis, struct arena *arena, struct class_rule **rules)
 {
     uint32_t *lengths = ARENA_ARRAY(arena, sample->count, uint32_t);
     for (size_t i = 0; i < sample->count; i++)

@@ -19,7 +19,7 @@ static const struct config_field offer_fields[] = {
      .doc = "instances (or GPUs) that can be had; null: as many as the budget pays for"},
     {"usd_per_hour", CONFIG_NUMBER, AT(scenario_offer, usd_per_hour), .optional = true, .max = 1e6,
      .above_min = true,
-     .doc = "price of one instance (or GPU); null: the catalogue's on-demand price"},
+     .doc = "price of one instance (or GPU); null: the instance's in the catalogue"},
     {0},
 };
 
@@ -172,6 +172,9 @@ static bool check_offers(const struct scenario_plan *plan, const struct json_doc
             json_error(document, pointer, error, "an offer names either an instance or a gpu");
             return error_hint(error, "{\"instance\": \"g5.xlarge\"} or {\"gpu\": \"L4\"}");
         }
+        if (offers[i].gpu && isnan(offers[i].usd_per_hour))
+            return json_error(document, pointer, error,
+                              "single GPUs have no list price: give usd_per_hour");
         for (size_t j = 0; j < i; j++)
             if (strcmp(scenario_offer_name(&offers[i]), scenario_offer_name(&offers[j])) == 0)
                 return json_error(document, pointer, error, "\"%s\" is offered twice",
@@ -217,17 +220,17 @@ static bool check_given_config(const struct scenario_plan *plan, size_t index,
     return true;
 }
 
-/* A GPU or instance on paper has no catalogue entry to take a price from. */
+/* Instances have a size that only the catalogue knows; on paper GPUs are rented one by one. */
 static bool check_given(const struct scenario_plan *plan, const struct json_document *document,
                         struct error *error)
 {
     const struct scenario_offer *offers = plan->offers.items;
     for (size_t i = 0; i < plan->offers.count; i++)
-        if (!offers[i].gpu || isnan(offers[i].usd_per_hour)) {
+        if (!offers[i].gpu) {
             char pointer[128];
             json_pointer_index(pointer, sizeof pointer, "/plan/offers", i);
             return json_error(document, pointer, error,
-                              "with given throughputs an offer names a gpu and its usd_per_hour");
+                              "with given throughputs an offer names a gpu, not an instance");
         }
     const struct scenario_demand *demand = plan->given->demand.items;
     double requests = 0;

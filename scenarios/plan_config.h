@@ -13,7 +13,7 @@ struct scenario_offer {
     const char *instance; /* either this ... */
     const char *gpu;      /* ... or this */
     int64_t available;    /* instances, or GPUs; INT64_MIN: as many as the budget pays for */
-    double usd_per_hour;  /* of one instance or GPU; NaN: the catalogue's price */
+    double usd_per_hour;  /* of one instance or GPU; NaN: the instance's in the catalogue */
 };
 
 /* Ways of deploying the model that are tried on every offer. */

@@ -45,9 +45,9 @@ Test(plan_config, refuses_what_no_single_field_can_tell)
         {"{\"budget_usd_h\":1,\"offers\":[{}]}", "/plan/offers/0", "either"},
         {"{\"budget_usd_h\":1,\"offers\":[{\"gpu\":\"L4\",\"instance\":\"g6\"}]}", "/plan/offers/0",
          "either"},
-        {"{\"budget_usd_h\":1,\"offers\":[{\"gpu\":\"L4\"},{\"gpu\":\"L4\"}]}", "/plan/offers/1",
-         "twice"},
-        {"{\"budget_usd_h\":1,\"offers\":[{\"gpu\":\"L4\"}],\"cut\":{\"prompt_edges\":[9,9]}}",
+        {"{\"budget_usd_h\":1,\"offers\":[{\"instance\":\"L4\"},{\"instance\":\"L4\"}]}",
+         "/plan/offers/1", "twice"},
+        {"{\"budget_usd_h\":1,\"offers\":[{\"instance\":\"L4\"}],\"cut\":{\"prompt_edges\":[9,9]}}",
          "/plan/cut/prompt_edges", "rise"},
         {"{\"budget_usd_h\":1,\"offers\":[{\"gpu\":\"a\",\"usd_per_hour\":1}],\"given\":{"
          "\"demand\":[{\"class\":\"w\",\"requests\":1}],"
@@ -61,10 +61,11 @@ Test(plan_config, refuses_what_no_single_field_can_tell)
          "\"demand\":[{\"class\":\"w\",\"requests\":0}],"
          "\"configs\":[{\"name\":\"c\",\"offer\":\"a\",\"requests_per_s\":[1]}]}}",
          "/plan/given/demand", "no class"},
-        {"{\"budget_usd_h\":1,\"offers\":[{\"gpu\":\"a\"}],\"given\":{"
+        {"{\"budget_usd_h\":1,\"offers\":[{\"instance\":\"a\"}],\"given\":{"
          "\"demand\":[{\"class\":\"w\",\"requests\":1}],"
          "\"configs\":[{\"name\":\"c\",\"offer\":\"a\",\"requests_per_s\":[1]}]}}",
-         "/plan/offers/0", "usd_per_hour"},
+         "/plan/offers/0", "not an instance"},
+        {"{\"budget_usd_h\":1,\"offers\":[{\"gpu\":\"a\"}]}", "/plan/offers/0", "usd_per_hour"},
         {"{\"budget_usd_h\":1,\"offers\":[{\"gpu\":\"L4\",\"available\":-1}]}",
          "/plan/offers/0/available", ""},
     };
