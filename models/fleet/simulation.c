@@ -216,7 +216,7 @@ static uint32_t classify(const struct simulation *sim, const struct arrival *arr
             arrival->output_tok >= rules[i].output_min_tok &&
             arrival->output_tok <= rules[i].output_max_tok)
             return i;
-    assert(!"the last class matches all");
+    assert(false && "the last class matches all");
     return 0;
 }
 
