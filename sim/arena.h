@@ -6,7 +6,6 @@
 #ifndef TOKENYARD_SIM_ARENA_H
 #define TOKENYARD_SIM_ARENA_H
 
-#include <stdarg.h>
 #include <stddef.h>
 
 struct arena;
@@ -19,6 +18,9 @@ void *arena_alloc(struct arena *arena, size_t count, size_t size);
 char *arena_strdup(struct arena *arena, const char *text);
 char *arena_printf(struct arena *arena, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
+
+/* Ends the process with a message. For the small allocations outside an arena, too. */
+_Noreturn void out_of_memory(void);
 
 #define ARENA_NEW(arena, type)          ((type *)arena_alloc((arena), 1, sizeof(type)))
 #define ARENA_ARRAY(arena, count, type) ((type *)arena_alloc((arena), (count), sizeof(type)))

@@ -5,18 +5,22 @@
  * writing the resolved values back (--print-config, manifest.json), and the emitted JSON Schema.
  * Overrides (--set) act on the JSON before it is read, so they pass the same checks.
  *
- * C types of the members, by kind:
- *   CONFIG_BOOL     bool
- *   CONFIG_INT      int64_t;   INT64_MIN when null (only where optional)
- *   CONFIG_NUMBER   double;    NaN when null (only where optional)
- *   CONFIG_STRING   const char * (in the arena); NULL when null (only where optional)
- *   CONFIG_ENUM     int, index into `names`
- *   CONFIG_OBJECT   the struct of `object`, embedded; or, where optional, a pointer to it (NULL
- * when absent) CONFIG_LIST     struct config_list, elements described by `element` (its offset is
- * ignored) CONFIG_VARIANT  struct config_variant, one of `variants`, chosen by the member named by
- * `selector`; in JSON also the bare name, "round_robin", when all else is default A field absent in
- * JSON takes its `preset` (JSON text, read by the same rules); with no preset it is required,
- * unless optional. */
+ * C types of the members, by kind, and what null leaves in them (null is allowed where optional):
+ *
+ *   CONFIG_BOOL     bool; never optional
+ *   CONFIG_INT      int64_t, within 2^53; null: INT64_MIN
+ *   CONFIG_NUMBER   double; null: NaN
+ *   CONFIG_STRING   const char *, in the arena; null: NULL
+ *   CONFIG_ENUM     int, index into `names`; null: -1
+ *   CONFIG_OBJECT   the struct of `object`, embedded; where optional, a pointer to it; null: NULL
+ *   CONFIG_LIST     struct config_list, elements described by `element` (its offset and name are
+ *                   ignored); null: an empty list
+ *   CONFIG_VARIANT  struct config_variant, one of `variants`, chosen by the member named by
+ *                   `selector`; in JSON also the bare name, "round_robin", when all else is
+ *                   default; null: index -1
+ *
+ * A field absent in JSON takes its `preset` (JSON text, read by the same rules; a preset that does
+ * not pass them is a bug, and asserted); with no preset it is required, unless optional. */
 #ifndef TOKENYARD_SIM_CONFIG_H
 #define TOKENYARD_SIM_CONFIG_H
 
@@ -48,17 +52,19 @@ struct config_field {
     const char *doc;    /* one line; the unit is in the name */
     const char *preset; /* JSON text of the default; NULL: required, or absent if optional */
     bool optional;      /* null is allowed, and is the default when there is no preset */
-    double min, max; /* numbers: inclusive bounds, checked when min < max; lists: element count */
-    bool above_min;  /* the bound min itself is refused (a rate must be above 0) */
-    const char *const *names;                   /* CONFIG_ENUM: NULL-terminated */
-    const struct config_type *object;           /* CONFIG_OBJECT */
+    /* Numbers: inclusive bounds, checked when min < max; -INFINITY and INFINITY leave a side open.
+     * Lists: count of elements, at least min, and at most max where max is above 0. */
+    double min, max;
+    bool above_min;                   /* the bound min itself is refused (a rate must be above 0) */
+    const char *const *names;         /* CONFIG_ENUM: NULL-terminated */
+    const struct config_type *object; /* CONFIG_OBJECT */
     const struct config_field *element;         /* CONFIG_LIST */
     const struct config_variant_type *variants; /* CONFIG_VARIANT: ends with name NULL */
     const char *selector;                       /* CONFIG_VARIANT: "policy", "kind", ... */
 };
 
 struct config_type {
-    const char *name; /* in the schema's $defs */
+    const char *name; /* in the schema's $defs, so unique there */
     const char *doc;
     size_t size;
     const struct config_field *fields;
@@ -96,7 +102,13 @@ cJSON *config_to_json(const struct config_type *type, const void *value);
 /* JSON Schema (draft 2020-12) of type, with one $defs entry per config_type. Caller deletes. */
 cJSON *config_schema(const struct config_type *type, const char *title);
 
-/* The entry of `names` nearest to `name` (edit distance), or NULL when none is close. For hints. */
+/* The entry of `names` nearest to `name`, for hints: by edit distance, ignoring case, or the first
+ * that starts with it ("rate" for "rate_per_s"); NULL when none is close. */
 const char *config_nearest(const char *name, const char *const *names, size_t count);
+
+/* Adds a hint to an error about a name that is none of `names`: the nearest, or else all of them.
+ */
+void config_hint_names(struct error *error, const char *name, const char *const *names,
+                       size_t count);
 
 #endif
