@@ -284,7 +284,7 @@ Test(steptime, a_later_chunk_and_a_finishing_one_are_never_faster)
 {
     for (size_t i = 0; i < DEPLOYMENTS; i++) {
         struct steptime *steptime = compile_deployment(i);
-        const struct prefill_chunk early = {0, 512}, late = {5000, 512};
+        const struct prefill_chunk early = {0, 512}, late = {200000, 512};
         fine_t first = steptime_mixed(steptime, 3, 99, &early, 1, 0);
         cr_assert_lt(first, steptime_mixed(steptime, 3, 99, &late, 1, 0));
         cr_assert_leq(first, steptime_mixed(steptime, 3, 99, &early, 1, 1));
