@@ -47,7 +47,7 @@ void plot_pools_script(const struct plot *plot, const struct plot_input *input, 
 
 /* ---- the look ---- */
 
-/* Series beyond this many are left out, and the title says so: nobody can tell them apart. */
+/* Series beyond this many are left out, and the key says so: nobody could tell them apart. */
 #define PLOT_SERIES_MAX 12
 
 /* Colour of a series, "#0072B2"; safe for the colour-blind; repeats after seven. */
@@ -56,8 +56,11 @@ const char *plot_colour(size_t series);
 /* Terminal, output, grid, borders: every script begins with it. */
 void plot_put_head(const struct plot *plot, FILE *out);
 
-/* "title: scenario", as gnuplot text. */
+/* "title: scenario", as the arguments of `set title`. */
 void plot_put_title(const struct plot *plot, const struct plot_input *input, FILE *out);
+
+/* Ends a list of curves, each of which was followed by a comma; names how many were left out. */
+void plot_put_omitted(size_t omitted, FILE *out);
 
 /* A user's text as a gnuplot string of at most `columns` characters: single-quoted, on one line.
  * gnuplot interprets nothing within single quotes but '' itself, and the terminal is noenhanced. */

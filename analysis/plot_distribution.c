@@ -154,7 +154,7 @@ static void put_bounds(const struct plot *plot, const struct plot_input *input, 
         fprintf(
             out,
             "set arrow from %.6g, graph 0 to %.6g, graph 1 nohead dashtype 2 linecolor '#888888'\n"
-            "set label 'SLO' at %.6g, graph 0.03 offset 0.4,0 font ',11' textcolor '#666666'\n",
+            "set label 'SLO' at %.6g, graph 1.025 center font ',11' textcolor '#666666'\n",
             bound_s, bound_s, bound_s);
     }
 }
@@ -180,7 +180,7 @@ void plot_distribution_script(const struct plot *plot, const struct plot_input *
     plot_put_title(plot, input, out);
     fprintf(out, "\nset ylabel 'requests that took at most so long (%%)'\n"
                  "set yrange [0:100]\n"
-                 "set key top left\n");
+                 "set key bottom right\n");
     put_axis(range_of(plot, input), out);
     put_bounds(plot, input, out);
     put_quantiles(histogram_of(plot, &input->summary->merged), out);
@@ -191,7 +191,9 @@ void plot_distribution_script(const struct plot *plot, const struct plot_input *
         plot_put_text(input->summary->classes[i].name, 24, out);
         fprintf(out, ", \\\n");
     }
-    fprintf(out, "  '%s.dat' index 0 linewidth 2.5 linecolor '#222222' title 'all requests'\n",
+    fprintf(out, "  '%s.dat' index 0 linewidth 2.5 linecolor '#222222' title 'all requests', \\\n",
             plot->name);
+    size_t classes = input->summary->facts.spec->class_count;
+    plot_put_omitted(classes < 2 ? 0 : classes - class_curves(input), out);
     fprintf(out, "unset output\n");
 }

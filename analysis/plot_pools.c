@@ -1,4 +1,6 @@
 /* Utilisation and cost of each pool: horizontal bars, so that names have room. */
+#include <math.h>
+
 #include "analysis/human.h"
 #include "analysis/plot.h"
 
@@ -60,20 +62,40 @@ static void put_bars(const struct plot *plot, const struct plot_input *input, in
             plot->name, i, i, column, plot_colour(i), i + 1 < bars_of(input) ? ", \\" : "");
 }
 
+/* Few bars stay slim and in the middle. */
+static void put_bar_range(const struct plot_input *input, FILE *out)
+{
+    enum { SLOTS_MIN = 5 };
+    double bars = (double)bars_of(input), slots = fmax(bars, SLOTS_MIN);
+    double middle = (bars - 1) / 2;
+    fprintf(out, "set yrange [%g:%g]\n", middle + slots / 2, middle - slots / 2);
+}
+
+static double dearest_usd_per_hour(const struct plot_input *input)
+{
+    double most = 0;
+    for (size_t i = 0; i < bars_of(input); i++)
+        most = fmax(most, input->summary->pools[i].usd_per_hour);
+    return most > 0 ? most : 1;
+}
+
 void plot_pools_script(const struct plot *plot, const struct plot_input *input, FILE *out)
 {
     plot_put_head(plot, out);
     fprintf(out, "set multiplot layout 1,2 title ");
     plot_put_title(plot, input, out);
-    fprintf(out, "\nset grid noytics\nset yrange [%g:-0.7] noextend\nset bmargin 3.5\n",
-            (double)bars_of(input) - 0.3);
+    fprintf(out, "\nset grid noytics\nset bmargin 3.5\n");
+    put_bar_range(input, out);
     put_names(input, out);
-    fprintf(out, "set lmargin at screen 0.20\nset rmargin at screen 0.56\n"
-                 "set xlabel 'time spent iterating (%%)'\nset xrange [0:125]\nset xtics 25\n");
+    fprintf(out,
+            "set lmargin at screen 0.20\nset rmargin at screen 0.58\n"
+            "set xlabel 'time spent iterating (%%)'\nset xrange [0:125]\nset xtics 0,25,100\n");
     put_values(input, false, out);
     put_bars(plot, input, 2, out);
-    fprintf(out, "set ytics format ''\nset lmargin at screen 0.62\nset rmargin at screen 0.97\n"
-                 "set xlabel 'USD per hour'\nset xrange [0:*]\nset xtics autofreq\n");
+    fprintf(out,
+            "unset ytics\nset lmargin at screen 0.61\nset rmargin at screen 0.98\n"
+            "set xlabel 'USD per hour'\nset xrange [0:%.6g]\nset xtics autofreq\n",
+            dearest_usd_per_hour(input) * 1.3); /* room for the values */
     put_values(input, true, out);
     put_bars(plot, input, 3, out);
     fprintf(out, "unset multiplot\nunset output\n");

@@ -36,7 +36,7 @@ void plot_put_head(const struct plot *plot, FILE *out)
     fputs("set border 3 linecolor '#888888'\n"
           "set tics nomirror out scale 0.5 textcolor '#333333'\n"
           "set grid linetype 1 linecolor '#e4e4e4' linewidth 1\n"
-          "set key noautotitle textcolor '#333333' samplen 1.5\n"
+          "set key noautotitle Left reverse textcolor '#333333' samplen 1.5 font ',12'\n"
           "set style data lines\n",
           out);
 }
@@ -47,4 +47,13 @@ void plot_put_title(const struct plot *plot, const struct plot_input *input, FIL
     char title[TITLE_SIZE];
     snprintf(title, sizeof title, "%s: %.400s", plot->title, input->summary->facts.scenario);
     plot_put_text(title, TEXT_COLUMNS_MAX, out);
+    fputs(" font ',16'", out);
+}
+
+void plot_put_omitted(size_t omitted, FILE *out)
+{
+    if (omitted == 0)
+        fputs("  NaN notitle\n", out);
+    else
+        fprintf(out, "  NaN linecolor '#ffffff' title '(%zu more)'\n", omitted);
 }

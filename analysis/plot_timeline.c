@@ -79,8 +79,8 @@ static void put_panels_head(const struct plot *plot, const struct plot_input *in
     fprintf(out, "set multiplot layout 2,1 title ");
     plot_put_title(plot, input, out);
     fprintf(out,
-            "\nset lmargin at screen 0.10\nset rmargin at screen 0.78\n"
-            "set key outside right top font ',12'\nset xrange [0:%.9g]\nset yrange [0:*]\n",
+            "\nset lmargin at screen 0.11\nset rmargin at screen 0.80\n"
+            "set key at screen 0.815, graph 1 left top\nset xrange [0:%.9g]\nset yrange [0:*]\n",
             input->rows[input->row_count - 1].end_s / unit_of(input).size_s);
 }
 
@@ -98,8 +98,9 @@ static void put_pool_lines(const struct plot *plot, const struct plot_input *inp
         fprintf(out, "  '%s.dat' using ($1/%g):%zu linewidth 1.5 linecolor '%s' title ", plot->name,
                 unit_of(input).size_s, first + stride * pool, plot_colour(pool));
         plot_put_text(input->summary->pools[pool].name, 16, out);
-        fprintf(out, "%s\n", pool + 1 < drawn_pools(input) ? ", \\" : "");
+        fprintf(out, ", \\\n");
     }
+    plot_put_omitted(pools_of(input) - drawn_pools(input), out);
 }
 
 static void put_end(FILE *out)
