@@ -123,7 +123,10 @@ struct pool_result {
 };
 
 struct simulation_result {
-    uint64_t arrived, completed, rejected, in_flight, skipped;
+    uint64_t arrived, completed, rejected, in_flight;
+    uint64_t skipped; /* by the source, see source_skipped */
+    /* All that completed after the warm-up, whenever it arrived: what throughput is made of. */
+    uint64_t window_completed, window_prompt_tok, window_output_tok;
     bool interrupted;             /* the observer stopped it */
     double end_s;                 /* simulated time at the end */
     double measured_s;            /* end_s - warmup_s */
