@@ -1,7 +1,6 @@
 #include "analysis/summary.h"
 
 #include <math.h>
-#include <stdlib.h>
 
 /* NaN where there is nothing to divide by: "no requests" is not "0 seconds". */
 static double ratio(double part, double whole)
@@ -178,27 +177,17 @@ static void judge_slos(struct summary *summary, const struct simulation_result *
     }
 }
 
-/* One more than needed, so that an empty list is not mistaken for a lack of memory. */
-static bool allocate_lists(struct summary *summary)
-{
-    const struct simulation_spec *spec = summary->facts.spec;
-    summary->classes = calloc(spec->class_count + 1, sizeof *summary->classes);
-    summary->pools = calloc(spec->pool_count + 1, sizeof *summary->pools);
-    summary->slos = calloc(spec->slo_count + 1, sizeof *summary->slos);
-    return summary->classes && summary->pools && summary->slos;
-}
-
 struct summary *summary_create(const struct run_facts *facts,
                                const struct simulation_result *result)
 {
-    struct summary *summary = calloc(1, sizeof *summary);
-    if (!summary)
-        return NULL;
+    const struct simulation_spec *spec = facts->spec;
+    struct arena *arena = arena_create();
+    struct summary *summary = ARENA_NEW(arena, struct summary);
+    summary->arena = arena;
     summary->facts = *facts;
-    if (!allocate_lists(summary)) {
-        summary_destroy(summary);
-        return NULL;
-    }
+    summary->classes = ARENA_ARRAY(arena, spec->class_count, struct class_summary);
+    summary->pools = ARENA_ARRAY(arena, spec->pool_count, struct pool_summary);
+    summary->slos = ARENA_ARRAY(arena, spec->slo_count, struct slo_summary);
     summary->interrupted = result->interrupted;
     summary->simulated_s = result->end_s;
     summary->measured_s = result->measured_s;
@@ -218,10 +207,6 @@ struct summary *summary_create(const struct run_facts *facts,
 
 void summary_destroy(struct summary *summary)
 {
-    if (!summary)
-        return;
-    free(summary->classes);
-    free(summary->pools);
-    free(summary->slos);
-    free(summary);
+    if (summary)
+        arena_destroy(summary->arena);
 }

@@ -11,6 +11,7 @@
 #define TOKENYARD_ANALYSIS_SUMMARY_H
 
 #include "models/fleet/simulation.h"
+#include "sim/arena.h"
 #include "sim/json_writer.h"
 
 /* What a report says of a pool beyond what a simulation needs to know. */
@@ -71,6 +72,7 @@ struct slo_summary {
 };
 
 struct summary {
+    struct arena *arena; /* holds it all */
     struct run_facts facts;
     bool interrupted;
     double simulated_s, measured_s;
@@ -93,7 +95,6 @@ struct summary {
     struct histogram itl;          /* of all pools */
 };
 
-/* NULL only when out of memory. */
 struct summary *summary_create(const struct run_facts *facts,
                                const struct simulation_result *result);
 void summary_destroy(struct summary *summary); /* NULL is allowed */

@@ -83,10 +83,11 @@ static void print_totals(const struct summary *summary, FILE *out)
 
 static void print_bound(const char *name, double bound_s, const char **separator, FILE *out)
 {
-    char text[HUMAN_SIZE];
     if (isnan(bound_s))
         return;
-    fprintf(out, "%s%s <= %s", *separator, name, human_duration(bound_s, text));
+    bool in_ms = bound_s < 1;
+    fprintf(out, "%s%s <= %g %s", *separator, name, in_ms ? bound_s * 1e3 : bound_s,
+            in_ms ? "ms" : "s");
     *separator = ", ";
 }
 

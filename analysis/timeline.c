@@ -1,15 +1,16 @@
 #include "analysis/timeline.h"
 
 #include <math.h>
-#include <stdlib.h>
 
 #include "analysis/csv.h"
+#include "sim/arena.h"
 #include "sim/out_file.h"
 
 /* Runs below 2 s get fewer than 200 rows: nothing of interest happens faster than this. */
 static const double first_interval_s = 0.01;
 
 struct timeline {
+    struct arena *arena; /* holds it all */
     struct out_file *file;
     const struct pool_spec *specs;
     size_t pool_count;
@@ -21,7 +22,6 @@ struct timeline {
     struct timeline_row rows[TIMELINE_ROWS];
     struct timeline_row sample;    /* the latest, by itself */
     uint64_t *arrived, *completed; /* so far, of each pool, at the last sample */
-    struct timeline_cell *cells;   /* behind rows and sample */
 };
 
 static double weighted(double a, double a_weight, double b, double b_weight)
@@ -168,42 +168,35 @@ const struct timeline_row *timeline_rows(const struct timeline *timeline, size_t
     return timeline->rows;
 }
 
-static bool allocate_cells(struct timeline *timeline)
+static void allocate_cells(struct timeline *timeline)
 {
     size_t pools = timeline->pool_count;
-    timeline->cells = calloc((TIMELINE_ROWS + 1) * pools, sizeof *timeline->cells);
-    timeline->arrived = calloc(pools, sizeof *timeline->arrived);
-    timeline->completed = calloc(pools, sizeof *timeline->completed);
-    if (!timeline->cells || !timeline->arrived || !timeline->completed)
-        return false;
+    struct timeline_cell *cells =
+        ARENA_ARRAY(timeline->arena, (TIMELINE_ROWS + 1) * pools, struct timeline_cell);
     for (size_t i = 0; i < TIMELINE_ROWS; i++)
-        timeline->rows[i].pools = timeline->cells + i * pools;
-    timeline->sample.pools = timeline->cells + TIMELINE_ROWS * pools;
-    return true;
+        timeline->rows[i].pools = cells + i * pools;
+    timeline->sample.pools = cells + TIMELINE_ROWS * pools;
+    timeline->arrived = ARENA_ARRAY(timeline->arena, pools, uint64_t);
+    timeline->completed = ARENA_ARRAY(timeline->arena, pools, uint64_t);
 }
 
 struct timeline *timeline_open(const char *path, const struct simulation_spec *spec,
                                double interval_s, struct error *error)
 {
-    struct timeline *timeline = calloc(1, sizeof *timeline);
-    if (timeline) {
-        timeline->specs = spec->pools;
-        timeline->pool_count = spec->pool_count;
-        timeline->every_sample = !isnan(interval_s);
-        timeline->interval_s = timeline->every_sample ? interval_s : first_interval_s;
-        timeline->row_samples = 1;
-    }
-    if (!timeline || !allocate_cells(timeline)) {
-        error_set(error, ERROR_FAILED, "out of memory for the timeline");
-        timeline_close(timeline);
+    struct out_file *file = out_file_open(path, error);
+    if (!file)
         return NULL;
-    }
-    timeline->file = out_file_open(path, error);
-    if (!timeline->file) {
-        timeline_close(timeline);
-        return NULL;
-    }
-    put_header(timeline, out_file_stream(timeline->file));
+    struct arena *arena = arena_create();
+    struct timeline *timeline = ARENA_NEW(arena, struct timeline);
+    timeline->arena = arena;
+    timeline->file = file;
+    timeline->specs = spec->pools;
+    timeline->pool_count = spec->pool_count;
+    timeline->every_sample = !isnan(interval_s);
+    timeline->interval_s = timeline->every_sample ? interval_s : first_interval_s;
+    timeline->row_samples = 1;
+    allocate_cells(timeline);
+    put_header(timeline, out_file_stream(file));
     return timeline;
 }
 
@@ -221,8 +214,5 @@ void timeline_close(struct timeline *timeline)
     if (!timeline)
         return;
     out_file_discard(timeline->file);
-    free(timeline->cells);
-    free(timeline->arrived);
-    free(timeline->completed);
-    free(timeline);
+    arena_destroy(timeline->arena);
 }

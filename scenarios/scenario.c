@@ -57,7 +57,9 @@ static bool read_config(struct scenario *scenario, const char *const *sets, size
     cJSON *root = json_root(scenario->document);
     inherit_engine(root);
     return config_read(&scenario_config_type, scenario->document, root, "", scenario->arena,
-                       &scenario->config, error);
+                       &scenario->config, error) &&
+           (!scenario->config.plan ||
+            scenario_plan_check(scenario->config.plan, scenario->document, error));
 }
 
 static bool read_catalogue(struct scenario *scenario, struct error *error)
@@ -66,16 +68,15 @@ static bool read_catalogue(struct scenario *scenario, struct error *error)
     if (!scenario->catalog_folder)
         return false;
     scenario->hardware = hardware_read(scenario->catalog_folder, scenario->arena, error);
+    if (scenario->hardware && scenario->config.hardware)
+        scenario->hardware =
+            hardware_extend(scenario->hardware, scenario->config.hardware, scenario->document,
+                            "/hardware", scenario->arena, error);
     if (!scenario->hardware)
         return false;
-    const struct scenario_hardware *own = scenario->config.hardware;
-    struct error found = {0};
-    if (own &&
-        !hardware_extend(scenario->hardware, own->gpus.items, own->gpus.count, own->instances.items,
-                         own->instances.count, scenario->arena, &found))
-        return locate(scenario, "/hardware", &found, error);
     if (!scenario->config.model)
         return true;
+    struct error found = {0};
     scenario->llm = llm_read(scenario->catalog_folder, scenario->folder, scenario->config.model,
                              scenario->arena, &found);
     if (scenario->llm)

@@ -5,7 +5,6 @@
 #define POOL(member)     offsetof(struct scenario_pool, member)
 #define SLO(member)      offsetof(struct scenario_slo, member)
 #define OUTPUT(member)   offsetof(struct scenario_output, member)
-#define HARDWARE(member) offsetof(struct scenario_hardware, member)
 #define SCENARIO(member) offsetof(struct scenario_config, member)
 
 /* --- classes --- */
@@ -133,8 +132,7 @@ static const struct config_type pool_type = {.name = "pool",
 static const struct config_field pool_element = {
     .name = "pool", .kind = CONFIG_OBJECT, .object = &pool_type, .doc = "replicas of one kind"};
 
-/* --- router, SLOs, output, hardware
- * --------------------------------------------------------------- */
+/* --- SLOs and output --- */
 
 static const struct config_field slo_fields[] = {
     {.name = "class",
@@ -211,36 +209,7 @@ static const struct config_type output_type = {.name = "output",
                                                .size = sizeof(struct scenario_output),
                                                .fields = output_fields};
 
-static const struct config_field gpu_element = {
-    .name = "gpu", .kind = CONFIG_OBJECT, .object = &gpu_config_type, .doc = "a GPU type"};
-
-static const struct config_field instance_element = {.name = "instance",
-                                                     .kind = CONFIG_OBJECT,
-                                                     .object = &instance_config_type,
-                                                     .doc = "a machine that can be rented"};
-
-static const struct config_field hardware_fields[] = {{.name = "gpus",
-                                                       .kind = CONFIG_LIST,
-                                                       .offset = HARDWARE(gpus),
-                                                       .element = &gpu_element,
-                                                       .preset = "[]",
-                                                       .doc = "GPU types of this scenario's own"},
-                                                      {.name = "instances",
-                                                       .kind = CONFIG_LIST,
-                                                       .offset = HARDWARE(instances),
-                                                       .element = &instance_element,
-                                                       .preset = "[]",
-                                                       .doc = "machines of this scenario's own"},
-                                                      {0}};
-
-static const struct config_type hardware_type = {
-    .name = "hardware",
-    .doc = "GPUs and instances of the scenario's own; they win over the catalogue's",
-    .size = sizeof(struct scenario_hardware),
-    .fields = hardware_fields};
-
-/* --- the scenario
- * ---------------------------------------------------------------------------------- */
+/* --- the scenario --- */
 
 static const struct config_field scenario_fields[] = {
     {.name = "$schema",
@@ -334,9 +303,15 @@ static const struct config_field scenario_fields[] = {
     {.name = "hardware",
      .kind = CONFIG_OBJECT,
      .offset = SCENARIO(hardware),
-     .object = &hardware_type,
+     .object = &hardware_config_type,
      .optional = true,
-     .doc = "hardware of the scenario's own"},
+     .doc = "GPUs and instances of the scenario's own; they win over the catalogue's"},
+    {.name = "plan",
+     .kind = CONFIG_OBJECT,
+     .offset = SCENARIO(plan),
+     .object = &scenario_plan_type,
+     .optional = true,
+     .doc = "what `tokenyard plan` may rent, and what for"},
     {0}};
 
 const struct config_type scenario_config_type = {.name = "scenario",

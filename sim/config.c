@@ -1,21 +1,16 @@
-/* Three walks over the same tables: reading (JSON to struct), writing back (struct to JSON) and the
- * schema (tables to JSON). Each is one function per kind and a switch. */
+/* Reading: JSON to structs, by the field tables. One function per kind and a switch. */
 #include "sim/config.h"
 
-#include <assert.h>
-#include <ctype.h>
-#include <float.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "sim/config_table.h"
 #include "sim/json_writer.h"
 
-enum { POINTER_SIZE = 256, NEAREST_LENGTH_MAX = 64 };
+enum { POINTER_SIZE = 256 };
 
-/* ---- tables ---- */
-
-static size_t member_size(const struct config_field *field)
+size_t config_member_size(const struct config_field *field)
 {
     switch (field->kind) {
     case CONFIG_BOOL:
@@ -39,126 +34,6 @@ static size_t member_size(const struct config_field *field)
     return 0;
 }
 
-static bool is_required(const struct config_field *field)
-{
-    return !field->preset && !field->optional;
-}
-
-static bool has_required(const struct config_type *type)
-{
-    for (const struct config_field *field = type ? type->fields : NULL; field && field->name;
-         field++)
-        if (is_required(field))
-            return true;
-    return false;
-}
-
-static size_t count_names(const char *const *names)
-{
-    size_t count = 0;
-    while (names[count])
-        count++;
-    return count;
-}
-
-static size_t count_variants(const struct config_variant_type *variants)
-{
-    size_t count = 0;
-    while (variants[count].name)
-        count++;
-    return count;
-}
-
-static bool has_bounds(const struct config_field *field)
-{
-    assert(!field->above_min || field->min < field->max);
-    return field->min < field->max;
-}
-
-static bool has_lower_bound(const struct config_field *field)
-{
-    return has_bounds(field) && field->min >= -DBL_MAX;
-}
-
-static bool has_upper_bound(const struct config_field *field)
-{
-    return has_bounds(field) && field->max <= DBL_MAX;
-}
-
-/* ---- nearest name ---- */
-
-static unsigned least(unsigned a, unsigned b)
-{
-    return a < b ? a : b;
-}
-
-static bool same_letter(char a, char b)
-{
-    return tolower((unsigned char)a) == tolower((unsigned char)b);
-}
-
-/* Optimal string alignment: insertions, deletions, substitutions, swaps of neighbours. */
-static unsigned edit_distance(const char *a, const char *b)
-{
-    size_t a_length = strlen(a), b_length = strlen(b);
-    if (a_length > NEAREST_LENGTH_MAX || b_length > NEAREST_LENGTH_MAX)
-        return UINT32_MAX;
-    unsigned rows[3][NEAREST_LENGTH_MAX + 1]; /* row i of the usual matrix is rows[i % 3] */
-    for (unsigned j = 0; j <= b_length; j++)
-        rows[0][j] = j;
-    for (unsigned i = 1; i <= a_length; i++) {
-        unsigned *row = rows[i % 3];
-        const unsigned *above = rows[(i + 2) % 3], *two_above = rows[(i + 1) % 3];
-        row[0] = i;
-        for (unsigned j = 1; j <= b_length; j++) {
-            unsigned change = !same_letter(a[i - 1], b[j - 1]);
-            row[j] = least(above[j - 1] + change, least(above[j], row[j - 1]) + 1);
-            bool swapped = i > 1 && j > 1 && same_letter(a[i - 1], b[j - 2]) &&
-                           same_letter(a[i - 2], b[j - 1]);
-            if (swapped)
-                row[j] = least(row[j], two_above[j - 2] + 1);
-        }
-    }
-    return rows[a_length % 3][b_length];
-}
-
-const char *config_nearest(const char *name, const char *const *names, size_t count)
-{
-    size_t length = strlen(name);
-    unsigned limit = (unsigned)least((unsigned)length / 3 + 1, 4);
-    unsigned best = limit + 1;
-    const char *nearest = NULL;
-    for (size_t i = 0; i < count; i++) {
-        unsigned distance = edit_distance(name, names[i]);
-        if (length >= 3 && strncasecmp(name, names[i], length) == 0)
-            distance = least(distance, limit);
-        if (distance < best && distance < strlen(names[i])) {
-            best = distance;
-            nearest = names[i];
-        }
-    }
-    return nearest;
-}
-
-/* Hints at a name that was not found: the nearest one if there is one, otherwise all. */
-static void hint_names(struct error *error, const char *name, const char *const *names,
-                       size_t count)
-{
-    const char *nearest = config_nearest(name, names, count);
-    if (nearest) {
-        error_hint(error, "did you mean \"%s\"?", nearest);
-        return;
-    }
-    char all[sizeof error->hint] = "";
-    size_t length = 0;
-    for (size_t i = 0; i < count && length < sizeof all; i++)
-        length +=
-            (size_t)snprintf(all + length, sizeof all - length, "%s%s", i ? ", " : "", names[i]);
-    error_hint(error, "possible here: %s", count ? all : "nothing");
-}
-
-/* ---- reading ---- */
-
 struct reader {
     const struct json_document *document;
     struct arena *arena;
@@ -174,7 +49,6 @@ struct place {
 
 static bool read_value(const struct reader *reader, const struct place *place, void *member);
 
-/* The last reference token of the pointer, for hints. */
 static bool hint_doc(const struct reader *reader, const struct config_field *field)
 {
     if (field->doc)
@@ -195,9 +69,9 @@ static void describe_bounds(const struct config_field *field, char *text, size_t
     json_format_number(field->min, min, sizeof min);
     json_format_number(field->max, max, sizeof max);
     const char *above = field->above_min ? "above" : "at least";
-    if (has_lower_bound(field) && has_upper_bound(field))
+    if (config_has_lower_bound(field) && config_has_upper_bound(field))
         snprintf(text, size, "%s %s and at most %s", above, min, max);
-    else if (has_lower_bound(field))
+    else if (config_has_lower_bound(field))
         snprintf(text, size, "%s %s", above, min);
     else
         snprintf(text, size, "at most %s", max);
@@ -208,7 +82,7 @@ static bool check_bounds(const struct reader *reader, const struct place *place)
     const struct config_field *field = place->field;
     double value = place->node->valuedouble;
     bool inside = value >= field->min && value <= field->max;
-    if (!has_bounds(field) || (inside && !(field->above_min && value == field->min)))
+    if (!config_has_bounds(field) || (inside && !(field->above_min && value == field->min)))
         return true;
     char found[32], bounds[128];
     json_format_number(value, found, sizeof found);
@@ -274,7 +148,7 @@ static bool read_enum(const struct reader *reader, const struct place *place, in
         if (strcmp(names[*member], found) == 0)
             return true;
     json_error(reader->document, place->pointer, reader->error, "unknown name \"%s\"", found);
-    hint_names(reader->error, found, names, count_names(names));
+    config_hint_names(reader->error, found, names, (size_t)*member);
     return false;
 }
 
@@ -336,8 +210,7 @@ static bool is_known_key(const struct object_place *place, const char *key)
 {
     if (place->selector && strcmp(place->selector, key) == 0)
         return true;
-    for (const struct config_field *field = place->type ? place->type->fields : NULL;
-         field && field->name; field++)
+    for (const struct config_field *field = config_fields(place->type); field->name; field++)
         if (strcmp(field->name, key) == 0)
             return true;
     return false;
@@ -351,13 +224,13 @@ static bool refuse_key(const struct reader *reader, const struct object_place *p
     size_t count = 0;
     if (place->selector)
         names[count++] = place->selector;
-    for (const struct config_field *field = place->type ? place->type->fields : NULL;
-         field && field->name && count < NAMES_MAX; field++)
+    for (const struct config_field *field = config_fields(place->type);
+         field->name && count < NAMES_MAX; field++)
         names[count++] = field->name;
     char pointer[POINTER_SIZE];
     json_pointer_key(pointer, sizeof pointer, place->pointer, key);
     json_error(reader->document, pointer, reader->error, "unknown key \"%s\"", key);
-    hint_names(reader->error, key, names, count);
+    config_hint_names(reader->error, key, names, count);
     return false;
 }
 
@@ -432,7 +305,7 @@ static bool read_list(const struct reader *reader, const struct place *place,
     if (!cJSON_IsArray(place->node))
         return wrong_kind(reader, place, "a list");
     size_t count = (size_t)cJSON_GetArraySize(place->node);
-    size_t size = member_size(place->field->element);
+    size_t size = config_member_size(place->field->element);
     *member = (struct config_list){.count = count};
     if (!check_count(reader, place, count))
         return false;
@@ -462,11 +335,11 @@ static bool find_variant(const struct reader *reader, const struct config_field 
             return true;
     json_error(reader->document, pointer, reader->error, "unknown %s \"%s\"", field->selector,
                name);
-    size_t count = count_variants(field->variants);
+    size_t count = (size_t)*index;
     const char **names = ARENA_ARRAY(reader->arena, count, const char *);
     for (size_t i = 0; i < count; i++)
         names[i] = field->variants[i].name;
-    hint_names(reader->error, name, names, count);
+    config_hint_names(reader->error, name, names, count);
     return false;
 }
 
@@ -555,287 +428,4 @@ bool config_defaults(const struct config_type *type, struct arena *arena, void *
     bool ok = config_read(type, nothing, json_root(nothing), "", arena, out, error);
     json_free(nothing);
     return ok;
-}
-
-/* ---- writing back ---- */
-
-static cJSON *must(cJSON *node)
-{
-    if (!node)
-        out_of_memory();
-    return node;
-}
-
-static void add_member(cJSON *object, const char *name, cJSON *value)
-{
-    if (!cJSON_AddItemToObject(object, name, must(value)))
-        out_of_memory();
-}
-
-static void add_item(cJSON *list, cJSON *value)
-{
-    if (!cJSON_AddItemToArray(list, must(value)))
-        out_of_memory();
-}
-
-static cJSON *value_to_json(const struct config_field *field, const void *member);
-
-static void add_fields(cJSON *object, const struct config_type *type, const void *value)
-{
-    for (const struct config_field *field = type->fields; field->name; field++)
-        add_member(object, field->name, value_to_json(field, (const char *)value + field->offset));
-}
-
-cJSON *config_to_json(const struct config_type *type, const void *value)
-{
-    cJSON *object = must(cJSON_CreateObject());
-    add_fields(object, type, value);
-    return object;
-}
-
-static cJSON *list_to_json(const struct config_field *field, const struct config_list *list)
-{
-    cJSON *json = must(cJSON_CreateArray());
-    const char *item = list->items;
-    for (size_t i = 0; i < list->count; i++, item += member_size(field->element))
-        add_item(json, value_to_json(field->element, item));
-    return json;
-}
-
-static cJSON *variant_to_json(const struct config_field *field,
-                              const struct config_variant *variant)
-{
-    if (variant->index < 0)
-        return cJSON_CreateNull();
-    const struct config_variant_type *chosen = &field->variants[variant->index];
-    cJSON *object = must(cJSON_CreateObject());
-    add_member(object, field->selector, cJSON_CreateString(chosen->name));
-    if (chosen->type)
-        add_fields(object, chosen->type, variant->value);
-    return object;
-}
-
-static cJSON *object_to_json(const struct config_field *field, const void *member)
-{
-    const void *value = field->optional ? *(void *const *)member : member;
-    return value ? config_to_json(field->object, value) : cJSON_CreateNull();
-}
-
-static cJSON *int_to_json(int64_t value)
-{
-    return value == INT64_MIN ? cJSON_CreateNull() : cJSON_CreateNumber((double)value);
-}
-
-static cJSON *number_to_json(double value)
-{
-    return isfinite(value) ? cJSON_CreateNumber(value) : cJSON_CreateNull();
-}
-
-static cJSON *string_to_json(const char *value)
-{
-    return value ? cJSON_CreateString(value) : cJSON_CreateNull();
-}
-
-static cJSON *value_to_json(const struct config_field *field, const void *member)
-{
-    switch (field->kind) {
-    case CONFIG_BOOL:
-        return cJSON_CreateBool(*(const bool *)member);
-    case CONFIG_INT:
-        return int_to_json(*(const int64_t *)member);
-    case CONFIG_NUMBER:
-        return number_to_json(*(const double *)member);
-    case CONFIG_STRING:
-        return string_to_json(*(const char *const *)member);
-    case CONFIG_ENUM:
-        return string_to_json(*(const int *)member < 0 ? NULL : field->names[*(const int *)member]);
-    case CONFIG_OBJECT:
-        return object_to_json(field, member);
-    case CONFIG_LIST:
-        return list_to_json(field, member);
-    case CONFIG_VARIANT:
-        return variant_to_json(field, member);
-    }
-    assert(false && "a kind that does not exist");
-    return NULL;
-}
-
-/* ---- schema ---- */
-
-static cJSON *value_schema(cJSON *defs, const struct config_field *field);
-
-static void add_text(cJSON *object, const char *name, const char *text)
-{
-    if (text)
-        add_member(object, name, cJSON_CreateString(text));
-}
-
-static cJSON *schema_of(const char *json_type)
-{
-    cJSON *schema = must(cJSON_CreateObject());
-    add_text(schema, "type", json_type);
-    return schema;
-}
-
-/* Adds {"type": "object", ...} with the type's fields; selector and choice (or NULL, NULL) name the
- * member that must be there with exactly that value. */
-static void describe_object(cJSON *defs, cJSON *schema, const struct config_type *type,
-                            const char *selector, const char *choice)
-{
-    cJSON *properties = must(cJSON_CreateObject());
-    cJSON *required = must(cJSON_CreateArray());
-    add_text(schema, "type", "object");
-    add_member(schema, "properties", properties);
-    add_member(schema, "required", required);
-    add_member(schema, "additionalProperties", cJSON_CreateFalse());
-    if (selector) {
-        cJSON *constant = must(cJSON_CreateObject());
-        add_text(constant, "const", choice);
-        add_member(properties, selector, constant);
-        add_item(required, cJSON_CreateString(selector));
-    }
-    for (const struct config_field *field = type ? type->fields : NULL; field && field->name;
-         field++) {
-        add_member(properties, field->name, value_schema(defs, field));
-        if (is_required(field))
-            add_item(required, cJSON_CreateString(field->name));
-    }
-}
-
-static cJSON *reference(const char *name)
-{
-    char pointer[POINTER_SIZE];
-    json_pointer_key(pointer, sizeof pointer, "#/$defs", name);
-    cJSON *schema = must(cJSON_CreateObject());
-    add_text(schema, "$ref", pointer);
-    return schema;
-}
-
-/* A reference to the definition of that name, which is added when it is not there yet. It is added
- * before it is filled, so types may contain themselves. */
-static cJSON *define(cJSON *defs, const char *name, const char *doc, const struct config_type *type,
-                     const char *selector, const char *choice)
-{
-    if (!json_member(defs, name)) {
-        cJSON *definition = must(cJSON_CreateObject());
-        add_member(defs, name, definition);
-        add_text(definition, "description", doc);
-        describe_object(defs, definition, type, selector, choice);
-    }
-    return reference(name);
-}
-
-static cJSON *object_schema(cJSON *defs, const struct config_type *type)
-{
-    return define(defs, type->name, type->doc, type, NULL, NULL);
-}
-
-/* Variants get definitions of their own: beside the fields of their type they hold the selector. */
-static cJSON *variant_schema(cJSON *defs, const struct config_field *field)
-{
-    cJSON *choices = must(cJSON_CreateArray());
-    cJSON *bare = must(cJSON_CreateArray());
-    for (const struct config_variant_type *variant = field->variants; variant->name; variant++) {
-        char name[128];
-        snprintf(name, sizeof name, "%s.%s.%s", variant->type ? variant->type->name : "none",
-                 field->selector, variant->name);
-        add_item(choices,
-                 define(defs, name, variant->doc, variant->type, field->selector, variant->name));
-        if (!has_required(variant->type))
-            add_item(bare, cJSON_CreateString(variant->name));
-    }
-    if (cJSON_GetArraySize(bare) > 0) {
-        cJSON *by_name = must(cJSON_CreateObject());
-        add_member(by_name, "enum", bare);
-        add_item(choices, by_name);
-    } else {
-        cJSON_Delete(bare);
-    }
-    cJSON *schema = must(cJSON_CreateObject());
-    add_member(schema, "oneOf", choices);
-    return schema;
-}
-
-static cJSON *number_schema(const struct config_field *field)
-{
-    cJSON *schema = schema_of(field->kind == CONFIG_INT ? "integer" : "number");
-    if (has_lower_bound(field))
-        add_member(schema, field->above_min ? "exclusiveMinimum" : "minimum",
-                   cJSON_CreateNumber(field->min));
-    if (has_upper_bound(field))
-        add_member(schema, "maximum", cJSON_CreateNumber(field->max));
-    return schema;
-}
-
-static cJSON *list_schema(cJSON *defs, const struct config_field *field)
-{
-    cJSON *schema = schema_of("array");
-    add_member(schema, "items", value_schema(defs, field->element));
-    if (field->min > 0)
-        add_member(schema, "minItems", cJSON_CreateNumber(field->min));
-    if (field->max > 0 && field->max <= DBL_MAX)
-        add_member(schema, "maxItems", cJSON_CreateNumber(field->max));
-    return schema;
-}
-
-static cJSON *enum_schema(const struct config_field *field)
-{
-    cJSON *schema = must(cJSON_CreateObject());
-    add_member(schema, "enum",
-               cJSON_CreateStringArray(field->names, (int)count_names(field->names)));
-    return schema;
-}
-
-static cJSON *kind_schema(cJSON *defs, const struct config_field *field)
-{
-    switch (field->kind) {
-    case CONFIG_BOOL:
-        return schema_of("boolean");
-    case CONFIG_INT:
-    case CONFIG_NUMBER:
-        return number_schema(field);
-    case CONFIG_STRING:
-        return schema_of("string");
-    case CONFIG_ENUM:
-        return enum_schema(field);
-    case CONFIG_OBJECT:
-        return object_schema(defs, field->object);
-    case CONFIG_LIST:
-        return list_schema(defs, field);
-    case CONFIG_VARIANT:
-        return variant_schema(defs, field);
-    }
-    assert(false && "a kind that does not exist");
-    return NULL;
-}
-
-static cJSON *value_schema(cJSON *defs, const struct config_field *field)
-{
-    cJSON *schema = kind_schema(defs, field);
-    if (field->optional) {
-        cJSON *choices = must(cJSON_CreateArray());
-        add_item(choices, schema);
-        add_item(choices, schema_of("null"));
-        schema = must(cJSON_CreateObject());
-        add_member(schema, "anyOf", choices);
-    }
-    add_text(schema, "description", field->doc);
-    if (field->preset)
-        add_member(schema, "default", cJSON_Parse(field->preset));
-    else if (field->optional)
-        add_member(schema, "default", cJSON_CreateNull());
-    return schema;
-}
-
-cJSON *config_schema(const struct config_type *type, const char *title)
-{
-    cJSON *schema = must(cJSON_CreateObject());
-    cJSON *defs = must(cJSON_CreateObject());
-    add_text(schema, "$schema", "https://json-schema.org/draft/2020-12/schema");
-    add_text(schema, "title", title);
-    cJSON *root = object_schema(defs, type);
-    add_text(schema, "$ref", json_member(root, "$ref")->valuestring);
-    cJSON_Delete(root);
-    add_member(schema, "$defs", defs);
-    return schema;
 }

@@ -356,8 +356,7 @@ static void sample(struct simulation *sim)
     }
 }
 
-/* --- the loop
- * ------------------------------------------------------------------------------------- */
+/* --- the loop --- */
 
 static bool may_proceed(struct simulation *sim)
 {
@@ -393,8 +392,7 @@ static void simulate(struct simulation *sim)
         sim->now = sim->horizon;
 }
 
-/* --- set up and results
- * ---------------------------------------------------------------------------- */
+/* --- set up and results --- */
 
 static tick_t bound_tick(double bound_s)
 {

@@ -6,15 +6,15 @@
  * numbers in a nested object. */
 #include "models/llm/llm.h"
 
-#include <assert.h>
 #include <dirent.h>
 #include <errno.h>
-#include <limits.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define LARGEST 1e12 /* no number in a config.json is larger; doubles hold it exactly */
+#define LARGEST    1e9 /* no size in a config.json is larger; products of two fit int64_t */
+#define LAYERS_MAX 10000
 
 struct reader {
     const struct json_document *document;
@@ -59,12 +59,13 @@ static int64_t read_count(struct reader *reader, const char *const *keys, int64_
     if (!value)
         return fallback == REQUIRED ? missing(reader, keys) : fallback;
     double number = cJSON_IsNumber(value) ? value->valuedouble : -1;
-    if (number >= 0 && number <= LARGEST && number == (double)(int64_t)number)
+    if (number >= 0 && number <= LARGEST && number == floor(number))
         return (int64_t)number;
     char pointer[256];
     json_pointer_key(pointer, sizeof pointer, reader->pointer, key);
     reader->failed = true;
-    json_error(reader->document, pointer, reader->error, "must be a whole number, 0 or more");
+    json_error(reader->document, pointer, reader->error, "must be a whole number from 0 to %.0f",
+               LARGEST);
     return 0;
 }
 
@@ -128,6 +129,8 @@ static void read_shape(struct reader *reader, struct llm *llm)
 {
     llm->layers =
         read_size(reader, KEYS("num_hidden_layers", "n_layer", "n_layers", "num_layers"), REQUIRED);
+    if (llm->layers > LAYERS_MAX)
+        refuse(reader, "num_hidden_layers", "there are more layers than any model has");
     llm->hidden = read_size(reader, KEYS("hidden_size", "n_embd", "d_model", "n_embed"), REQUIRED);
     llm->heads = read_size(reader, KEYS("num_attention_heads", "n_head", "n_heads"), REQUIRED);
     llm->vocab = read_size(reader, KEYS("vocab_size"), REQUIRED);
@@ -447,12 +450,17 @@ int64_t llm_kv_heads_per_gpu(const struct llm *llm, int64_t tensor_parallel)
     return (llm->kv_heads + tensor_parallel - 1) / tensor_parallel;
 }
 
-double llm_kv_bytes_per_token(const struct llm *llm, enum precision kv, int64_t tensor_parallel,
-                              int64_t pipeline_parallel)
+double llm_kv_bytes_per_layer(const struct llm *llm, enum precision kv, int64_t tensor_parallel)
 {
     int64_t elements = llm->kv_lora_rank > 0
                            ? llm->kv_lora_rank + llm->rope_head_dim
                            : 2 * llm->head_dim * llm_kv_heads_per_gpu(llm, tensor_parallel);
+    return (double)elements * precision_bytes(kv);
+}
+
+double llm_kv_bytes_per_token(const struct llm *llm, enum precision kv, int64_t tensor_parallel,
+                              int64_t pipeline_parallel)
+{
     int64_t layers = (llm->layers + pipeline_parallel - 1) / pipeline_parallel;
-    return (double)elements * precision_bytes(kv) * (double)layers;
+    return llm_kv_bytes_per_layer(llm, kv, tensor_parallel) * (double)layers;
 }

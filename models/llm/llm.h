@@ -49,9 +49,12 @@ double llm_embedding_weights(const struct llm *llm); /* input embedding and lm_h
 double llm_total_weights(const struct llm *llm);
 double llm_active_weights(const struct llm *llm); /* used by one token */
 
-/* Bytes of KV cache that one token takes on ONE GPU, all layers of one pipeline stage, with kv
- * heads split over tp GPUs (copied when tp > kv_heads; MLA's latent is never split). */
+/* KV heads that ONE GPU holds when they are split over tensor_parallel GPUs (copied beyond). */
 int64_t llm_kv_heads_per_gpu(const struct llm *llm, int64_t tensor_parallel);
+
+/* Bytes of KV cache that one token takes on ONE GPU in one layer (MLA's latent is never split), and
+ * in all layers of the longest pipeline stage. */
+double llm_kv_bytes_per_layer(const struct llm *llm, enum precision kv, int64_t tensor_parallel);
 double llm_kv_bytes_per_token(const struct llm *llm, enum precision kv, int64_t tensor_parallel,
                               int64_t pipeline_parallel);
 
