@@ -1,9 +1,10 @@
 /* Log-linear histogram of durations, with a bounded relative error, mergeable.
  *
  * Values are ticks (sim/clock.h). Every power of two is cut into 2^HISTOGRAM_BITS equal buckets, so
- * a reported quantile is within 2^-(HISTOGRAM_BITS+1) = 0.1 % of a recorded value; values below
- * HISTOGRAM_UNIT ticks (0.93 ns) are exact only to that unit. Count, sum, minimum and maximum are
- * exact. One histogram is 140 KiB and is a plain value: copy it, merge it, keep it in an array. */
+ * a reported quantile is within 2^-(HISTOGRAM_BITS+1) = 0.1 % of a recorded value, over all that
+ * the clock can show; values below 2^HISTOGRAM_BITS units (0.5 us) are good to half a unit
+ * (0.5 ns). Count, sum, minimum and maximum are exact. One histogram is 180 KiB and is a plain
+ * value: copy it, merge it, keep it in an array. */
 #ifndef TOKENYARD_SIM_HISTOGRAM_H
 #define TOKENYARD_SIM_HISTOGRAM_H
 
@@ -13,15 +14,14 @@
 
 #define HISTOGRAM_BITS       9
 #define HISTOGRAM_UNIT_SHIFT 10 /* one unit = 2^10 ticks = 2^-30 s */
-#define HISTOGRAM_OCTAVES                                                                          \
-    35 /* up to 2^(35+9) units: 4.5 hours exactly bucketed, beyond: last bucket */
-#define HISTOGRAM_BUCKETS ((HISTOGRAM_OCTAVES + 1) << HISTOGRAM_BITS)
+#define HISTOGRAM_OCTAVES    44 /* 2^(44 + 9) units are 2^63 ticks: every tick_t has its bucket */
+#define HISTOGRAM_BUCKETS    ((HISTOGRAM_OCTAVES + 1) << HISTOGRAM_BITS)
 
 struct histogram {
     uint64_t count;
-    double sum_s; /* exact up to rounding of the additions */
-    tick_t min;   /* TICK_NEVER when empty */
-    tick_t max;   /* 0 when empty */
+    unsigned __int128 sum; /* of all values, in fine units: the same in any order and grouping */
+    tick_t min;            /* TICK_NEVER when empty */
+    tick_t max;            /* 0 when empty */
     uint64_t bucket[HISTOGRAM_BUCKETS];
 };
 
@@ -35,9 +35,7 @@ static inline uint32_t histogram_index(tick_t value)
     if (unit < (1u << HISTOGRAM_BITS))
         return (uint32_t)unit;
     uint32_t octave = 63u - (uint32_t)__builtin_clzll(unit) - HISTOGRAM_BITS;
-    uint32_t index =
-        ((octave + 1) << HISTOGRAM_BITS) + (uint32_t)(unit >> octave) - (1u << HISTOGRAM_BITS);
-    return index < HISTOGRAM_BUCKETS ? index : HISTOGRAM_BUCKETS - 1;
+    return (octave << HISTOGRAM_BITS) + (uint32_t)(unit >> octave);
 }
 tick_t histogram_bucket_start(uint32_t index);
 
@@ -45,7 +43,7 @@ static inline void histogram_add(struct histogram *histogram, tick_t value, uint
 {
     histogram->bucket[histogram_index(value)] += count;
     histogram->count += count;
-    histogram->sum_s += tick_to_s(value) * (double)count;
+    histogram->sum += (unsigned __int128)((uint64_t)value << FINE_SHIFT) * count;
     if (value < histogram->min)
         histogram->min = value;
     if (value > histogram->max)
@@ -54,8 +52,9 @@ static inline void histogram_add(struct histogram *histogram, tick_t value, uint
 
 /* Adds `count` times each of the `steps` values first, first + step, ... (fine units, step >= 0),
  * by bucket: the cost grows with the buckets crossed, not with the number of steps. Each value is
- * rounded down to a tick, exactly as if it had been added by itself with histogram_add (the sum may
- * round differently; buckets, count, minimum and maximum are equal). */
+ * rounded down to a tick, exactly as if it had been added by itself with histogram_add; the
+ * sum takes it unrounded. first must not be negative,
+ * and the last value must fit a fine_t. */
 void histogram_add_run(struct histogram *histogram, fine_t first, fine_t step, uint64_t steps,
                        uint64_t count);
 

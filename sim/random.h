@@ -16,10 +16,12 @@ extern const gsl_rng_type *const random_philox; /* "philox4x32-10", 32-bit outpu
  * known-answer vectors. */
 void random_philox_block(const uint32_t counter[4], const uint32_t key[2], uint32_t out[4]);
 
-/* Caller frees with gsl_rng_free. purpose: a short name, such as "workload/arrivals". */
+/* Caller frees with gsl_rng_free; NULL when out of memory. purpose: a short name, such as
+ * "workload/arrivals". */
 gsl_rng *random_stream(uint64_t seed, uint64_t replication, const char *purpose);
 
-/* Uniform in (0, 1): never 0, never 1; 53 random bits. */
+/* Uniform in (0, 1): never 0, never 1, and u is as likely as 1 - u (the middles of 2^52 equal
+ * cells), as an inverse distribution function wants it. Draws two words of a 32-bit generator. */
 double random_open_unit(gsl_rng *rng);
 
 #endif
