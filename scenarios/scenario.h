@@ -1,52 +1,111 @@
 /* The scenario file: everything a run or a plan is told, in one readable JSON file with comments.
  *
- * scenario_read resolves it: field tables give defaults and bounds, names are looked up in the catalogue,
- * memory is checked, step times are compiled. What comes out can be simulated at once, any
- * number of times, also in parallel. */
+ * scenario_read resolves it: field tables give defaults and bounds, names are looked up in the
+ * catalogue, memory is checked, step times are compiled. What comes out can be simulated any number
+ * of times, also in parallel: it is immutable, and everything hangs off one arena. */
 #ifndef TOKENYARD_SCENARIOS_SCENARIO_H
 #define TOKENYARD_SCENARIOS_SCENARIO_H
 
+#include "models/fleet/deployment.h"
 #include "models/fleet/simulation.h"
-#include "models/llm/memory.h"
-#include "models/steptime/steptime.h"
+#include "scenarios/plan_config.h"
 #include "sim/config.h"
+#include "workloads/workload.h"
 
-/* One pool as the file says it. */
+/* One request class as the file says it; bounds are [min, max] lists, null for an open end. */
+struct scenario_class {
+    const char *name;
+    const char *stream;            /* NULL: any */
+    struct config_list prompt_tok; /* int64_t[2], or empty */
+    struct config_list output_tok;
+};
+
 struct scenario_pool {
     const char *name;
     const char *gpu;      /* NULL: the instance's */
-    const char *instance; /* NULL: priced by usd_per_gpu_hour, or the cheapest instance with this GPU */
+    const char *instance; /* NULL: not rented as a whole */
     int64_t replicas;
     int64_t tensor_parallel, pipeline_parallel;
-    int weights, kv; /* enum precision */
-    double usd_per_gpu_hour; /* NaN: from the instance */
+    int weights, kv;         /* enum precision */
+    double usd_per_gpu_hour; /* NaN: from the instance, or the cheapest with this GPU */
     double weight;
-    struct engine_settings *engine; /* NULL: the scenario's */
-    struct config_variant step_time;    /* "roofline", or "given" with constants */
+    struct engine_settings engine; /* the scenario's, where the pool says nothing else */
+    struct config_variant step_time;
+};
+
+struct scenario_slo {
+    const char *class_name; /* NULL: every class */
+    double ttft_s, tpot_s, e2e_s;
+    double percentile;
 };
 
 struct scenario_output {
-    bool requests;               /* requests.h5 */
-    bool trace;                  /* trace.json for Perfetto */
+    bool requests; /* requests.h5 */
+    bool trace;    /* trace.json for Perfetto */
     bool plots;
-    double timeline_interval_s;  /* NaN: chosen so that there are 200 to 400 rows */
+    double timeline_interval_s; /* NaN: chosen while the run goes */
 };
 
 /* The file's own words, with defaults filled in. */
 struct scenario_config {
+    const char *schema; /* "$schema": for editors only */
     const char *name, *description;
     int64_t seed;
-    const char *model;
-    void *workload; /* workload_config_type */
+    const char *model;          /* NULL only where a plan needs none */
+    void *workload;             /* of workload_config_type; NULL likewise */
     struct config_list classes; /* struct scenario_class */
-    struct config_list pools;   /* struct scenario_pool */
-    struct engine_settings *engine;
+    struct engine_settings engine;
+    struct config_list pools; /* struct scenario_pool */
     struct router_config router;
-    struct config_list slo;     /* struct scenario_slo */
-    double horizon_s, warmup_s; /* NaN horizon: until all requests have ended */
+    struct config_list slo; /* struct scenario_slo */
+    double horizon_s;       /* NaN: until all requests have ended */
+    double warmup_s;
     struct scenario_output output;
-    struct scenario_hardware *hardware; /* GPUs and instances of this scenario's own; NULL: none */
-    struct scenario_plan *plan;         /* NULL: no search is described */
+    struct hardware_entries *hardware; /* GPUs and instances of its own; NULL: none */
+    struct scenario_plan *plan;        /* NULL: no search is described */
 };
+
+extern const struct config_type scenario_config_type;
+
+/* What a pool's hardware costs. */
+struct scenario_price {
+    double usd_per_hour; /* of the whole pool */
+    int64_t instances;   /* rented; 0 when priced by the GPU */
+    const char *source;  /* where the price comes from, with its date */
+};
+
+struct scenario {
+    struct scenario_config config;
+    const char *path;
+    const char *folder; /* relative paths in the file are relative to it */
+    const char *catalog_folder;
+    struct json_document *document;
+    struct arena *arena;
+    struct hardware *hardware;      /* the catalogue's, with the scenario's own */
+    const struct llm *llm;          /* NULL when config.model is */
+    struct deployment *deployments; /* [pool_count] */
+    struct scenario_price *prices;  /* [pool_count] */
+    struct pool_spec *pools;        /* [pool_count], ready for simulation_spec */
+    size_t pool_count;
+    struct class_rule *classes; /* the file's, and a last one that matches the rest */
+    size_t class_count;
+    struct slo_rule *slos;
+    size_t slo_count;
+};
+
+/* Reads and resolves; sets are "--set" assignments, applied in order. NULL on error. */
+struct scenario *scenario_read(const char *path, const char *const *sets, size_t set_count,
+                               struct error *error);
+void scenario_free(struct scenario *scenario); /* NULL is allowed */
+
+/* The workload as a source the caller destroys before the scenario is freed. NULL on error. */
+struct source *scenario_open_source(const struct scenario *scenario, uint64_t replication,
+                                    struct error *error);
+
+/* Everything of the spec but its source, stepwise and observer. */
+struct simulation_spec scenario_spec(const struct scenario *scenario, uint64_t replication);
+
+/* The scenario as resolved: what --print-config and the manifest show. The caller deletes it. */
+cJSON *scenario_to_json(const struct scenario *scenario);
 
 #endif

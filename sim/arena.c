@@ -22,7 +22,7 @@ struct arena {
 
 _Noreturn void out_of_memory(void)
 {
-    fputs("tokenyard: out of memory\n", stderr);
+    fputs("tokenyard: out of memory\n", stderr); /* floors: there is nobody left to tell */
     abort();
 }
 

@@ -2,7 +2,8 @@
  *
  * Reads directly with h5py (f["ttft_s"][:]) and pandas. Rows are buffered and written in chunks, so
  * memory does not grow with the rows. Files written by the same calls are byte-identical (no
- * timestamps). Like sim/out_file, the file appears under its name only on commit. */
+ * timestamps). Like sim/out_file, the file appears under its name only on commit. The HDF5 library
+ * is not thread-safe: column files are for one thread of the process. */
 #ifndef TOKENYARD_SIM_COLUMN_FILE_H
 #define TOKENYARD_SIM_COLUMN_FILE_H
 

@@ -14,7 +14,7 @@ void histogram_clear(struct histogram *histogram)
 void histogram_merge(struct histogram *into, const struct histogram *from)
 {
     into->count += from->count;
-    into->sum_s += from->sum_s;
+    into->sum += from->sum;
     if (from->min < into->min)
         into->min = from->min;
     if (from->max > into->max)
@@ -59,7 +59,9 @@ void histogram_add_run(struct histogram *histogram, fine_t first, fine_t step, u
 
     fine_t last = first + step * (fine_t)(steps - 1);
     histogram->count += steps * count;
-    histogram->sum_s += (fine_to_s(first) + fine_to_s(last)) / 2 * (double)steps * (double)count;
+    histogram->sum += ((unsigned __int128)steps * (uint64_t)first +
+                       (unsigned __int128)steps * (steps - 1) / 2 * (uint64_t)step) *
+                      count;
     if (first >> FINE_SHIFT < histogram->min)
         histogram->min = first >> FINE_SHIFT;
     if (last >> FINE_SHIFT > histogram->max)
@@ -109,5 +111,7 @@ double histogram_quantile_s(const struct histogram *histogram, double q)
 
 double histogram_mean_s(const struct histogram *histogram)
 {
-    return histogram->count ? histogram->sum_s / (double)histogram->count : NAN;
+    if (histogram->count == 0)
+        return NAN;
+    return (double)histogram->sum / FINE_PER_S / (double)histogram->count;
 }

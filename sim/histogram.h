@@ -3,8 +3,8 @@
  * Values are ticks (sim/clock.h). Every power of two is cut into 2^HISTOGRAM_BITS equal buckets, so
  * a reported quantile is within 2^-(HISTOGRAM_BITS+1) = 0.1 % of a recorded value, over all that
  * the clock can show; values below 2^HISTOGRAM_BITS units (0.5 us) are good to half a unit
- * (0.5 ns). Count, minimum and maximum are exact, the sum up to rounding. One histogram is 180 KiB
- * and is a plain value: copy it, merge it, keep it in an array. */
+ * (0.5 ns). Count, sum, minimum and maximum are exact. One histogram is 180 KiB and is a plain
+ * value: copy it, merge it, keep it in an array. */
 #ifndef TOKENYARD_SIM_HISTOGRAM_H
 #define TOKENYARD_SIM_HISTOGRAM_H
 
@@ -19,9 +19,9 @@
 
 struct histogram {
     uint64_t count;
-    double sum_s; /* exact up to rounding of the additions */
-    tick_t min;   /* TICK_NEVER when empty */
-    tick_t max;   /* 0 when empty */
+    unsigned __int128 sum; /* of all values, in fine units: the same in any order and grouping */
+    tick_t min;            /* TICK_NEVER when empty */
+    tick_t max;            /* 0 when empty */
     uint64_t bucket[HISTOGRAM_BUCKETS];
 };
 
@@ -43,7 +43,7 @@ static inline void histogram_add(struct histogram *histogram, tick_t value, uint
 {
     histogram->bucket[histogram_index(value)] += count;
     histogram->count += count;
-    histogram->sum_s += tick_to_s(value) * (double)count;
+    histogram->sum += (unsigned __int128)((uint64_t)value << FINE_SHIFT) * count;
     if (value < histogram->min)
         histogram->min = value;
     if (value > histogram->max)
@@ -52,8 +52,8 @@ static inline void histogram_add(struct histogram *histogram, tick_t value, uint
 
 /* Adds `count` times each of the `steps` values first, first + step, ... (fine units, step >= 0),
  * by bucket: the cost grows with the buckets crossed, not with the number of steps. Each value is
- * rounded down to a tick, exactly as if it had been added by itself with histogram_add (the sum may
- * round differently; buckets, count, minimum and maximum are equal). first must not be negative,
+ * rounded down to a tick, exactly as if it had been added by itself with histogram_add; the
+ * sum takes it unrounded. first must not be negative,
  * and the last value must fit a fine_t. */
 void histogram_add_run(struct histogram *histogram, fine_t first, fine_t step, uint64_t steps,
                        uint64_t count);

@@ -33,10 +33,11 @@ struct json_document {
 void json_pointer_key(char *to, size_t size, const char *pointer, const char *key)
 {
     size_t length = (size_t)snprintf(to, size, "%s/", pointer);
-    for (; *key && length + 1 < size; key++) {
-        const char escaped[] = {*key == '~' || *key == '/' ? '~' : '\0', '\0'};
-        const char byte = *key == '~' ? '0' : *key == '/' ? '1' : *key;
-        length += (size_t)snprintf(to + length, size - length, "%s%c", escaped, byte);
+    for (; *key && length + 2 < size; key++) {
+        if (*key == '~' || *key == '/')
+            to[length++] = '~';
+        to[length++] = *key == '~' ? '0' : *key == '/' ? '1' : *key;
+        to[length] = '\0';
     }
 }
 
@@ -311,24 +312,16 @@ static bool read_path(const char **at, struct arena *arena, struct path *path)
     return true;
 }
 
-/* JSON where it parses as such, otherwise the text as it stands; NULL when it cannot be a string.
- */
+/* JSON where it parses as such, otherwise the text as it stands. */
 static cJSON *read_value(const char *text)
 {
     struct json_document *document = json_read_text("--set", text, strlen(text), NULL);
-    cJSON *value = NULL;
-    if (document) {
-        value = document->root;
+    cJSON *value = document ? document->root : cJSON_CreateString(text);
+    if (!value)
+        out_of_memory();
+    if (document)
         document->root = NULL;
-        json_free(document);
-    } else {
-        char *copy = strdup(text);
-        if (!copy)
-            out_of_memory();
-        if (json_text_clean("--set", copy, strlen(copy), NULL))
-            value = cJSON_CreateString(text);
-        free(copy);
-    }
+    json_free(document);
     return value;
 }
 
@@ -451,15 +444,14 @@ bool json_set(struct json_document *document, const char *assignment, struct err
     struct path path;
     const char *at = assignment;
     bool ok = false;
-    if (!strchr(assignment, '='))
+    if (!json_text_check_bytes("--set", assignment, strlen(assignment), NULL))
+        error_set(error, ERROR_USAGE, "--set: an assignment that is not UTF-8 text");
+    else if (!strchr(assignment, '='))
         refuse_assignment(assignment, error, "there is no = in it");
     else if (!read_path(&at, scratch, &path))
         refuse_assignment(assignment, error, "the path before the = is not well-formed");
-    else {
-        cJSON *value = read_value(at);
-        ok = value ? set_at(document, &path, value, assignment, error)
-                   : refuse_assignment(assignment, error, "the value is not UTF-8 text");
-    }
+    else
+        ok = set_at(document, &path, read_value(at), assignment, error);
     arena_destroy(scratch);
     return ok;
 }

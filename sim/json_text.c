@@ -84,19 +84,19 @@ static bool blank_comments(struct walker *walker, char *text)
     return true;
 }
 
-static bool check_bytes(struct walker *walker, size_t length)
+bool json_text_check_bytes(const char *name, const char *text, size_t length, struct error *error)
 {
-    const char *end = walker->text + length;
-    while (walker->at < end) {
-        unsigned char byte = (unsigned char)*walker->at;
+    struct walker walker = {.name = name, .text = text, .at = text, .error = error};
+    while (walker.at < text + length) {
+        unsigned char byte = (unsigned char)*walker.at;
         if (byte < 0x20 && byte != '\n' && byte != '\r' && byte != '\t')
-            return fail(walker, "control character 0x%02x is not allowed in JSON", byte),
-                   error_hint(walker->error, "is this a text file?");
-        size_t sequence = utf8_sequence(walker->at, end);
+            return fail(&walker, "control character 0x%02x is not allowed in JSON", byte),
+                   error_hint(error, "is this a text file?");
+        size_t sequence = utf8_sequence(walker.at, text + length);
         if (sequence == 0)
-            return fail(walker, "byte 0x%02x is not valid UTF-8", byte),
-                   error_hint(walker->error, "save the file as UTF-8");
-        walker->at += sequence;
+            return fail(&walker, "byte 0x%02x is not valid UTF-8", byte),
+                   error_hint(error, "save the file as UTF-8");
+        walker.at += sequence;
     }
     return true;
 }
@@ -107,7 +107,7 @@ bool json_text_clean(const char *name, char *text, size_t length, struct error *
     if (strncmp(text, byte_order_mark, 3) == 0)
         blank(text, text + 3);
     struct walker walker = {.name = name, .text = text, .at = text, .error = error};
-    return check_bytes(&walker, length) && blank_comments(&walker, text);
+    return json_text_check_bytes(name, text, length, error) && blank_comments(&walker, text);
 }
 
 /* ---- grammar ---- */

@@ -13,8 +13,11 @@
 
 enum { JSON_DEPTH_MAX = 100 };
 
-/* Blanks a byte order mark and the comments in place, keeping the lines, and checks that what is
- * left is UTF-8 without control characters. name stands for the file in messages. */
+/* Is the text UTF-8 without control characters (but tab, CR and LF)? */
+bool json_text_check_bytes(const char *name, const char *text, size_t length, struct error *error);
+
+/* Blanks a byte order mark and the comments in place, keeping the lines, and checks the
+ * bytes. name stands for the file in messages. */
 bool json_text_clean(const char *name, char *text, size_t length, struct error *error);
 
 /* Is the (clean) text one JSON value and nothing else? Duplicate keys and numbers too large for a

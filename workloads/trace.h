@@ -1,12 +1,21 @@
 /* Request traces on disk: read any known format as a source, write any of them back.
  *
  * Formats are told apart by content (or named). Plain and gzip files are read in one pass through a
- * bounded buffer. Time 0 is the trace's first request. What a broken file gets is an error that names file and
- * line; what a merely odd file gets is one of the documented rules in struct trace_options. */
+ * bounded buffer; files of up to some 700,000 requests are also kept in memory, so that repeats
+ * do not read them again. Time 0 is the trace's first request, times are exact to the nanosecond.
+ *
+ * A broken file gets an error that names file and line: missing columns, cells that are not numbers
+ * or out of range, times out of order, no request at all, NUL bytes, a gzip file cut off. An odd
+ * file is read by these rules: a byte-order mark, CR LF, blank lines and a missing last newline do
+ * not matter; columns and keys may stand in any order, others are ignored; cells may be quoted;
+ * numbers may have an exponent; requests of zero tokens follow trace_options.zero.
+ *
+ * Session files (AIPerf) say of a later turn only how long after the turn before it comes. The
+ * answer's length in time is not known to a trace, so here that is counted from the ARRIVAL of the
+ * turn before: an open-loop approximation. Such a file is sorted in memory. */
 #ifndef TOKENYARD_WORKLOADS_TRACE_H
 #define TOKENYARD_WORKLOADS_TRACE_H
 
-#include "sim/config.h"
 #include "workloads/source.h"
 
 enum trace_format {
@@ -28,8 +37,10 @@ extern const char *const trace_format_names[]; /* "auto", "azure", ...; ends wit
 
 enum trace_zero_rule { TRACE_ZERO_DROP, TRACE_ZERO_ONE, TRACE_ZERO_ERROR };
 
+extern const char *const trace_zero_names[]; /* "drop", "one", "error"; ends with NULL */
+
 struct trace_options {
-    const char *path;
+    const char *path; /* needed during trace_open only */
     enum trace_format format;
     /* Requests with no prompt or no output tokens (failed calls, mostly): drop and count them (the
      * default), read the 0 as 1, or refuse the file. */
@@ -40,13 +51,16 @@ struct trace_options {
 /* NULL on error. The source can be rewound. */
 struct source *trace_open(const struct trace_options *options, struct error *error);
 
-/* Writes arrivals in a format; the file appears on close. BLIS writes PATH.csv beside PATH.yaml. */
+/* Writes arrivals in a format, rounding times to what it resolves; the file appears on close. BLIS
+ * writes PATH.csv beside PATH.yaml. Sessions are written by aiperf only, hash ids by the formats
+ * that have them, and only if their blocks are of the format's size (an error otherwise). */
 struct trace_writer;
 struct trace_writer *trace_writer_open(const char *path, enum trace_format format,
                                        struct error *error);
 bool trace_writer_put(struct trace_writer *writer, const struct arrival *arrival,
                       struct error *error);
+/* Both free the writer. */
 bool trace_writer_close(struct trace_writer *writer, struct error *error);
-void trace_writer_discard(struct trace_writer *writer);
+void trace_writer_discard(struct trace_writer *writer); /* NULL is allowed */
 
 #endif

@@ -52,9 +52,10 @@ struct request_record {
 /* State of one pool at a sample time. */
 struct pool_sample {
     uint32_t waiting, running;
-    double kv_used; /* share of the pool's KV blocks */
-    double power_w; /* mean over the interval since the last sample */
-    double busy;    /* share of the interval that its replicas were iterating */
+    uint64_t arrived, completed; /* so far */
+    double kv_used;              /* share of the pool's KV blocks */
+    double power_w;              /* mean over the interval since the last sample */
+    double busy;                 /* share of the interval that its replicas were iterating */
 };
 
 /* One engine iteration, or a run of k equal-batch ones (fast-forward), of one replica. */
@@ -70,7 +71,9 @@ struct iteration_span {
 struct simulation_observer {
     void *context;
     void (*request)(void *context, const struct request_record *record);
-    void (*sample)(void *context, double time_s, const struct pool_sample *pools, size_t count);
+    /* Returns the seconds until the next sample (above 0; INFINITY: no more), so that a sampler can
+     * slow down as a run of unknown length grows. */
+    double (*sample)(void *context, double time_s, const struct pool_sample *pools, size_t count);
     void (*span)(void *context, const struct iteration_span *span);
     /* Called every few thousand events; false stops the simulation, which then reports what it has.
      */
@@ -89,7 +92,7 @@ struct simulation_spec {
     uint64_t seed, replication;
     double horizon_s;         /* stop here; INFINITY: when all requests have ended */
     double warmup_s;          /* requests that arrive before it are simulated, not measured */
-    double sample_interval_s; /* of observer.sample; adapts nothing by itself */
+    double sample_interval_s; /* the first observer.sample is at this time; it asks for the next */
     bool stepwise;            /* simulate every iteration: the oracle of fast-forward */
     struct simulation_observer observer;
 };
@@ -120,7 +123,10 @@ struct pool_result {
 };
 
 struct simulation_result {
-    uint64_t arrived, completed, rejected, in_flight, skipped;
+    uint64_t arrived, completed, rejected, in_flight;
+    uint64_t skipped; /* by the source, see source_skipped */
+    /* All that completed after the warm-up, whenever it arrived: what throughput is made of. */
+    uint64_t window_completed, window_prompt_tok, window_output_tok;
     bool interrupted;             /* the observer stopped it */
     double end_s;                 /* simulated time at the end */
     double measured_s;            /* end_s - warmup_s */

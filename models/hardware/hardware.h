@@ -1,8 +1,8 @@
 /* GPUs, and the instances that clouds rent them in: facts, with their source.
  *
- * Read from models/catalog/gpus.json and instances.json. A scenario may add or override entries.
- * All rates are per GPU and for dense arithmetic. Everything is owned by the arena given to
- * hardware_read. */
+ * Read from models/catalog/gpus.json and instances.json. A scenario may add or override entries
+ * (hardware_extend). All rates are per GPU and for dense arithmetic. Everything is owned by the
+ * arena given to hardware_read. Look-ups walk the lists: they are short, and done before a run. */
 #ifndef TOKENYARD_MODELS_HARDWARE_HARDWARE_H
 #define TOKENYARD_MODELS_HARDWARE_HARDWARE_H
 
@@ -34,8 +34,9 @@ struct gpu {
     double link_latency_us; /* of one small all-reduce or send within the node */
     double node_link_latency_us;
     int64_t gpus_per_node;
-    double tdp_w, idle_w;
-    /* What fraction of the peak large kernels reach. */
+    double tdp_w, idle_w; /* NaN where not published */
+    /* What fraction of the peak large kernels reach. The link's may pass 1: it is the all-reduce
+     * rate by the ring formula, and switches that add up on the way beat the ring. */
     double gemm_efficiency, bandwidth_efficiency, link_efficiency;
     const char *known; /* "measured ceilings" or "datasheet only": how well the above is known */
     const char *source;
@@ -50,6 +51,7 @@ struct instance {
     double usd_per_hour; /* on demand */
     const char *as_of;   /* date of the price */
     const char *source;
+    const char *known; /* confidence in the price */
 };
 
 struct hardware {
@@ -59,12 +61,26 @@ struct hardware {
     size_t instance_count;
 };
 
+/* What gpus.json, instances.json and a scenario's "hardware" hold: {"gpus": [], "instances": []} */
+struct hardware_entries {
+    struct config_list gpus;      /* of struct gpu */
+    struct config_list instances; /* of struct instance */
+};
+
 extern const struct config_type gpu_config_type;      /* struct gpu */
 extern const struct config_type instance_config_type; /* struct instance */
+extern const struct config_type hardware_config_type; /* struct hardware_entries */
 
-/* Reads <folder>/gpus.json and <folder>/instances.json; NULL on error (unknown GPU of an instance,
- * duplicate names, impossible facts). */
+/* Reads <folder>/gpus.json and <folder>/instances.json; NULL on error. */
 struct hardware *hardware_read(const char *folder, struct arena *arena, struct error *error);
+
+/* base with entries added; an entry of the same name takes the place of base's. The entries were
+ * read from the object at `pointer` in document, which errors name: two entries of one name, an
+ * instance with an unknown GPU, a GPU that idles above its TDP. NULL on error. */
+struct hardware *hardware_extend(const struct hardware *base,
+                                 const struct hardware_entries *entries,
+                                 const struct json_document *document, const char *pointer,
+                                 struct arena *arena, struct error *error);
 
 /* NULL when unknown; names compare without case. *nearest (may be NULL): a close name for a hint,
  * or NULL. */

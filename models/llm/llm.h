@@ -1,9 +1,10 @@
 /* Architectures of language models, read from Hugging Face config.json files as they are.
  *
  * Understood: Llama, Mistral, Qwen 2/3, Gemma, Phi-3, Mixtral, Qwen MoE, DeepSeek V2/V3 (MLA),
- * GPT-OSS, OPT, GPT-2/BLOOM style and anything that uses the same keys; an unknown model_type that
- * lacks a needed key is an error that names the key. Structs are owned by the arena they were read
- * into. */
+ * GPT-OSS, Llama 4 (text), OPT, GPT-2/BLOOM/Falcon style and anything that uses the same keys; an
+ * unknown model_type that lacks a needed key is an error that names the key. Biases, norms and
+ * learned position embeddings (together below 1 % of a model) are not counted. Structs are owned by
+ * the arena they were read into. */
 #ifndef TOKENYARD_MODELS_LLM_LLM_H
 #define TOKENYARD_MODELS_LLM_LLM_H
 
@@ -34,19 +35,26 @@ struct llm {
 const struct llm *llm_read(const char *catalog_folder, const char *base_folder,
                            const char *name_or_path, struct arena *arena, struct error *error);
 
-/* Weight elements. attention, ffn: of one layer (MoE: `ffn` is one expert, experts counted apart).
- */
-double
-llm_attention_weights(const struct llm *llm); /* per layer: q, k, v, o (or MLA's projections) */
-double llm_dense_ffn_weights(const struct llm *llm);     /* per dense layer */
-double llm_expert_weights(const struct llm *llm);        /* one routed expert of one MoE layer */
-double llm_shared_expert_weights(const struct llm *llm); /* per MoE layer, router included */
+/* Names of the models in <catalog_folder>/llm, sorted: a list of const char *. */
+bool llm_catalog_names(const char *catalog_folder, struct arena *arena, struct config_list *names,
+                       struct error *error);
+
+/* Weight elements. The first four are of one layer; attention is q, k, v and o, or MLA's
+ * projections; an expert is one routed expert; shared holds the router too. */
+double llm_attention_weights(const struct llm *llm);
+double llm_dense_ffn_weights(const struct llm *llm);
+double llm_expert_weights(const struct llm *llm);
+double llm_shared_expert_weights(const struct llm *llm);
 double llm_embedding_weights(const struct llm *llm); /* input embedding and lm_head, once if tied */
 double llm_total_weights(const struct llm *llm);
 double llm_active_weights(const struct llm *llm); /* used by one token */
 
-/* Bytes of KV cache that one token takes on ONE GPU, all layers of one pipeline stage, with kv
- * heads split over tp GPUs (copied when tp > kv_heads; MLA's latent is never split). */
+/* KV heads that ONE GPU holds when they are split over tensor_parallel GPUs (copied beyond). */
+int64_t llm_kv_heads_per_gpu(const struct llm *llm, int64_t tensor_parallel);
+
+/* Bytes of KV cache that one token takes on ONE GPU in one layer (MLA's latent is never split), and
+ * in all layers of the longest pipeline stage. */
+double llm_kv_bytes_per_layer(const struct llm *llm, enum precision kv, int64_t tensor_parallel);
 double llm_kv_bytes_per_token(const struct llm *llm, enum precision kv, int64_t tensor_parallel,
                               int64_t pipeline_parallel);
 

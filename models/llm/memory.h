@@ -1,7 +1,10 @@
 /* Does a deployment fit its GPUs, and how many KV blocks are left?
  *
  * Per GPU: memory x gpu_memory_utilization - weights - activations and runtime reserve, over the
- * bytes of one KV block (vLLM's rule). The GPU with the least room decides. */
+ * bytes of one KV block (vLLM's rule). The GPU with the least room decides. Projections and experts
+ * are stored in the weight precision; embeddings, lm_head and routers stay 16-bit, as quantised
+ * checkpoints have them; the scales of quantised weights (1 to 3 %) are not counted. Sliding
+ * windows do not shrink the cache. */
 #ifndef TOKENYARD_MODELS_LLM_MEMORY_H
 #define TOKENYARD_MODELS_LLM_MEMORY_H
 
@@ -18,7 +21,7 @@ struct memory_request {
 };
 
 struct memory_plan {
-    double weight_bytes_per_gpu;
+    double weight_bytes_per_gpu; /* of the GPU that decides, as is the next */
     double kv_bytes_per_token_per_gpu;
     int64_t kv_blocks; /* of the replica; the same number on each of its GPUs */
 };

@@ -12,7 +12,8 @@
 #include "models/llm/llm.h"
 #include "sim/clock.h"
 
-/* time(K) = base + slope * K, valid while K <= until. */
+/* time(K) = base + slope * K, valid while K <= until (INT64_MAX on the last line). Lines meet or
+ * rise: a longer context never takes less time. */
 struct decode_line {
     fine_t base;
     fine_t slope;
@@ -35,27 +36,31 @@ struct steptime_request {
     enum precision weights, kv;
     int64_t max_sequences;    /* n never exceeds it */
     int64_t max_batch_tokens; /* tokens of one iteration never exceed it */
+    int64_t max_context_tok;  /* K never exceeds it: the tokens that the KV cache holds */
     double step_overhead_s;   /* CPU and launch time per iteration */
 };
 
-/* Roofline. NULL on error (an iteration could exceed FINE_MAX_S). The caller destroys it. */
+/* Roofline (models/steptime/roofline.h). NULL on error: an iteration could exceed FINE_MAX_S. The
+ * caller destroys it. Costs about a millisecond. */
 struct steptime *steptime_compile(const struct steptime_request *request, struct error *error);
 
-/* A step time given outright, for known answers: base_s + per_sequence_s * n + per_context_s * K +
- * per_prefill_s * tokens. */
+/* A step time given outright, for known answers: base_s + per_sequence_s * n + per_context_token_s
+ * * K + per_prefill_token_s * tokens. Each of the four is rounded to fine units once; all else is
+ * exact. */
 struct steptime_given {
     double base_s, per_sequence_s, per_context_token_s, per_prefill_token_s;
 };
 struct steptime *steptime_compile_given(const struct steptime_given *given, int64_t max_sequences,
-                                        int64_t max_batch_tokens, struct error *error);
+                                        int64_t max_batch_tokens, int64_t max_context_tok,
+                                        struct error *error);
 void steptime_destroy(struct steptime *steptime); /* NULL is allowed */
 
 /* An iteration that only decodes: 1 <= n <= max_sequences, K >= n tokens in the cache at its start.
- */
+ * Each sequence adds a token to K by decoding: the caller asks again once K passes `until`. */
 struct decode_line steptime_decode(const struct steptime *steptime, int64_t n, int64_t context_tok);
 
 /* An iteration of n decodes (n may be 0) and `count` chunks, of which `finishing` complete their
- * prompt and emit a token. */
+ * prompt and emit a token. Without chunks it equals steptime_decode's line, to the bit. */
 fine_t steptime_mixed(const struct steptime *steptime, int64_t n, int64_t context_tok,
                       const struct prefill_chunk *chunks, int64_t count, int64_t finishing);
 

@@ -1,0 +1,30 @@
+/* How a running simulation talks to a person: a progress line, and Ctrl-C.
+ *
+ * The line goes to standard error, only when that is a terminal, at most four times a second. The
+ * first SIGINT or SIGTERM asks the simulation to stop and report what it has; a second one kills.
+ */
+#ifndef TOKENYARD_ANALYSIS_PROGRESS_H
+#define TOKENYARD_ANALYSIS_PROGRESS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct progress {
+    bool shown;                /* on a terminal, and wanted */
+    bool line_open;            /* a line stands on the terminal */
+    double began_s, printed_s; /* monotonic clock */
+};
+
+/* Installs the signal handlers too. quiet: never a line. */
+void progress_begin(struct progress *progress, bool quiet);
+void progress_end(struct progress *progress); /* wipes the line, restores the handlers */
+
+/* As simulation_observer.proceed; context is the struct progress. */
+bool progress_proceed(void *context, double time_s, uint64_t completed);
+
+/* Seconds of this process: on the CPU, and since some fixed moment. Bytes at most resident. */
+double progress_cpu_s(void);
+double progress_wall_s(void);
+uint64_t progress_peak_rss_bytes(void);
+
+#endif

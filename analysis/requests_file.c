@@ -1,0 +1,35 @@
+#include "analysis/requests_file.h"
+
+/* requests_file_add fills a row in this order. */
+static const struct column request_columns[] = {
+    {"arrival_s", COLUMN_F64, "arrival, in seconds from the start of the simulation"},
+    {"queue_s", COLUMN_F64, "time from arrival until the first iteration that worked on it"},
+    {"ttft_s", COLUMN_F64, "time from arrival to the first token"},
+    {"tpot_s", COLUMN_F64, "mean time per output token after the first; NaN with one token"},
+    {"e2e_s", COLUMN_F64, "time from arrival to the last token"},
+    {"prompt_tok", COLUMN_U32, "prompt tokens"},
+    {"output_tok", COLUMN_U32, "output tokens"},
+    {"class", COLUMN_U32, "request class, an index into classes of summary.json"},
+    {"pool", COLUMN_U32, "pool that served it, an index into pools of summary.json"},
+    {"replica", COLUMN_U32, "replica within the pool"},
+    {"preemptions", COLUMN_U32, "how often it lost its KV cache and was recomputed"},
+    {"rejected", COLUMN_U32, "1 when it was refused, 0 when it completed"},
+};
+
+enum { REQUEST_COLUMNS = sizeof request_columns / sizeof request_columns[0] };
+
+struct column_file *requests_file_create(const char *path, struct error *error)
+{
+    return column_file_create(path, request_columns, REQUEST_COLUMNS, error);
+}
+
+void requests_file_add(struct column_file *file, const struct request_record *record)
+{
+    const union column_value row[REQUEST_COLUMNS] = {
+        {.f64 = record->arrival_s},  {.f64 = record->queue_s},     {.f64 = record->ttft_s},
+        {.f64 = record->tpot_s},     {.f64 = record->e2e_s},       {.u32 = record->prompt_tok},
+        {.u32 = record->output_tok}, {.u32 = record->class_index}, {.u32 = record->pool},
+        {.u32 = record->replica},    {.u32 = record->preemptions}, {.u32 = record->rejected},
+    };
+    column_file_append(file, row);
+}

@@ -1,0 +1,39 @@
+# bash completion for tokenyard. Commands and options are asked of the program, which knows best.
+
+_tokenyard_first_words() { # what stands first on the indented lines of a text: names of things
+    sed -n 's/^ \{1,4\}\([a-z0-9][^ ]*\).*/\1/p'
+}
+
+_tokenyard_options() { # COMMAND...
+    tokenyard "$@" --help 2>/dev/null | grep -o -- '--[a-z][a-z-]*' | sort -u
+}
+
+_tokenyard_words() {
+    local commands=("${COMP_WORDS[@]:1:COMP_CWORD-1}")
+    case ${COMP_WORDS[COMP_CWORD - 1]} in
+    --format | --to) tokenyard list formats 2>/dev/null | _tokenyard_first_words && return ;;
+    esac
+    if [ "$COMP_CWORD" -eq 1 ]; then
+        tokenyard help 2>/dev/null | _tokenyard_first_words
+    elif [ "${commands[0]}" = trace ] && [ "$COMP_CWORD" -eq 2 ]; then
+        echo stats convert synth
+    elif [ "${commands[0]}" = list ]; then
+        echo gpus instances models presets policies formats
+    elif [[ ${COMP_WORDS[COMP_CWORD]} == -* ]]; then
+        [ "${commands[0]}" = trace ] && _tokenyard_options "${commands[@]:0:2}" ||
+            _tokenyard_options "${commands[0]}"
+    fi
+}
+
+_tokenyard() {
+    local current=${COMP_WORDS[COMP_CWORD]} words
+    words=$(_tokenyard_words)
+    if [ -n "$words" ]; then
+        mapfile -t COMPREPLY < <(compgen -W "$words" -- "$current")
+    else
+        compopt -o filenames 2>/dev/null
+        mapfile -t COMPREPLY < <(compgen -f -- "$current")
+    fi
+}
+
+complete -F _tokenyard tokenyard

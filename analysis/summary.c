@@ -1,0 +1,212 @@
+#include "analysis/summary.h"
+
+#include <math.h>
+
+/* NaN where there is nothing to divide by: "no requests" is not "0 seconds". */
+static double ratio(double part, double whole)
+{
+    return whole > 0 ? part / whole : NAN;
+}
+
+static struct quantiles quantiles_of(const struct histogram *histogram)
+{
+    return (struct quantiles){
+        .mean = histogram_mean_s(histogram),
+        .p50 = histogram_quantile_s(histogram, 0.50),
+        .p90 = histogram_quantile_s(histogram, 0.90),
+        .p95 = histogram_quantile_s(histogram, 0.95),
+        .p99 = histogram_quantile_s(histogram, 0.99),
+        .max = histogram->count ? tick_to_s(histogram->max) : NAN,
+    };
+}
+
+static void latency_clear(struct latency_set *set)
+{
+    *set = (struct latency_set){0};
+    histogram_clear(&set->ttft);
+    histogram_clear(&set->tpot);
+    histogram_clear(&set->e2e);
+    histogram_clear(&set->queue);
+}
+
+static void latency_merge(struct latency_set *into, const struct latency_set *from)
+{
+    histogram_merge(&into->ttft, &from->ttft);
+    histogram_merge(&into->tpot, &from->tpot);
+    histogram_merge(&into->e2e, &from->e2e);
+    histogram_merge(&into->queue, &from->queue);
+    into->completed += from->completed;
+    into->rejected += from->rejected;
+    into->prompt_tok += from->prompt_tok;
+    into->output_tok += from->output_tok;
+    into->slo_met += from->slo_met;
+}
+
+/* Rejected requests were promised the same bounds and got nothing: they count as missed. */
+static double attainment_of(const struct simulation_spec *spec, const struct latency_set *set)
+{
+    if (spec->slo_count == 0)
+        return NAN;
+    return ratio((double)set->slo_met, (double)(set->completed + set->rejected));
+}
+
+static struct class_summary class_of(const struct summary *summary, const char *name,
+                                     const struct latency_set *set)
+{
+    return (struct class_summary){
+        .name = name,
+        .completed = set->completed,
+        .rejected = set->rejected,
+        .prompt_tok = set->prompt_tok,
+        .output_tok = set->output_tok,
+        .ttft_s = quantiles_of(&set->ttft),
+        .tpot_s = quantiles_of(&set->tpot),
+        .e2e_s = quantiles_of(&set->e2e),
+        .queue_s = quantiles_of(&set->queue),
+        .requests_per_s = ratio((double)set->completed, summary->measured_s),
+        .attainment = attainment_of(summary->facts.spec, set),
+    };
+}
+
+static struct pool_summary pool_of(const struct pool_spec *spec, const struct pool_facts *facts,
+                                   const struct pool_result *result, double simulated_s)
+{
+    double tokens = (double)(result->prompt_tok + result->output_tok);
+    return (struct pool_summary){
+        .name = spec->name,
+        .facts = facts,
+        .replicas = spec->replicas,
+        .gpus = facts->gpus_per_replica * spec->replicas,
+        .kv_blocks_per_replica = result->kv_blocks,
+        .arrived = result->arrived,
+        .completed = result->completed,
+        .rejected = result->rejected,
+        .in_flight = result->in_flight,
+        .preemptions = result->preemptions,
+        .iterations = result->iterations,
+        .prompt_tok = result->prompt_tok,
+        .output_tok = result->output_tok,
+        .prefill_tok = result->prefill_tok,
+        .utilisation = ratio(result->busy_s, simulated_s * spec->replicas),
+        .mean_batch = result->mean_batch,
+        .peak_kv = result->peak_kv,
+        .output_tok_per_s = ratio((double)result->output_tok, simulated_s),
+        .usd_per_hour = spec->usd_per_hour * spec->replicas,
+        .cost_usd = result->cost_usd,
+        .usd_per_million_tok = ratio(result->cost_usd * 1e6, tokens),
+        .energy_j = result->energy_j,
+        .mean_power_w = ratio(result->energy_j, simulated_s),
+        .itl_s = quantiles_of(&result->itl),
+    };
+}
+
+const char *summary_rule_class(const struct simulation_spec *spec, const struct slo_rule *rule)
+{
+    return rule->class_index < 0 ? NULL : spec->classes[rule->class_index].name;
+}
+
+static void sum_classes(struct summary *summary, const struct simulation_result *result)
+{
+    const struct simulation_spec *spec = summary->facts.spec;
+    latency_clear(&summary->merged);
+    for (size_t i = 0; i < spec->class_count; i++) {
+        latency_merge(&summary->merged, &result->by_class[i]);
+        summary->classes[i] = class_of(summary, spec->classes[i].name, &result->by_class[i]);
+    }
+    const struct latency_set *all = &summary->merged;
+    summary->measured = all->completed + all->rejected;
+    summary->ttft_s = quantiles_of(&all->ttft);
+    summary->tpot_s = quantiles_of(&all->tpot);
+    summary->e2e_s = quantiles_of(&all->e2e);
+    summary->queue_s = quantiles_of(&all->queue);
+    double tokens = (double)(all->prompt_tok + all->output_tok);
+    summary->requests_per_s = ratio((double)all->completed, summary->measured_s);
+    summary->output_tok_per_s = ratio((double)all->output_tok, summary->measured_s);
+    summary->total_tok_per_s = ratio(tokens, summary->measured_s);
+    summary->attainment = attainment_of(spec, all);
+    summary->goodput_requests_per_s =
+        spec->slo_count ? ratio((double)all->slo_met, summary->measured_s) : NAN;
+}
+
+static void sum_pools(struct summary *summary, const struct simulation_result *result)
+{
+    const struct run_facts *facts = &summary->facts;
+    histogram_clear(&summary->itl);
+    for (size_t i = 0; i < facts->spec->pool_count; i++) {
+        const struct pool_result *pool = &result->pools[i];
+        summary->pools[i] =
+            pool_of(&facts->spec->pools[i], &facts->pools[i], pool, summary->simulated_s);
+        histogram_merge(&summary->itl, &pool->itl);
+        summary->prompt_tok += pool->prompt_tok;
+        summary->output_tok += pool->output_tok;
+        summary->cost_usd += pool->cost_usd;
+        summary->usd_per_hour += summary->pools[i].usd_per_hour;
+        summary->energy_j += pool->energy_j;
+    }
+    summary->itl_s = quantiles_of(&summary->itl);
+}
+
+static void sum_money(struct summary *summary)
+{
+    double output = (double)summary->output_tok;
+    double tokens = (double)summary->prompt_tok + output;
+    double completed = (double)summary->completed;
+    summary->usd_per_million_tok = ratio(summary->cost_usd * 1e6, tokens);
+    summary->usd_per_million_output_tok = ratio(summary->cost_usd * 1e6, output);
+    summary->usd_per_1k_requests = ratio(summary->cost_usd * 1e3, completed);
+    summary->requests_per_usd = ratio(completed, summary->cost_usd);
+    summary->mean_power_w = ratio(summary->energy_j, summary->simulated_s);
+    summary->joules_per_output_tok = ratio(summary->energy_j, output);
+}
+
+static void judge_slos(struct summary *summary, const struct simulation_result *result)
+{
+    const struct simulation_spec *spec = summary->facts.spec;
+    summary->slo_kept = true;
+    for (size_t i = 0; i < spec->slo_count; i++) {
+        const struct slo_result *slo = &result->slos[i];
+        summary->slos[i] = (struct slo_summary){
+            .rule = &spec->slos[i],
+            .class_name = summary_rule_class(spec, &spec->slos[i]),
+            .requests = slo->requests,
+            .met = slo->met,
+            .attainment = ratio((double)slo->met, (double)slo->requests),
+            .kept = slo->kept,
+        };
+        summary->slo_kept &= slo->kept;
+    }
+}
+
+struct summary *summary_create(const struct run_facts *facts,
+                               const struct simulation_result *result)
+{
+    const struct simulation_spec *spec = facts->spec;
+    struct arena *arena = arena_create();
+    struct summary *summary = ARENA_NEW(arena, struct summary);
+    summary->arena = arena;
+    summary->facts = *facts;
+    summary->classes = ARENA_ARRAY(arena, spec->class_count, struct class_summary);
+    summary->pools = ARENA_ARRAY(arena, spec->pool_count, struct pool_summary);
+    summary->slos = ARENA_ARRAY(arena, spec->slo_count, struct slo_summary);
+    summary->interrupted = result->interrupted;
+    summary->simulated_s = result->end_s;
+    summary->measured_s = result->measured_s;
+    summary->arrived = result->arrived;
+    summary->completed = result->completed;
+    summary->rejected = result->rejected;
+    summary->in_flight = result->in_flight;
+    summary->skipped = result->skipped;
+    summary->events = result->events;
+    summary->iterations = result->iterations;
+    sum_classes(summary, result);
+    sum_pools(summary, result);
+    sum_money(summary);
+    judge_slos(summary, result);
+    return summary;
+}
+
+void summary_destroy(struct summary *summary)
+{
+    if (summary)
+        arena_destroy(summary->arena);
+}

@@ -1,0 +1,114 @@
+/* The numbers of a finished run, computed once: what summary.json, summary.csv, the terminal table,
+ * the plots and a plan's replay all read.
+ *
+ * Scope. `requests` counts every request. Latencies, throughput, SLO and classes count measured
+ * ones: those that arrived after the warm-up and ended before the simulation did; what was in
+ * flight at the end is in none of them. Tokens, money and energy are those of the whole run,
+ * warm-up included, so that money and the work it bought cover the same time. A quantity of nothing
+ * (the p99 of no requests, the cost of no tokens) is NaN here and null in JSON. A summary is one
+ * heap object of about 700 KiB, freed by summary_destroy; it borrows the names in its facts. */
+#ifndef TOKENYARD_ANALYSIS_SUMMARY_H
+#define TOKENYARD_ANALYSIS_SUMMARY_H
+
+#include "models/fleet/simulation.h"
+#include "sim/arena.h"
+#include "sim/json_writer.h"
+
+/* What a report says of a pool beyond what a simulation needs to know. */
+struct pool_facts {
+    const char *gpu;      /* "H100-SXM" */
+    const char *instance; /* NULL: priced without one */
+    int64_t gpus_per_replica;
+};
+
+/* Names and settings behind the numbers. Borrowed: they outlive whatever is made from them. */
+struct run_facts {
+    const char *scenario; /* its name */
+    const struct simulation_spec *spec;
+    const struct pool_facts *pools; /* spec->pool_count of them */
+};
+
+/* What the simulation itself cost; differs from run to run, so it is kept apart from the rest. */
+struct simulator_figures {
+    double cpu_s, wall_s;
+    uint64_t peak_rss_bytes;
+};
+
+struct quantiles {
+    double mean, p50, p90, p95, p99, max;
+};
+
+struct class_summary {
+    const char *name;
+    uint64_t completed, rejected;
+    uint64_t prompt_tok, output_tok;
+    struct quantiles ttft_s, tpot_s, e2e_s, queue_s;
+    double requests_per_s;
+    double attainment; /* share of the class's requests that kept every bound; NaN: no SLOs */
+};
+
+struct pool_summary {
+    const char *name;
+    const struct pool_facts *facts;
+    uint32_t replicas;
+    int64_t gpus;
+    uint64_t kv_blocks_per_replica;
+    uint64_t arrived, completed, rejected, in_flight, preemptions, iterations;
+    uint64_t prompt_tok, output_tok, prefill_tok;
+    double utilisation; /* share of its replicas' time that they were iterating */
+    double mean_batch, peak_kv;
+    double output_tok_per_s;
+    double usd_per_hour, cost_usd, usd_per_million_tok;
+    double energy_j, mean_power_w;
+    struct quantiles itl_s;
+};
+
+struct slo_summary {
+    const struct slo_rule *rule;
+    const char *class_name; /* NULL: every class */
+    uint64_t requests, met;
+    double attainment;
+    bool kept;
+};
+
+struct summary {
+    struct arena *arena; /* holds it all */
+    struct run_facts facts;
+    bool interrupted;
+    double simulated_s, measured_s;
+    uint64_t arrived, completed, rejected, in_flight, skipped;
+    uint64_t measured; /* measured requests, completed and rejected */
+    uint64_t prompt_tok, output_tok;
+    struct quantiles ttft_s, tpot_s, itl_s, e2e_s, queue_s;
+    double requests_per_s, output_tok_per_s, total_tok_per_s;
+    bool slo_kept;                 /* every rule; true when there are none */
+    double attainment;             /* NaN: no SLOs */
+    double goodput_requests_per_s; /* completed within every bound; NaN: no SLOs */
+    double cost_usd, usd_per_hour;
+    double usd_per_million_tok, usd_per_million_output_tok, usd_per_1k_requests, requests_per_usd;
+    double energy_j, mean_power_w, joules_per_output_tok;
+    uint64_t events, iterations;
+    struct class_summary *classes; /* facts.spec->class_count */
+    struct pool_summary *pools;    /* facts.spec->pool_count */
+    struct slo_summary *slos;      /* facts.spec->slo_count */
+    struct latency_set merged;     /* of all classes: for distributions */
+    struct histogram itl;          /* of all pools */
+};
+
+struct summary *summary_create(const struct run_facts *facts,
+                               const struct simulation_result *result);
+void summary_destroy(struct summary *summary); /* NULL is allowed */
+
+/* The object of summary.json, under key (NULL for the root). With figures, a last member
+ * "simulator" is added; without them the same scenario and seed give the same bytes. */
+void summary_put(struct json_writer *writer, const char *key, const struct summary *summary,
+                 const struct simulator_figures *figures);
+
+/* The "simulator" object by itself, for manifest.json. */
+void summary_put_simulator(struct json_writer *writer, const struct summary *summary,
+                           const struct simulator_figures *figures);
+
+/* "long", or NULL for a rule about every class. */
+const char *summary_rule_class(const struct simulation_spec *spec, const struct slo_rule *rule);
+
+#endif

@@ -1,0 +1,13 @@
+/* What a person reads on the terminal after a run: latencies, throughput, SLOs, money, pools.
+ *
+ * Plain text within 96 columns. Nothing here goes to a file that a script should read. */
+#ifndef TOKENYARD_ANALYSIS_TABLE_H
+#define TOKENYARD_ANALYSIS_TABLE_H
+
+#include <stdio.h>
+
+#include "analysis/summary.h"
+
+void table_print(const struct summary *summary, FILE *out);
+
+#endif

@@ -1,0 +1,147 @@
+/* One replica: queue, batch and KV cache of an engine that batches continuously, as vLLM V1 does.
+ *
+ * An engine lives from boundary to boundary. At a boundary it ends the iterations that ran, emits
+ * their tokens, forms the next batch and says when the next boundary is. It knows no event loop:
+ * the owner calls engine_submit when a request arrives, engine_boundary when engine->next comes,
+ * and looks at engine->next after each call.
+ *
+ * Fast-forward: while nothing can change the batch, one boundary spans many iterations ("a run").
+ * An arrival that might be admitted cuts the run at the end of the iteration it falls into.
+ * Stepwise engines make every run one iteration long; both give the same bits.
+ *
+ * Batching follows vLLM V1's scheduler (vllm/v1/core/sched/scheduler.py): running requests first,
+ * in order of admission, one token for each that decodes; what is left of the token budget
+ * continues the one prompt that is partly prefilled and then admits waiting requests first come,
+ * first served, while the sequences stay below their limit and the whole prompt's KV blocks are
+ * free (scheduler_reserve_full_isl). KV blocks are allocated as tokens are computed. When a block
+ * is missing the latest admitted request is preempted: it loses its cache, goes to the head of the
+ * queue and is recomputed; nothing is admitted in an iteration that preempted. */
+#ifndef TOKENYARD_MODELS_ENGINE_ENGINE_H
+#define TOKENYARD_MODELS_ENGINE_ENGINE_H
+
+#include "models/engine/request.h"
+#include "models/steptime/steptime.h"
+#include "sim/config.h"
+#include "sim/histogram.h"
+
+/* What a scenario may set, by vLLM's names where vLLM has one. */
+struct engine_settings {
+    int64_t max_num_batched_tokens;
+    int64_t max_num_seqs;
+    int64_t block_size;
+    bool enable_chunked_prefill;
+    double gpu_memory_utilization;
+    double reserve_gib;
+    double step_overhead_ms;
+    int64_t max_model_len; /* INT64_MIN: the model's, or what the KV cache holds if that is less */
+    int64_t num_gpu_blocks_override; /* INT64_MIN: from memory */
+};
+
+extern const struct config_type engine_settings_type;
+
+/* What a replica is built from; shared by the replicas of a pool, not owned by them. */
+struct engine_config {
+    const struct steptime *steptime;
+    int64_t max_sequences;
+    int64_t max_batch_tokens; /* >= max_sequences */
+    uint32_t block_tok;
+    int64_t kv_blocks;
+    int64_t max_model_tok; /* longest prompt + output accepted */
+    bool chunked_prefill;
+    bool stepwise;
+};
+
+/* Totals since the start; exact integers, so that they do not depend on how runs were cut. */
+struct engine_totals {
+    uint64_t iterations;
+    uint64_t runs; /* boundaries that ended at least one iteration */
+    uint64_t prefill_tok;
+    uint64_t preemptions;
+    tick_t busy;
+    unsigned __int128 sequence_ticks; /* integral of the batch size over busy time */
+    int64_t peak_blocks;
+};
+
+/* The iterations between two boundaries: `iterations` of them, taking first, first + step, ... */
+struct engine_run {
+    uint64_t iterations;
+    fine_t first, step;
+    uint32_t chunks;      /* prompts worked on: the first `chunks` of engine->chunk_requests */
+    uint32_t prefill_tok; /* tokens of them */
+};
+
+struct finish_entry {
+    uint64_t iteration;
+    uint32_t order;
+    uint32_t request;
+};
+
+struct engine {
+    tick_t next;           /* when to call engine_boundary; TICK_NEVER while idle */
+    tick_t boundary;       /* when the current run began ... */
+    fine_t fraction;       /* ... and how many fine units after that tick, < 2^FINE_SHIFT */
+    struct engine_run run; /* the current run */
+    uint64_t iteration;    /* iterations ended so far */
+
+    const struct engine_config *config;
+    struct request_pool *pool;
+    struct histogram *itl; /* of the pool; NULL: not recorded */
+
+    uint32_t decodes;    /* sequences that decode */
+    int64_t context_tok; /* tokens they hold in the KV cache */
+    uint32_t partial;    /* the request that is partly prefilled, or REQUEST_NONE */
+    int64_t used_blocks;
+    uint32_t block_phase;  /* iteration mod block_tok */
+    uint32_t *block_slots; /* [p]: decodes that need a new block in iterations of phase p */
+
+    uint32_t running_head, running_tail; /* in order of admission */
+    uint32_t waiting_head, waiting_tail;
+    uint32_t waiting;
+    uint32_t next_order;
+
+    struct finish_entry
+        *finish_heap; /* decodes by last iteration; stale entries are dropped lazily */
+    uint32_t finish_count, finish_capacity;
+
+    uint32_t *chunk_requests; /* [max_sequences] */
+    struct prefill_chunk *chunks;
+
+    uint32_t *ended; /* requests that the last boundary completed: ended_count of them; the owner */
+    uint32_t ended_count; /* gives them back to the pool before the next call */
+
+    struct engine_totals totals;
+};
+
+/* false when out of memory. */
+bool engine_init(struct engine *engine, const struct engine_config *config,
+                 struct request_pool *pool, struct histogram *itl);
+void engine_free(struct engine *engine);
+
+/* Can this engine ever serve such a request? Asked before engine_submit. */
+bool engine_accepts(const struct engine_config *config, uint32_t prompt_tok, uint32_t output_tok);
+
+/* A request arrives now. */
+void engine_submit(struct engine *engine, uint32_t request, tick_t now);
+
+/* To be called at engine->next. */
+void engine_boundary(struct engine *engine);
+
+/* Makes the current run end at its first boundary at or after `now`: an order from outside. */
+void engine_cut(struct engine *engine, tick_t now);
+
+/* KV blocks in use at `now`, which lies in the current run; may be called at any time. */
+int64_t engine_blocks_at(const struct engine *engine, tick_t now);
+
+/* Iterating at the moment? (An engine told to begin at this very tick has not begun.) */
+static inline bool engine_busy(const struct engine *engine)
+{
+    return engine->run.iterations > 0;
+}
+
+static inline uint32_t engine_running(const struct engine *engine)
+{
+    return engine->decodes + engine->run.chunks +
+           (engine->partial != REQUEST_NONE && engine->run.chunks == 0);
+}
+
+#endif

@@ -1,0 +1,48 @@
+/* Requests in flight: a pool of fixed-size records, named by 32-bit numbers.
+ *
+ * A record is taken when a request arrives and given back when it has ended, so the pool is as
+ * large as the most that was ever in flight. Growing moves the records: hold numbers, not pointers,
+ * across request_pool_take. */
+#ifndef TOKENYARD_MODELS_ENGINE_REQUEST_H
+#define TOKENYARD_MODELS_ENGINE_REQUEST_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "sim/clock.h"
+
+#define REQUEST_NONE UINT32_MAX
+
+struct request {
+    tick_t arrival;
+    tick_t first_scheduled; /* TICK_NEVER until it is first part of an iteration */
+    tick_t first_token;
+    tick_t last_token; /* of the last token emitted before a preemption, or of the very last one */
+    uint32_t prompt_tok, output_tok;
+    uint32_t emitted;  /* output tokens so far; while decoding: when it (re)joined the decodes */
+    uint32_t computed; /* tokens in the KV cache while it is being prefilled */
+    uint32_t order;    /* admission number on its replica while running, 0 otherwise */
+    uint64_t
+        finish_iteration;    /* while decoding: the replica's iteration that emits the last token */
+    uint32_t previous, next; /* neighbours in its replica's running list, or waiting queue */
+    uint32_t preemptions;
+    uint32_t replica; /* in the fleet */
+    uint32_t class_index;
+    uint32_t stream, client; /* who sent it, for closed loops */
+};
+
+struct request_pool {
+    struct request *requests;
+    uint32_t capacity;
+    uint32_t free_head; /* linked by next */
+    uint32_t in_use;
+};
+
+void request_pool_init(struct request_pool *pool);
+void request_pool_free(struct request_pool *pool);
+
+/* A zeroed record; REQUEST_NONE when out of memory. */
+uint32_t request_pool_take(struct request_pool *pool);
+void request_pool_give_back(struct request_pool *pool, uint32_t request);
+
+#endif

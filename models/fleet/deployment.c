@@ -1,0 +1,163 @@
+#include "models/fleet/deployment.h"
+
+#define GIVEN(member) offsetof(struct steptime_given, member)
+
+static const struct config_field given_fields[] = {
+    {.name = "base_s",
+     .kind = CONFIG_NUMBER,
+     .offset = GIVEN(base_s),
+     .preset = "0",
+     .min = 0,
+     .max = 60,
+     .doc = "time of every iteration"},
+    {.name = "per_sequence_s",
+     .kind = CONFIG_NUMBER,
+     .offset = GIVEN(per_sequence_s),
+     .preset = "0",
+     .min = 0,
+     .max = 60,
+     .doc = "and for each sequence that decodes"},
+    {.name = "per_context_token_s",
+     .kind = CONFIG_NUMBER,
+     .offset = GIVEN(per_context_token_s),
+     .preset = "0",
+     .min = 0,
+     .max = 1,
+     .doc = "and for each token in the KV cache of those"},
+    {.name = "per_prefill_token_s",
+     .kind = CONFIG_NUMBER,
+     .offset = GIVEN(per_prefill_token_s),
+     .preset = "0",
+     .min = 0,
+     .max = 60,
+     .doc = "and for each prompt token computed"},
+    {0}};
+
+static const struct config_type given_type = {.name = "step_time_given",
+                                              .doc = "Step times given outright",
+                                              .size = sizeof(struct steptime_given),
+                                              .fields = given_fields};
+
+const struct config_variant_type step_time_kinds[] = {
+    [STEP_TIME_ROOFLINE] = {"roofline", "from the GPU's rates and the model's shape", NULL},
+    [STEP_TIME_GIVEN] = {"given", "a sum of given terms, for known answers and experiments",
+                         &given_type},
+    {0}};
+
+static bool compile_steptime(const struct deployment_request *request,
+                             struct deployment *deployment, struct error *error)
+{
+    const struct engine_settings *engine = request->engine;
+    int64_t held_tok = deployment->memory.kv_blocks * engine->block_size;
+    if (request->step_time && request->step_time->index == STEP_TIME_GIVEN) {
+        deployment->steptime =
+            steptime_compile_given(request->step_time->value, engine->max_num_seqs,
+                                   engine->max_num_batched_tokens, held_tok, error);
+    } else {
+        struct steptime_request compile = {.gpu = request->gpu,
+                                           .llm = request->llm,
+                                           .tensor_parallel = request->tensor_parallel,
+                                           .pipeline_parallel = request->pipeline_parallel,
+                                           .weights = request->weights,
+                                           .kv = request->kv,
+                                           .max_sequences = engine->max_num_seqs,
+                                           .max_batch_tokens = engine->max_num_batched_tokens,
+                                           .max_context_tok = held_tok,
+                                           .step_overhead_s = engine->step_overhead_ms / 1e3};
+        deployment->steptime = steptime_compile(&compile, error);
+    }
+    return deployment->steptime != NULL;
+}
+
+static bool fit_memory(const struct deployment_request *request, struct deployment *deployment,
+                       struct error *error)
+{
+    const struct engine_settings *engine = request->engine;
+    struct memory_request fit = {.gpu = request->gpu,
+                                 .llm = request->llm,
+                                 .tensor_parallel = request->tensor_parallel,
+                                 .pipeline_parallel = request->pipeline_parallel,
+                                 .weights = request->weights,
+                                 .kv = request->kv,
+                                 .block_tok = engine->block_size,
+                                 .gpu_memory_utilization = engine->gpu_memory_utilization,
+                                 .reserve_gib = engine->reserve_gib};
+    if (!memory_fit(&fit, &deployment->memory, error))
+        return false;
+    if (engine->num_gpu_blocks_override != INT64_MIN)
+        deployment->memory.kv_blocks = engine->num_gpu_blocks_override;
+    return true;
+}
+
+/* vLLM refuses a max_model_len that the KV cache cannot hold, and one that the model was not made
+ * for. */
+static bool set_max_model_tok(const struct deployment_request *request,
+                              struct deployment *deployment, struct error *error)
+{
+    int64_t asked = request->engine->max_model_len;
+    int64_t held = deployment->memory.kv_blocks * request->engine->block_size;
+    int64_t model = request->llm->max_positions;
+    if (asked == INT64_MIN) {
+        deployment->engine.max_model_tok = held < model ? held : model;
+        return true;
+    }
+    deployment->engine.max_model_tok = asked;
+    if (asked > model) {
+        error_set(error, ERROR_BAD_INPUT, "max_model_len is %lld, but %s ends at %lld tokens",
+                  (long long)asked, request->llm->name, (long long)model);
+        return error_hint(error, "lower max_model_len, or leave it out");
+    }
+    if (asked > held) {
+        error_set(error, ERROR_BAD_INPUT,
+                  "max_model_len is %lld, but the KV cache holds %lld tokens", (long long)asked,
+                  (long long)held);
+        return error_hint(error, "lower max_model_len, or use more GPUs or a smaller KV precision");
+    }
+    return true;
+}
+
+static bool set_engine(const struct deployment_request *request, struct deployment *deployment,
+                       struct error *error)
+{
+    const struct engine_settings *settings = request->engine;
+    if (settings->max_num_batched_tokens < settings->max_num_seqs) {
+        error_set(error, ERROR_BAD_INPUT,
+                  "max_num_batched_tokens (%lld) is below max_num_seqs (%lld)",
+                  (long long)settings->max_num_batched_tokens, (long long)settings->max_num_seqs);
+        return error_hint(error, "every running sequence needs a token of the budget to decode");
+    }
+    deployment->engine =
+        (struct engine_config){.steptime = deployment->steptime,
+                               .max_sequences = settings->max_num_seqs,
+                               .max_batch_tokens = settings->max_num_batched_tokens,
+                               .block_tok = (uint32_t)settings->block_size,
+                               .kv_blocks = deployment->memory.kv_blocks,
+                               .chunked_prefill = settings->enable_chunked_prefill};
+    return set_max_model_tok(request, deployment, error);
+}
+
+bool deployment_compile(const struct deployment_request *request, struct deployment *deployment,
+                        struct error *error)
+{
+    int64_t gpus = request->tensor_parallel * request->pipeline_parallel;
+    *deployment = (struct deployment){.gpu = request->gpu,
+                                      .llm = request->llm,
+                                      .tensor_parallel = request->tensor_parallel,
+                                      .pipeline_parallel = request->pipeline_parallel,
+                                      .gpus = gpus,
+                                      .weights = request->weights,
+                                      .kv = request->kv,
+                                      .busy_w = request->gpu->tdp_w * (double)gpus,
+                                      .idle_w = request->gpu->idle_w * (double)gpus};
+    if (fit_memory(request, deployment, error) && compile_steptime(request, deployment, error) &&
+        set_engine(request, deployment, error))
+        return true;
+    deployment_clear(deployment);
+    return false;
+}
+
+void deployment_clear(struct deployment *deployment)
+{
+    steptime_destroy(deployment->steptime);
+    *deployment = (struct deployment){0};
+}

@@ -1,0 +1,43 @@
+/* A model put on GPUs: what one replica of a pool is, compiled and ready to simulate.
+ *
+ * Memory says how many KV blocks are left, the step time is compiled, the engine's limits are
+ * checked against both. A deployment is immutable; pools, replicas and threads may share it. */
+#ifndef TOKENYARD_MODELS_FLEET_DEPLOYMENT_H
+#define TOKENYARD_MODELS_FLEET_DEPLOYMENT_H
+
+#include "models/engine/engine.h"
+#include "models/llm/memory.h"
+#include "models/steptime/steptime.h"
+
+/* "step_time" of a pool: computed from the hardware, or given outright. */
+enum step_time_kind { STEP_TIME_ROOFLINE, STEP_TIME_GIVEN };
+extern const struct config_variant_type step_time_kinds[]; /* by the enum above */
+
+struct deployment_request {
+    const struct gpu *gpu;
+    const struct llm *llm;
+    int64_t tensor_parallel, pipeline_parallel;
+    enum precision weights, kv;
+    const struct engine_settings *engine;
+    const struct config_variant *step_time; /* of step_time_kinds; NULL: roofline */
+};
+
+struct deployment {
+    const struct gpu *gpu;
+    const struct llm *llm;
+    int64_t tensor_parallel, pipeline_parallel;
+    int64_t gpus; /* of one replica */
+    enum precision weights, kv;
+    struct memory_plan memory;
+    struct engine_config engine;
+    struct steptime *steptime; /* owned; engine.steptime points to it */
+    double busy_w, idle_w;     /* of one replica */
+};
+
+/* false when it does not fit, or the engine's limits contradict each other. On success the caller
+ * clears it with deployment_clear. */
+bool deployment_compile(const struct deployment_request *request, struct deployment *deployment,
+                        struct error *error);
+void deployment_clear(struct deployment *deployment);
+
+#endif

@@ -1,0 +1,610 @@
+/* The event loop. Actors of the event queue: replicas 0 .. R-1, then the arrival stream, the end of
+ * the warm-up, and the sampler. At one tick, arrivals come before the boundaries of replicas (so
+ * that what arrives at a boundary joins there), and samples come last. */
+#include "models/fleet/simulation.h"
+
+#include <assert.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "sim/event_queue.h"
+
+enum priority { PRIORITY_ARRIVAL, PRIORITY_WARMUP, PRIORITY_REPLICA, PRIORITY_SAMPLE };
+
+#define EVENTS_PER_PROCEED 16384 /* a power of two; some milliseconds of work */
+
+/* The bounds of an SLO rule in ticks; TICK_NEVER where there is none. */
+struct bounds {
+    uint32_t class_index; /* UINT32_MAX: all */
+    tick_t ttft, tpot, e2e;
+};
+
+struct simulation {
+    const struct simulation_spec *spec;
+    struct simulation_result *result;
+    struct error *error;
+
+    struct event_queue queue;
+    uint32_t replicas;
+    struct engine *engines;        /* [replicas] */
+    uint32_t *pool_of;             /* [replicas] */
+    uint32_t *first_replica;       /* [pools] */
+    struct engine_config *configs; /* [pools] */
+    struct request_pool requests;
+    struct router *router;
+    struct bounds *bounds; /* [slo rules] */
+
+    tick_t now, horizon, warmup;
+    bool measuring; /* the warm-up is over */
+    bool failed;    /* the source or memory gave out; error is filled */
+    bool closed_loop;
+
+    tick_t sampled;              /* time of the last sample */
+    tick_t *sampled_busy;        /* [pools]: busy time up to then */
+    struct pool_sample *samples; /* [pools] */
+};
+
+static uint32_t actor_arrival(const struct simulation *sim)
+{
+    return sim->replicas;
+}
+
+static uint32_t actor_warmup(const struct simulation *sim)
+{
+    return sim->replicas + 1;
+}
+
+static uint32_t actor_sampler(const struct simulation *sim)
+{
+    return sim->replicas + 2;
+}
+
+/* --- ends of requests --- */
+
+struct latencies {
+    tick_t queue, ttft, tpot, e2e; /* tpot: TICK_NEVER for a one-token answer */
+};
+
+static struct latencies latencies_of(const struct request *request)
+{
+    tick_t decoding = request->last_token - request->first_token;
+    return (struct latencies){.queue = request->first_scheduled - request->arrival,
+                              .ttft = request->first_token - request->arrival,
+                              .tpot = request->output_tok > 1 ? decoding / (request->output_tok - 1)
+                                                              : TICK_NEVER,
+                              .e2e = request->last_token - request->arrival};
+}
+
+static bool keeps(const struct bounds *bounds, const struct latencies *latencies)
+{
+    bool tpot_kept = latencies->tpot == TICK_NEVER || latencies->tpot <= bounds->tpot;
+    return latencies->ttft <= bounds->ttft && tpot_kept && latencies->e2e <= bounds->e2e;
+}
+
+/* Counts a request for every SLO rule of its class; latencies NULL: it was rejected, so it missed
+ * them. Returns whether it kept them all. */
+static bool judge(struct simulation *sim, uint32_t class_index, const struct latencies *latencies)
+{
+    bool all_kept = true;
+    for (size_t i = 0; i < sim->spec->slo_count; i++) {
+        const struct bounds *bounds = &sim->bounds[i];
+        if (bounds->class_index != UINT32_MAX && bounds->class_index != class_index)
+            continue;
+        bool kept = latencies && keeps(bounds, latencies);
+        sim->result->slos[i].requests++;
+        sim->result->slos[i].met += kept;
+        all_kept &= kept;
+    }
+    return all_kept;
+}
+
+static void measure_completed(struct simulation *sim, const struct request *request,
+                              const struct latencies *latencies)
+{
+    struct latency_set *set = &sim->result->by_class[request->class_index];
+    set->completed++;
+    set->prompt_tok += request->prompt_tok;
+    set->output_tok += request->output_tok;
+    histogram_add(&set->queue, latencies->queue, 1);
+    histogram_add(&set->ttft, latencies->ttft, 1);
+    histogram_add(&set->e2e, latencies->e2e, 1);
+    if (latencies->tpot != TICK_NEVER)
+        histogram_add(&set->tpot, latencies->tpot, 1);
+    set->slo_met += judge(sim, request->class_index, latencies);
+}
+
+static void observe_request(struct simulation *sim, const struct request *request,
+                            const struct latencies *latencies)
+{
+    struct request_record record = {.arrival_s = tick_to_s(request->arrival),
+                                    .queue_s = NAN,
+                                    .ttft_s = NAN,
+                                    .tpot_s = NAN,
+                                    .e2e_s = NAN,
+                                    .prompt_tok = request->prompt_tok,
+                                    .output_tok = request->output_tok,
+                                    .class_index = request->class_index,
+                                    .pool = sim->pool_of[request->replica],
+                                    .replica = request->replica -
+                                               sim->first_replica[sim->pool_of[request->replica]],
+                                    .preemptions = request->preemptions,
+                                    .rejected = latencies == NULL};
+    if (latencies) {
+        record.queue_s = tick_to_s(latencies->queue);
+        record.ttft_s = tick_to_s(latencies->ttft);
+        record.tpot_s = latencies->tpot == TICK_NEVER ? NAN : tick_to_s(latencies->tpot);
+        record.e2e_s = tick_to_s(latencies->e2e);
+    }
+    sim->spec->observer.request(sim->spec->observer.context, &record);
+}
+
+static void complete(struct simulation *sim, uint32_t number)
+{
+    const struct request *request = &sim->requests.requests[number];
+    struct pool_result *pool = &sim->result->pools[sim->pool_of[request->replica]];
+    struct latencies latencies = latencies_of(request);
+    pool->completed++;
+    pool->prompt_tok += request->prompt_tok;
+    pool->output_tok += request->output_tok;
+    if (sim->measuring) {
+        sim->result->window_completed++;
+        sim->result->window_prompt_tok += request->prompt_tok;
+        sim->result->window_output_tok += request->output_tok;
+    }
+    if (request->arrival >= sim->warmup)
+        measure_completed(sim, request, &latencies);
+    if (sim->spec->observer.request)
+        observe_request(sim, request, &latencies);
+    router_release(sim->router, request->replica, request->prompt_tok, request->output_tok);
+    if (sim->closed_loop)
+        source_ended(sim->spec->source, request->stream, request->client, tick_to_s(sim->now));
+    request_pool_give_back(&sim->requests, number);
+}
+
+static void reject(struct simulation *sim, const struct request *request)
+{
+    sim->result->pools[sim->pool_of[request->replica]].rejected++;
+    if (request->arrival >= sim->warmup) {
+        sim->result->by_class[request->class_index].rejected++;
+        judge(sim, request->class_index, NULL);
+    }
+    if (sim->spec->observer.request)
+        observe_request(sim, request, NULL);
+    router_release(sim->router, request->replica, request->prompt_tok, request->output_tok);
+    if (sim->closed_loop)
+        source_ended(sim->spec->source, request->stream, request->client, tick_to_s(sim->now));
+}
+
+/* --- arrivals --- */
+
+/* Schedules the source's next arrival, not before `earliest`. */
+static void await_arrival(struct simulation *sim, tick_t earliest)
+{
+    double time_s;
+    tick_t next = TICK_NEVER;
+    switch (source_peek(sim->spec->source, &time_s, sim->error)) {
+    case SOURCE_READY:
+        if (time_s > CLOCK_MAX_S) {
+            error_set(sim->error, ERROR_BAD_INPUT,
+                      "a request arrives after %g s; the clock ends at %g s (97 days)", time_s,
+                      CLOCK_MAX_S);
+            error_hint(sim->error, "set \"horizon_s\", or raise the rate");
+            sim->failed = true;
+            return;
+        }
+        next = tick_from_s(time_s);
+        next = next < earliest ? earliest : next;
+        break;
+    case SOURCE_WAIT:
+    case SOURCE_END:
+        break;
+    case SOURCE_FAILED:
+        sim->failed = true;
+        return;
+    }
+    event_queue_set(&sim->queue, actor_arrival(sim), PRIORITY_ARRIVAL, next);
+}
+
+static uint32_t classify(const struct simulation *sim, const struct arrival *arrival)
+{
+    const struct class_rule *rules = sim->spec->classes;
+    for (uint32_t i = 0; i < sim->spec->class_count; i++)
+        if ((rules[i].stream < 0 || (uint64_t)rules[i].stream == arrival->stream) &&
+            arrival->prompt_tok >= rules[i].prompt_min_tok &&
+            arrival->prompt_tok <= rules[i].prompt_max_tok &&
+            arrival->output_tok >= rules[i].output_min_tok &&
+            arrival->output_tok <= rules[i].output_max_tok)
+            return i;
+    assert(false && "the last class matches all");
+    return 0;
+}
+
+static void replica_changed(struct simulation *sim, uint32_t replica)
+{
+    event_queue_set(&sim->queue, replica, PRIORITY_REPLICA, sim->engines[replica].next);
+}
+
+static void submit(struct simulation *sim, const struct request *request)
+{
+    uint32_t number = request_pool_take(&sim->requests);
+    if (number == REQUEST_NONE) {
+        error_set(sim->error, ERROR_FAILED, "out of memory with %u requests in flight",
+                  sim->requests.in_use);
+        sim->failed = true;
+        return;
+    }
+    sim->requests.requests[number] = *request;
+    struct engine *engine = &sim->engines[request->replica];
+    tick_t before = engine->next;
+    engine_submit(engine, number, sim->now);
+    if (engine->next != before)
+        replica_changed(sim, request->replica);
+}
+
+static void arrive(struct simulation *sim)
+{
+    struct arrival arrival;
+    source_take(sim->spec->source, &arrival);
+    struct request request = {.arrival = sim->now,
+                              .prompt_tok = arrival.prompt_tok,
+                              .output_tok = arrival.output_tok,
+                              .class_index = classify(sim, &arrival),
+                              .stream = arrival.stream,
+                              .client = arrival.client};
+    request.replica =
+        router_choose(sim->router, request.class_index, request.prompt_tok, request.output_tok);
+    uint32_t pool = sim->pool_of[request.replica];
+    sim->result->pools[pool].arrived++;
+    if (engine_accepts(&sim->configs[pool], request.prompt_tok, request.output_tok))
+        submit(sim, &request);
+    else
+        reject(sim, &request);
+    await_arrival(sim, sim->closed_loop ? sim->now + 1 : sim->now);
+}
+
+/* --- replicas --- */
+
+static void observe_span(struct simulation *sim, uint32_t replica)
+{
+    const struct engine *engine = &sim->engines[replica];
+    uint32_t pool = sim->pool_of[replica];
+    struct iteration_span span = {.pool = pool,
+                                  .replica = replica - sim->first_replica[pool],
+                                  .start_s = tick_to_s(engine->boundary),
+                                  .end_s = tick_to_s(sim->now),
+                                  .iterations = engine->run.iterations,
+                                  .decodes = engine->decodes,
+                                  .prefill_tok = engine->run.prefill_tok};
+    sim->spec->observer.span(sim->spec->observer.context, &span);
+}
+
+static void replica_boundary(struct simulation *sim, uint32_t replica)
+{
+    struct engine *engine = &sim->engines[replica];
+    if (sim->spec->observer.span && engine_busy(engine))
+        observe_span(sim, replica);
+    engine_boundary(engine);
+    if (sim->measuring && !engine->itl)
+        engine->itl = &sim->result->pools[sim->pool_of[replica]].itl;
+    for (uint32_t i = 0; i < engine->ended_count; i++)
+        complete(sim, engine->ended[i]);
+    replica_changed(sim, replica);
+    /* A client's next request comes strictly after the answer to its last. */
+    if (sim->closed_loop && engine->ended_count > 0)
+        await_arrival(sim, sim->now + 1);
+}
+
+/* Iterations that begin from now on are measured; runs that span the moment are cut there. */
+static void end_warmup(struct simulation *sim)
+{
+    sim->measuring = true;
+    event_queue_remove(&sim->queue, actor_warmup(sim));
+    for (uint32_t i = 0; i < sim->replicas; i++) {
+        engine_cut(&sim->engines[i], sim->now);
+        replica_changed(sim, i);
+    }
+}
+
+/* --- samples --- */
+
+/* Time of the current run that has passed at `now`. */
+static tick_t busy_in_run(const struct engine *engine, tick_t now)
+{
+    return engine_busy(engine) ? now - engine->boundary : 0;
+}
+
+static void sample_pool(struct simulation *sim, uint32_t pool)
+{
+    const struct pool_spec *spec = &sim->spec->pools[pool];
+    struct pool_sample *sample = &sim->samples[pool];
+    *sample = (struct pool_sample){.arrived = sim->result->pools[pool].arrived,
+                                   .completed = sim->result->pools[pool].completed};
+    tick_t busy = 0;
+    int64_t blocks = 0;
+    for (uint32_t i = 0; i < spec->replicas; i++) {
+        const struct engine *engine = &sim->engines[sim->first_replica[pool] + i];
+        sample->waiting += engine->waiting;
+        sample->running += engine_running(engine);
+        blocks += engine_blocks_at(engine, sim->now);
+        busy += engine->totals.busy + busy_in_run(engine, sim->now);
+    }
+    double interval_s = tick_to_s(sim->now - sim->sampled);
+    double busy_s = tick_to_s(busy - sim->sampled_busy[pool]);
+    sample->kv_used =
+        (double)blocks / ((double)sim->configs[pool].kv_blocks * (double)spec->replicas);
+    sample->busy = interval_s > 0 ? busy_s / (interval_s * spec->replicas) : 0;
+    sample->power_w =
+        spec->replicas * (spec->idle_w + (spec->busy_w - spec->idle_w) * sample->busy);
+    sim->sampled_busy[pool] = busy;
+}
+
+static void sample(struct simulation *sim)
+{
+    const struct simulation_observer *observer = &sim->spec->observer;
+    event_queue_remove(&sim->queue, actor_sampler(sim));
+    if (sim->queue.count == 0)
+        return; /* the simulation is over */
+    for (uint32_t pool = 0; pool < sim->spec->pool_count; pool++)
+        sample_pool(sim, pool);
+    sim->sampled = sim->now;
+    double wait_s = observer->sample(observer->context, tick_to_s(sim->now), sim->samples,
+                                     sim->spec->pool_count);
+    if (wait_s < CLOCK_MAX_S - tick_to_s(sim->now)) {
+        tick_t wait = tick_from_s(wait_s);
+        event_queue_set(&sim->queue, actor_sampler(sim), PRIORITY_SAMPLE,
+                        sim->now + (wait > 0 ? wait : 1));
+    }
+}
+
+/* --- the loop --- */
+
+static bool may_proceed(struct simulation *sim)
+{
+    const struct simulation_observer *observer = &sim->spec->observer;
+    if (!observer->proceed || sim->result->events % EVENTS_PER_PROCEED != 0)
+        return true;
+    uint64_t completed = 0;
+    for (size_t i = 0; i < sim->spec->pool_count; i++)
+        completed += sim->result->pools[i].completed;
+    sim->result->interrupted =
+        !observer->proceed(observer->context, tick_to_s(sim->now), completed);
+    return !sim->result->interrupted;
+}
+
+static void simulate(struct simulation *sim)
+{
+    const struct event_entry *event;
+    while (!sim->failed && (event = event_queue_first(&sim->queue)) != NULL &&
+           event->time < sim->horizon && may_proceed(sim)) {
+        sim->now = event->time;
+        sim->result->events++;
+        uint32_t actor = (uint32_t)event->actor;
+        if (actor < sim->replicas)
+            replica_boundary(sim, actor);
+        else if (actor == actor_arrival(sim))
+            arrive(sim);
+        else if (actor == actor_sampler(sim))
+            sample(sim);
+        else
+            end_warmup(sim);
+    }
+    if (sim->horizon != TICK_NEVER && !sim->result->interrupted)
+        sim->now = sim->horizon;
+}
+
+/* --- set up and results --- */
+
+static tick_t bound_tick(double bound_s)
+{
+    return bound_s < CLOCK_MAX_S ? tick_from_s(bound_s) : TICK_NEVER; /* NaN: never */
+}
+
+static bool allocate(struct simulation *sim)
+{
+    const struct simulation_spec *spec = sim->spec;
+    struct simulation_result *result = sim->result;
+    size_t pools = spec->pool_count;
+    for (size_t i = 0; i < pools; i++)
+        sim->replicas += spec->pools[i].replicas;
+    sim->engines = calloc(sim->replicas, sizeof *sim->engines);
+    sim->pool_of = calloc(sim->replicas, sizeof *sim->pool_of);
+    sim->first_replica = calloc(pools, sizeof *sim->first_replica);
+    sim->configs = calloc(pools, sizeof *sim->configs);
+    sim->bounds = calloc(spec->slo_count + 1, sizeof *sim->bounds);
+    sim->sampled_busy = calloc(pools, sizeof *sim->sampled_busy);
+    sim->samples = calloc(pools, sizeof *sim->samples);
+    result->by_class = calloc(spec->class_count, sizeof *result->by_class);
+    result->pools = calloc(pools, sizeof *result->pools);
+    result->slos = calloc(spec->slo_count + 1, sizeof *result->slos);
+    return sim->engines && sim->pool_of && sim->first_replica && sim->configs && sim->bounds &&
+           sim->sampled_busy && sim->samples && result->by_class && result->pools && result->slos &&
+           event_queue_init(&sim->queue, sim->replicas + 3);
+}
+
+static bool make_engines(struct simulation *sim)
+{
+    uint32_t replica = 0;
+    for (uint32_t pool = 0; pool < sim->spec->pool_count; pool++) {
+        sim->first_replica[pool] = replica;
+        sim->configs[pool] = *sim->spec->pools[pool].engine;
+        sim->configs[pool].stepwise |= sim->spec->stepwise;
+        for (uint32_t i = 0; i < sim->spec->pools[pool].replicas; i++, replica++) {
+            sim->pool_of[replica] = pool;
+            if (!engine_init(&sim->engines[replica], &sim->configs[pool], &sim->requests, NULL))
+                return false;
+        }
+    }
+    return true;
+}
+
+static void clear_histograms(struct simulation *sim)
+{
+    for (size_t i = 0; i < sim->spec->class_count; i++) {
+        struct latency_set *set = &sim->result->by_class[i];
+        histogram_clear(&set->ttft);
+        histogram_clear(&set->tpot);
+        histogram_clear(&set->e2e);
+        histogram_clear(&set->queue);
+    }
+    for (size_t i = 0; i < sim->spec->pool_count; i++)
+        histogram_clear(&sim->result->pools[i].itl);
+}
+
+static void set_bounds(struct simulation *sim)
+{
+    for (size_t i = 0; i < sim->spec->slo_count; i++) {
+        const struct slo_rule *rule = &sim->spec->slos[i];
+        sim->bounds[i] = (struct bounds){
+            .class_index = rule->class_index < 0 ? UINT32_MAX : (uint32_t)rule->class_index,
+            .ttft = bound_tick(rule->ttft_s),
+            .tpot = bound_tick(rule->tpot_s),
+            .e2e = bound_tick(rule->e2e_s)};
+    }
+}
+
+static struct router *make_router(const struct simulation_spec *spec, struct error *error)
+{
+    struct router_pool *pools = calloc(spec->pool_count, sizeof *pools);
+    const char **names = calloc(spec->class_count, sizeof *names);
+    struct router *router = NULL;
+    if (pools && names) {
+        for (size_t i = 0; i < spec->pool_count; i++)
+            pools[i] = (struct router_pool){spec->pools[i].name, spec->pools[i].replicas,
+                                            spec->pools[i].weight};
+        for (size_t i = 0; i < spec->class_count; i++)
+            names[i] = spec->classes[i].name;
+        struct router_fleet fleet = {.pools = pools,
+                                     .pool_count = (uint32_t)spec->pool_count,
+                                     .class_names = names,
+                                     .class_count = (uint32_t)spec->class_count,
+                                     .seed = spec->seed,
+                                     .replication = spec->replication};
+        router = router_create(spec->router, &fleet, error);
+    } else {
+        error_set(error, ERROR_FAILED, "out of memory");
+    }
+    free(pools);
+    free(names);
+    return router;
+}
+
+static void start(struct simulation *sim)
+{
+    const struct simulation_spec *spec = sim->spec;
+    sim->horizon = spec->horizon_s < CLOCK_MAX_S ? tick_from_s(spec->horizon_s) : TICK_NEVER;
+    sim->warmup = tick_from_s(spec->warmup_s);
+    sim->closed_loop = spec->source->ops->ended != NULL;
+    set_bounds(sim);
+    event_queue_set(&sim->queue, actor_warmup(sim), PRIORITY_WARMUP, sim->warmup);
+    if (spec->observer.sample)
+        event_queue_set(&sim->queue, actor_sampler(sim), PRIORITY_SAMPLE,
+                        tick_from_s(spec->sample_interval_s));
+    await_arrival(sim, 0);
+}
+
+static void sum_up_pool(struct simulation *sim, uint32_t pool)
+{
+    const struct pool_spec *spec = &sim->spec->pools[pool];
+    struct pool_result *result = &sim->result->pools[pool];
+    tick_t busy = 0;
+    unsigned __int128 sequence_ticks = 0;
+    int64_t peak_blocks = 0;
+    for (uint32_t i = 0; i < spec->replicas; i++) {
+        const struct engine *engine = &sim->engines[sim->first_replica[pool] + i];
+        const struct engine_totals *totals = &engine->totals;
+        tick_t open = busy_in_run(engine, sim->now);
+        busy += totals->busy + open;
+        sequence_ticks +=
+            totals->sequence_ticks +
+            (unsigned __int128)(engine->decodes + engine->run.chunks) * (uint64_t)open;
+        result->iterations += totals->iterations;
+        result->preemptions += totals->preemptions;
+        result->prefill_tok += totals->prefill_tok;
+        /* boundaries at the very end are not part of the simulation, hence the - 1 */
+        int64_t open_blocks = engine_blocks_at(engine, sim->now - 1);
+        peak_blocks = totals->peak_blocks > peak_blocks ? totals->peak_blocks : peak_blocks;
+        peak_blocks = open_blocks > peak_blocks ? open_blocks : peak_blocks;
+    }
+    double end_s = tick_to_s(sim->now);
+    result->in_flight = result->arrived - result->completed - result->rejected;
+    result->busy_s = tick_to_s(busy);
+    result->mean_batch = busy > 0 ? (double)sequence_ticks / (double)busy : 0;
+    result->kv_blocks = (uint64_t)sim->configs[pool].kv_blocks;
+    result->peak_kv = (double)peak_blocks / (double)sim->configs[pool].kv_blocks;
+    result->cost_usd = spec->usd_per_hour * spec->replicas * end_s / 3600;
+    result->energy_j =
+        spec->idle_w * spec->replicas * end_s + (spec->busy_w - spec->idle_w) * result->busy_s;
+}
+
+static void sum_up(struct simulation *sim)
+{
+    struct simulation_result *result = sim->result;
+    for (uint32_t pool = 0; pool < sim->spec->pool_count; pool++) {
+        sum_up_pool(sim, pool);
+        result->arrived += result->pools[pool].arrived;
+        result->completed += result->pools[pool].completed;
+        result->rejected += result->pools[pool].rejected;
+        result->in_flight += result->pools[pool].in_flight;
+        result->iterations += result->pools[pool].iterations;
+    }
+    assert(result->in_flight == sim->requests.in_use);
+    result->skipped = source_skipped(sim->spec->source);
+    result->end_s = tick_to_s(sim->now);
+    result->measured_s = fmax(0, result->end_s - sim->spec->warmup_s);
+    for (size_t i = 0; i < sim->spec->slo_count; i++) {
+        struct slo_result *slo = &result->slos[i];
+        double needed = sim->spec->slos[i].percentile / 100 * (double)slo->requests;
+        slo->kept = (double)slo->met >= needed * (1 - 1e-12);
+    }
+}
+
+static void release(struct simulation *sim)
+{
+    for (uint32_t i = 0; sim->engines && i < sim->replicas; i++)
+        engine_free(&sim->engines[i]);
+    free(sim->engines);
+    free(sim->pool_of);
+    free(sim->first_replica);
+    free(sim->configs);
+    free(sim->bounds);
+    free(sim->sampled_busy);
+    free(sim->samples);
+    request_pool_free(&sim->requests);
+    event_queue_free(&sim->queue);
+    router_destroy(sim->router);
+}
+
+bool simulation_run(const struct simulation_spec *spec, struct simulation_result *result,
+                    struct error *error)
+{
+    assert(spec->class_count >= 1 && spec->class_count <= REQUEST_CLASSES_MAX);
+    *result = (struct simulation_result){0};
+    struct error own_error = {0};
+    struct simulation sim = {.spec = spec, .result = result, .error = error ? error : &own_error};
+    request_pool_init(&sim.requests);
+    if (!allocate(&sim) || !make_engines(&sim)) {
+        error_set(error, ERROR_FAILED, "out of memory");
+        sim.failed = true;
+    } else if (!(sim.router = make_router(spec, sim.error))) {
+        sim.failed = true;
+    } else {
+        clear_histograms(&sim);
+        start(&sim);
+        simulate(&sim);
+    }
+    if (sim.failed)
+        simulation_result_free(result);
+    else
+        sum_up(&sim);
+    release(&sim);
+    return !sim.failed;
+}
+
+void simulation_result_free(struct simulation_result *result)
+{
+    free(result->by_class);
+    free(result->pools);
+    free(result->slos);
+    *result = (struct simulation_result){0};
+}

@@ -1,0 +1,49 @@
+/* The roofline: a kernel takes as long as its slowest resource, and never less than a floor.
+ *
+ *   time = max(floor, bytes moved / memory rate, operations / arithmetic rate)
+ *
+ * A deployment's iteration is a sum of such kernels, plus all-reduces and pipeline hops. Rates are
+ * datasheet peaks times the GPU's efficiencies (models/hardware). Everything is in seconds; nothing
+ * is allocated. Used by steptime_compile only, before the run.
+ *
+ * Pipelines: p stages work on p micro-batches of ceil(m / p) tokens in a ring, in lockstep, so an
+ * iteration of the whole batch takes as long as one micro-batch needs through all layers, plus p
+ * hops. With fewer tokens than stages the bubble shows by itself. */
+#ifndef TOKENYARD_MODELS_STEPTIME_ROOFLINE_H
+#define TOKENYARD_MODELS_STEPTIME_ROOFLINE_H
+
+#include "models/steptime/steptime.h"
+
+struct roofline {
+    const struct llm *llm;
+    double tp, pp;             /* tensor and pipeline parallel */
+    double weight_bytes;       /* per element of a projection or expert */
+    double memory_bytes_per_s; /* rates as reached, per GPU */
+    double projection_ops;     /* projections and experts, in the weights' format, 1/s */
+    double bf16_ops;           /* router and lm_head, 1/s */
+    double attention_ops;      /* 1/s */
+    double kv_heads;           /* per GPU */
+    double kv_bytes;           /* per token and layer, per GPU */
+    double reduce_latency_s, reduce_bytes_per_s; /* among the GPUs of a stage */
+    double hop_latency_s, hop_bytes_per_s;       /* from stage to stage */
+};
+
+struct roofline roofline_prepare(const struct steptime_request *request);
+
+/* All layers for `tokens` tokens, without attention to the cache; > 0. */
+double roofline_layers_s(const struct roofline *roofline, int64_t tokens);
+
+/* Final norm, lm_head and sampling for `rows` tokens. */
+double roofline_head_s(const struct roofline *roofline, int64_t rows);
+
+/* Attention in all layers takes at least this long. */
+double roofline_attention_floor_s(const struct roofline *roofline);
+
+/* Decode attention of n sequences, per token of their context. */
+double roofline_context_token_s(const struct roofline *roofline, int64_t sequences);
+
+/* Causal attention of a chunk: arithmetic per (query, key) pair, memory per key read. */
+double roofline_pair_s(const struct roofline *roofline);
+double roofline_key_s(const struct roofline *roofline);
+
+#endif

@@ -1,0 +1,446 @@
+#include "scenarios/scenario.h"
+
+#include <libgen.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "models/catalog_path.h"
+
+#define POINTER_SIZE 256
+
+/* Gives an error found below the scenario its place in the file. Returns false. */
+static bool locate(const struct scenario *scenario, const char *pointer, const struct error *found,
+                   struct error *error)
+{
+    error_at(error, found->code, scenario->path, json_line(scenario->document, pointer), pointer,
+             "%s", found->message);
+    if (found->hint[0])
+        error_hint(error, "%s", found->hint);
+    return false;
+}
+
+/* --- reading --- */
+
+/* What "engine" says holds for every pool that does not say otherwise. */
+static void inherit_engine(cJSON *root)
+{
+    const cJSON *shared = json_member(root, "engine");
+    cJSON *pools = json_member(root, "pools");
+    if (!cJSON_IsObject(shared) || !cJSON_IsArray(pools))
+        return;
+    cJSON *pool;
+    cJSON_ArrayForEach(pool, pools)
+    {
+        if (!cJSON_IsObject(pool))
+            continue;
+        cJSON *own = json_member(pool, "engine");
+        if (!own)
+            own = cJSON_AddObjectToObject(pool, "engine");
+        if (!cJSON_IsObject(own))
+            continue;
+        const cJSON *setting;
+        cJSON_ArrayForEach(setting, shared) if (!json_member(own, setting->string))
+            cJSON_AddItemToObject(own, setting->string, cJSON_Duplicate(setting, true));
+    }
+}
+
+static bool read_config(struct scenario *scenario, const char *const *sets, size_t set_count,
+                        struct error *error)
+{
+    scenario->document = json_read_file(scenario->path, error);
+    if (!scenario->document)
+        return false;
+    for (size_t i = 0; i < set_count; i++)
+        if (!json_set(scenario->document, sets[i], error))
+            return false;
+    cJSON *root = json_root(scenario->document);
+    inherit_engine(root);
+    return config_read(&scenario_config_type, scenario->document, root, "", scenario->arena,
+                       &scenario->config, error) &&
+           (!scenario->config.plan ||
+            scenario_plan_check(scenario->config.plan, scenario->document, error));
+}
+
+static bool read_catalogue(struct scenario *scenario, struct error *error)
+{
+    scenario->catalog_folder = catalog_path(scenario->arena, error);
+    if (!scenario->catalog_folder)
+        return false;
+    scenario->hardware = hardware_read(scenario->catalog_folder, scenario->arena, error);
+    if (scenario->hardware && scenario->config.hardware)
+        scenario->hardware =
+            hardware_extend(scenario->hardware, scenario->config.hardware, scenario->document,
+                            "/hardware", scenario->arena, error);
+    if (!scenario->hardware)
+        return false;
+    if (!scenario->config.model)
+        return true;
+    struct error found = {0};
+    scenario->llm = llm_read(scenario->catalog_folder, scenario->folder, scenario->config.model,
+                             scenario->arena, &found);
+    if (scenario->llm)
+        return true;
+    if (found.file[0]) { /* the model's own file is wrong */
+        if (error)
+            *error = found;
+        return false;
+    }
+    return locate(scenario, "/model", &found, error);
+}
+
+/* --- classes and SLOs --- */
+
+static bool class_bounds(const struct scenario *scenario, const struct config_list *range,
+                         const char *pointer, const char *field, uint32_t *least, uint32_t *most,
+                         struct error *error)
+{
+    *least = 0;
+    *most = UINT32_MAX;
+    const int64_t *bounds = range->items;
+    if (range->count == 0)
+        return true;
+    char place[POINTER_SIZE];
+    json_pointer_key(place, sizeof place, pointer, field);
+    if (range->count != 2)
+        return json_error(scenario->document, place, error, "expected two numbers, [least, most]");
+    if (bounds[0] != INT64_MIN)
+        *least = (uint32_t)bounds[0];
+    if (bounds[1] != INT64_MIN)
+        *most = (uint32_t)bounds[1];
+    if (*least > *most)
+        return json_error(scenario->document, place, error, "least (%u) is above most (%u)", *least,
+                          *most);
+    return true;
+}
+
+static bool class_stream(const struct scenario *scenario, const char *name, const char *pointer,
+                         int64_t *stream, struct error *error)
+{
+    *stream = -1;
+    if (!name)
+        return true;
+    const void *workload = scenario->config.workload;
+    uint32_t count = workload ? workload_stream_count(workload) : 0;
+    for (uint32_t i = 0; i < count; i++)
+        if (strcmp(workload_stream_name(workload, i), name) == 0)
+            *stream = i;
+    if (*stream >= 0)
+        return true;
+    char place[POINTER_SIZE];
+    json_pointer_key(place, sizeof place, pointer, "stream");
+    return json_error(scenario->document, place, error, "the workload has no stream \"%s\"", name);
+}
+
+static bool find_class(const struct scenario *scenario, const char *name, int64_t *index)
+{
+    for (*index = 0; (size_t)*index < scenario->class_count; ++*index)
+        if (strcmp(scenario->classes[*index].name, name) == 0)
+            return true;
+    *index = -1;
+    return false;
+}
+
+static bool matches_all(const struct class_rule *rule)
+{
+    return rule->stream < 0 && rule->prompt_min_tok <= 1 && rule->output_min_tok <= 1 &&
+           rule->prompt_max_tok == UINT32_MAX && rule->output_max_tok == UINT32_MAX;
+}
+
+static bool resolve_classes(struct scenario *scenario, struct error *error)
+{
+    const struct scenario_class *given = scenario->config.classes.items;
+    size_t count = scenario->config.classes.count;
+    scenario->classes = ARENA_ARRAY(scenario->arena, count + 1, struct class_rule);
+    for (size_t i = 0; i < count; i++) {
+        struct class_rule rule = {.name = given[i].name};
+        char pointer[POINTER_SIZE];
+        json_pointer_index(pointer, sizeof pointer, "/classes", i);
+        int64_t same;
+        if (find_class(scenario, rule.name, &same))
+            return json_error(scenario->document, pointer, error, "two classes are named \"%s\"",
+                              rule.name);
+        if (!class_bounds(scenario, &given[i].prompt_tok, pointer, "prompt_tok",
+                          &rule.prompt_min_tok, &rule.prompt_max_tok, error) ||
+            !class_bounds(scenario, &given[i].output_tok, pointer, "output_tok",
+                          &rule.output_min_tok, &rule.output_max_tok, error) ||
+            !class_stream(scenario, given[i].stream, pointer, &rule.stream, error))
+            return false;
+        scenario->classes[scenario->class_count++] = rule;
+    }
+    if (count == 0 || !matches_all(&scenario->classes[count - 1]))
+        scenario->classes[scenario->class_count++] =
+            (struct class_rule){.name = count == 0 ? "all" : "other",
+                                .stream = -1,
+                                .prompt_max_tok = UINT32_MAX,
+                                .output_max_tok = UINT32_MAX};
+    return true;
+}
+
+static bool resolve_slos(struct scenario *scenario, struct error *error)
+{
+    const struct scenario_slo *given = scenario->config.slo.items;
+    scenario->slo_count = scenario->config.slo.count;
+    scenario->slos = ARENA_ARRAY(scenario->arena, scenario->slo_count, struct slo_rule);
+    for (size_t i = 0; i < scenario->slo_count; i++) {
+        struct slo_rule *rule = &scenario->slos[i];
+        *rule = (struct slo_rule){.class_index = -1,
+                                  .ttft_s = given[i].ttft_s,
+                                  .tpot_s = given[i].tpot_s,
+                                  .e2e_s = given[i].e2e_s,
+                                  .percentile = given[i].percentile};
+        char pointer[POINTER_SIZE];
+        json_pointer_index(pointer, sizeof pointer, "/slo", i);
+        if (isnan(rule->ttft_s) && isnan(rule->tpot_s) && isnan(rule->e2e_s)) {
+            json_error(scenario->document, pointer, error, "this SLO bounds nothing");
+            return error_hint(error, "give ttft_s, tpot_s or e2e_s");
+        }
+        if (given[i].class_name && !find_class(scenario, given[i].class_name, &rule->class_index)) {
+            json_error(scenario->document, pointer, error, "there is no class \"%s\"",
+                       given[i].class_name);
+            return error_hint(error, "classes are named under \"classes\"");
+        }
+    }
+    return true;
+}
+
+/* --- pools --- */
+
+static const struct instance *cheapest_with(const struct hardware *hardware, const struct gpu *gpu)
+{
+    const struct instance *best = NULL;
+    for (size_t i = 0; i < hardware->instance_count; i++) {
+        const struct instance *each = &hardware->instances[i];
+        const char *nearest;
+        if (hardware_gpu(hardware, each->gpu, &nearest) != gpu)
+            continue;
+        if (!best ||
+            each->usd_per_hour * (double)best->gpus < best->usd_per_hour * (double)each->gpus)
+            best = each;
+    }
+    return best;
+}
+
+/* Whole instances are rented: as many replicas to an instance as its GPUs hold, or as many
+ * instances to a replica as it needs. */
+static int64_t instances_needed(const struct instance *instance, int64_t replica_gpus,
+                                int64_t replicas)
+{
+    if (replica_gpus > instance->gpus)
+        return replicas * ((replica_gpus + instance->gpus - 1) / instance->gpus);
+    int64_t replicas_each = instance->gpus / replica_gpus;
+    return (replicas + replicas_each - 1) / replicas_each;
+}
+
+static bool price_pool(struct scenario *scenario, size_t index, const struct instance *instance,
+                       const char *pointer, struct error *error)
+{
+    const struct scenario_pool *given =
+        &((struct scenario_pool *)scenario->config.pools.items)[index];
+    const struct deployment *deployment = &scenario->deployments[index];
+    struct scenario_price *price = &scenario->prices[index];
+    double gpus = (double)(deployment->gpus * given->replicas);
+    if (instance)
+        price->instances = instances_needed(instance, deployment->gpus, given->replicas);
+    if (!isnan(given->usd_per_gpu_hour)) {
+        double rented = instance ? (double)(price->instances * instance->gpus) : gpus;
+        price->usd_per_hour = given->usd_per_gpu_hour * rented;
+        price->source = "the scenario's usd_per_gpu_hour";
+        return true;
+    }
+    if (instance) {
+        price->usd_per_hour = instance->usd_per_hour * (double)price->instances;
+        price->source = arena_printf(scenario->arena, "%s %s, %s: %s", instance->provider,
+                                     instance->name, instance->as_of, instance->source);
+        return true;
+    }
+    const struct instance *cheapest = cheapest_with(scenario->hardware, deployment->gpu);
+    if (!cheapest) {
+        json_error(scenario->document, pointer, error, "no price is known for %s",
+                   deployment->gpu->name);
+        return error_hint(error, "give this pool \"usd_per_gpu_hour\" or an \"instance\"");
+    }
+    price->usd_per_hour = cheapest->usd_per_hour / (double)cheapest->gpus * gpus;
+    price->source =
+        arena_printf(scenario->arena, "by the GPU, from the cheapest instance: %s %s, %s: %s",
+                     cheapest->provider, cheapest->name, cheapest->as_of, cheapest->source);
+    return true;
+}
+
+static bool find_instance(struct scenario *scenario, const struct scenario_pool *pool,
+                          const char *pointer, const struct instance **instance,
+                          struct error *error)
+{
+    *instance = NULL;
+    if (!pool->instance)
+        return true;
+    const char *nearest;
+    *instance = hardware_instance(scenario->hardware, pool->instance, &nearest);
+    if (*instance)
+        return true;
+    char place[POINTER_SIZE];
+    json_pointer_key(place, sizeof place, pointer, "instance");
+    json_error(scenario->document, place, error, "unknown instance \"%s\"", pool->instance);
+    if (nearest)
+        error_hint(error, "did you mean \"%s\"? `tokenyard list instances` shows all", nearest);
+    return error_hint(error, "`tokenyard list instances` shows all");
+}
+
+static const struct gpu *find_gpu(struct scenario *scenario, const struct scenario_pool *pool,
+                                  const struct instance *instance, const char *pointer,
+                                  struct error *error)
+{
+    const char *name = pool->gpu ? pool->gpu : instance ? instance->gpu : NULL;
+    if (!name) {
+        json_error(scenario->document, pointer, error, "the pool names no hardware");
+        error_hint(error, "give it a \"gpu\" or an \"instance\"");
+        return NULL;
+    }
+    const char *nearest;
+    const struct gpu *gpu = hardware_gpu(scenario->hardware, name, &nearest);
+    char place[POINTER_SIZE];
+    json_pointer_key(place, sizeof place, pointer, "gpu");
+    if (!gpu) {
+        json_error(scenario->document, place, error, "unknown GPU \"%s\"", name);
+        if (nearest)
+            error_hint(error, "did you mean \"%s\"? `tokenyard list gpus` shows all", nearest);
+        error_hint(error, "`tokenyard list gpus` shows all");
+        return NULL;
+    }
+    if (instance && gpu != hardware_gpu(scenario->hardware, instance->gpu, &nearest)) {
+        json_error(scenario->document, place, error, "instance %s has %s GPUs, not %s",
+                   instance->name, instance->gpu, gpu->name);
+        return NULL;
+    }
+    return gpu;
+}
+
+static bool resolve_pool(struct scenario *scenario, size_t index, struct error *error)
+{
+    const struct scenario_pool *given =
+        &((struct scenario_pool *)scenario->config.pools.items)[index];
+    char pointer[POINTER_SIZE];
+    json_pointer_index(pointer, sizeof pointer, "/pools", index);
+    const struct instance *instance;
+    if (!find_instance(scenario, given, pointer, &instance, error))
+        return false;
+    const struct gpu *gpu = find_gpu(scenario, given, instance, pointer, error);
+    if (!gpu)
+        return false;
+    for (size_t i = 0; i < index; i++)
+        if (strcmp(scenario->pools[i].name, given->name) == 0)
+            return json_error(scenario->document, pointer, error, "two pools are named \"%s\"",
+                              given->name);
+    struct deployment_request request = {.gpu = gpu,
+                                         .llm = scenario->llm,
+                                         .tensor_parallel = given->tensor_parallel,
+                                         .pipeline_parallel = given->pipeline_parallel,
+                                         .weights = (enum precision)given->weights,
+                                         .kv = (enum precision)given->kv,
+                                         .engine = &given->engine,
+                                         .step_time = &given->step_time};
+    struct error found = {0};
+    if (!deployment_compile(&request, &scenario->deployments[index], &found))
+        return locate(scenario, pointer, &found, error);
+    if (!price_pool(scenario, index, instance, pointer, error))
+        return false;
+    scenario->pools[index] = (struct pool_spec){
+        .name = given->name,
+        .engine = &scenario->deployments[index].engine,
+        .replicas = (uint32_t)given->replicas,
+        .usd_per_hour = scenario->prices[index].usd_per_hour / (double)given->replicas,
+        .weight = given->weight,
+        .busy_w = scenario->deployments[index].busy_w,
+        .idle_w = scenario->deployments[index].idle_w};
+    return true;
+}
+
+static bool resolve_pools(struct scenario *scenario, struct error *error)
+{
+    size_t count = scenario->config.pools.count;
+    if (count > 0 && !scenario->llm) {
+        json_error(scenario->document, "", error, "there are pools, but no model to serve");
+        return error_hint(error, "give \"model\": a name from `tokenyard list models`, or the path "
+                                 "of a Hugging Face config.json");
+    }
+    scenario->deployments = ARENA_ARRAY(scenario->arena, count, struct deployment);
+    scenario->prices = ARENA_ARRAY(scenario->arena, count, struct scenario_price);
+    scenario->pools = ARENA_ARRAY(scenario->arena, count, struct pool_spec);
+    for (size_t i = 0; i < count; i++) {
+        if (!resolve_pool(scenario, i, error))
+            return false;
+        scenario->pool_count++;
+    }
+    return true;
+}
+
+/* --- life --- */
+
+static struct scenario *scenario_create(const char *path)
+{
+    struct arena *arena = arena_create();
+    struct scenario *scenario = ARENA_NEW(arena, struct scenario);
+    scenario->arena = arena;
+    scenario->path = arena_strdup(arena, path);
+    scenario->folder = dirname(arena_strdup(arena, path));
+    return scenario;
+}
+
+struct scenario *scenario_read(const char *path, const char *const *sets, size_t set_count,
+                               struct error *error)
+{
+    struct scenario *scenario = scenario_create(path);
+    if (read_config(scenario, sets, set_count, error) && read_catalogue(scenario, error) &&
+        resolve_classes(scenario, error) && resolve_slos(scenario, error) &&
+        resolve_pools(scenario, error))
+        return scenario;
+    scenario_free(scenario);
+    return NULL;
+}
+
+void scenario_free(struct scenario *scenario)
+{
+    if (!scenario)
+        return;
+    /* deployments is zeroed memory from the arena: clearing one that was not compiled does nothing
+     */
+    for (size_t i = 0; scenario->deployments && i < scenario->config.pools.count; i++)
+        deployment_clear(&scenario->deployments[i]);
+    json_free(scenario->document);
+    arena_destroy(scenario->arena);
+}
+
+struct source *scenario_open_source(const struct scenario *scenario, uint64_t replication,
+                                    struct error *error)
+{
+    if (!scenario->config.workload) {
+        json_error(scenario->document, "", error, "the scenario has no workload");
+        error_hint(error, "give \"workload\": a trace, a generator or a preset");
+        return NULL;
+    }
+    return workload_open(scenario->config.workload, scenario->folder,
+                         (uint64_t)scenario->config.seed, replication, scenario->document,
+                         "/workload", error);
+}
+
+struct simulation_spec scenario_spec(const struct scenario *scenario, uint64_t replication)
+{
+    const struct scenario_config *config = &scenario->config;
+    return (struct simulation_spec){.pools = scenario->pools,
+                                    .pool_count = scenario->pool_count,
+                                    .router = &config->router,
+                                    .classes = scenario->classes,
+                                    .class_count = scenario->class_count,
+                                    .slos = scenario->slos,
+                                    .slo_count = scenario->slo_count,
+                                    .seed = (uint64_t)config->seed,
+                                    .replication = replication,
+                                    .horizon_s =
+                                        isnan(config->horizon_s) ? INFINITY : config->horizon_s,
+                                    .warmup_s = config->warmup_s};
+}
+
+cJSON *scenario_to_json(const struct scenario *scenario)
+{
+    return config_to_json(&scenario_config_type, &scenario->config);
+}
