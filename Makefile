@@ -114,7 +114,6 @@ deps-dev: deps  ## install what linting and fuzzing needs, too
 demo: deps  ## install, build, and run scenarios/quickstart.json
 	@$(MAKE) --no-print-directory all
 	$(BUILD)/tokenyard run scenarios/quickstart.json -o results/quickstart
-	@echo "Plots, one SVG each with its data and gnuplot script: results/quickstart/plots/"
 
 test: deps  ## install, build, and run all tests; the last line counts them
 	@$(MAKE) --no-print-directory check

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "analysis/perfetto.h"
+#include "analysis/plots.h"
 #include "analysis/requests_file.h"
 #include "analysis/summary_csv.h"
 #include "analysis/timeline.h"
@@ -180,6 +181,34 @@ static bool write_trace(struct run_report *report, struct error *error)
     return perfetto_commit(report->trace, error) && note_file(report, "trace.json");
 }
 
+static void note_plots(struct run_report *report, const struct plots_outcome *outcome)
+{
+    static const char *const kinds[] = {"gp", "dat", "svg"};
+    size_t kind_count = outcome->drawn ? 3 : 2;
+    for (size_t i = 0; i < outcome->count; i++)
+        for (size_t kind = 0; kind < kind_count; kind++)
+            note_file(report,
+                      arena_printf(report->arena, "plots/%s.%s", outcome->names[i], kinds[kind]));
+    if (!outcome->drawn)
+        add_notice(report, arena_printf(report->arena,
+                                        "no plots: %s; their scripts and data are in %s/plots",
+                                        outcome->why, report->request.folder));
+}
+
+static bool write_plots(struct run_report *report, const struct simulation_result *result,
+                        struct error *error)
+{
+    if (!report->request.plots)
+        return true;
+    struct plot_input input = {.summary = report->summary, .result = result};
+    struct plots_outcome outcome;
+    input.rows = timeline_rows(report->timeline, &input.row_count);
+    if (!plots_write(path_of(report, "plots"), &input, &outcome, error))
+        return false;
+    note_plots(report, &outcome);
+    return true;
+}
+
 static bool write_manifest(struct run_report *report, const struct simulator_figures *figures,
                            struct error *error)
 {
@@ -209,7 +238,8 @@ bool run_report_finish(struct run_report *report, const struct simulation_result
     report->summary = summary_create(&report->request.facts, result);
     return write_summary(report, error) && timeline_commit(report->timeline, error) &&
            note_file(report, "timeline.csv") && write_requests(report, error) &&
-           write_trace(report, error) && write_manifest(report, figures, error);
+           write_trace(report, error) && write_plots(report, result, error) &&
+           write_manifest(report, figures, error);
 }
 
 const struct summary *run_report_summary(const struct run_report *report)

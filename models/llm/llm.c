@@ -48,36 +48,36 @@ static int64_t missing(struct reader *reader, const char *const *keys)
                keys[0]);
     if (keys[1])
         error_hint(reader->error, "the number may also be named \"%s\"", keys[1]);
-    return 0;
+    return 1;
 }
 
-/* A whole number >= 0 under the first of `keys` that is there, or the fallback. */
-static int64_t read_count(struct reader *reader, const char *const *keys, int64_t fallback)
+/* The whole number under the first of `keys` that is there, or the fallback. */
+static int64_t read_integer(struct reader *reader, const char *const *keys, int64_t fallback,
+                            int64_t least)
 {
     const char *key = NULL;
     const cJSON *value = find_key(reader, keys, &key);
     if (!value)
-        return fallback == REQUIRED ? missing(reader, keys) : fallback;
+        return fallback < least ? missing(reader, keys) : fallback;
     double number = cJSON_IsNumber(value) ? value->valuedouble : -1;
-    if (number >= 0 && number <= LARGEST && number == floor(number))
+    if (number >= (double)least && number <= LARGEST && number == floor(number))
         return (int64_t)number;
     char pointer[256];
     json_pointer_key(pointer, sizeof pointer, reader->pointer, key);
     reader->failed = true;
-    json_error(reader->document, pointer, reader->error, "must be a whole number from 0 to %.0f",
-               LARGEST);
-    return 0;
+    json_error(reader->document, pointer, reader->error, "must be a whole number from %lld to %.0f",
+               (long long)least, LARGEST);
+    return least;
 }
 
-/* As read_count, and above zero. */
+static int64_t read_count(struct reader *reader, const char *const *keys, int64_t fallback)
+{
+    return read_integer(reader, keys, fallback, 0);
+}
+
 static int64_t read_size(struct reader *reader, const char *const *keys, int64_t fallback)
 {
-    int64_t count = read_count(reader, keys, fallback);
-    if (count > 0 || reader->failed)
-        return count;
-    reader->failed = true;
-    json_error(reader->document, reader->pointer, reader->error, "\"%s\" must be above 0", keys[0]);
-    return 1;
+    return read_integer(reader, keys, fallback, 1);
 }
 
 static bool read_flag(const struct reader *reader, const char *key, bool fallback)
