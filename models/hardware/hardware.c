@@ -101,15 +101,17 @@ static const struct config_field instance_fields[] = {
 const struct config_type instance_config_type = {"instance", "an instance that a cloud rents out",
                                                  sizeof(struct instance), instance_fields};
 
+#define LIST_MAX 1000 /* entries; names are compared with one another */
+
 static const struct config_field gpu_element = {.kind = CONFIG_OBJECT, .object = &gpu_config_type};
 static const struct config_field instance_element = {.kind = CONFIG_OBJECT,
                                                      .object = &instance_config_type};
 
 static const struct config_field hardware_fields[] = {
     MEMBER(struct hardware_entries, CONFIG_LIST, gpus, "GPUs, added to the catalogue's",
-           .preset = "[]", .element = &gpu_element),
+           .preset = "[]", .element = &gpu_element, .max = LIST_MAX),
     MEMBER(struct hardware_entries, CONFIG_LIST, instances, "instances, added to the catalogue's",
-           .preset = "[]", .element = &instance_element),
+           .preset = "[]", .element = &instance_element, .max = LIST_MAX),
     {0},
 };
 const struct config_type hardware_config_type = {"hardware", "GPUs and instances",

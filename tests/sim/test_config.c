@@ -341,6 +341,7 @@ Test(config_nearest, finds_slips_but_not_strangers)
     long_name[sizeof long_name - 1] = '\0';
     assert_nearest(long_name, NULL);
     cr_assert_null(config_nearest("a", NULL, 0));
+    cr_assert_null(config_nearest("a", (const char *const[]){"b"}, 1));
 }
 
 /* ---- writing back ---- */
