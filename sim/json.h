@@ -7,7 +7,7 @@
  *
  * A place in a document is named by its JSON pointer (RFC 6901, "" is the root); the line of a
  * place is found by walking the text again, only when an error needs it. The document owns its tree
- * and texts; nodes die with it. Reading an object of 150 bytes takes about 4 us. */
+ * and texts; nodes die with it. Reading costs about 10 ns a byte. */
 #ifndef TOKENYARD_SIM_JSON_H
 #define TOKENYARD_SIM_JSON_H
 

@@ -176,7 +176,7 @@ static void put_place(const struct trace_writer *writer, FILE *stream, char plac
         put_hash_ids(stream, arrival);
         break;
     default:
-        assert(!"place in a row template");
+        assert(false && "place in a row template");
     }
 }
 
