@@ -1,6 +1,5 @@
 #include "models/hardware/hardware.h"
 
-#include <assert.h>
 #include <math.h>
 #include <string.h>
 #include <strings.h>
@@ -12,20 +11,12 @@ _Static_assert(sizeof precision_names / sizeof *precision_names == PRECISION_COU
 
 double precision_bytes(enum precision precision)
 {
-    switch (precision) {
-    case PRECISION_BF16:
-        return 2;
-    case PRECISION_FP8:
-    case PRECISION_INT8:
-        return 1;
-    case PRECISION_INT4:
-    case PRECISION_FP4:
-        return 0.5;
-    case PRECISION_COUNT:
-        break;
-    }
-    assert(!"a precision");
-    return 0;
+    static const double bytes[PRECISION_COUNT] = {[PRECISION_BF16] = 2,
+                                                  [PRECISION_FP8] = 1,
+                                                  [PRECISION_INT8] = 1,
+                                                  [PRECISION_INT4] = 0.5,
+                                                  [PRECISION_FP4] = 0.5};
+    return bytes[precision];
 }
 
 double gpu_peak_ops(const struct gpu *gpu, enum precision precision)

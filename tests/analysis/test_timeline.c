@@ -52,7 +52,7 @@ Test(timeline, keeps_few_rows_and_takes_few_samples_however_long_the_run)
         timeline_rows(timeline, &rows);
         cr_assert(rows >= TIMELINE_ROWS / 2 && rows < TIMELINE_ROWS, "%zu rows for %g s", rows,
                   ends_s[i]);
-        cr_assert_lt(samples, TIMELINE_ROWS / 2 * (2 + log2(ends_s[i] / 4)));
+        cr_assert_lt((double)samples, TIMELINE_ROWS / 2 * (2 + log2(ends_s[i] / 4)));
         timeline_close(timeline);
     }
     sample_run_destroy(run);
