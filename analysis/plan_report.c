@@ -222,7 +222,7 @@ void plan_report_put_infeasible(struct json_writer *writer, double budget_usd_h,
 
 /* ---- the table */
 
-enum { NAME_COLUMNS = 28, NAME_SIZE = 4 * NAME_COLUMNS + 1 };
+enum { NAME_COLUMNS = 34, NAME_SIZE = 4 * NAME_COLUMNS + 1 };
 
 static void print_name(const char *name, FILE *out)
 {

@@ -10,7 +10,7 @@ enum { SEQUENCES = 4 };
 static struct engine_config steady_engine(struct steptime **steptime)
 {
     const struct steptime_given given = {.base_s = 0.01};
-    *steptime = steptime_compile_given(&given, SEQUENCES, 4096, NULL);
+    *steptime = steptime_compile_given(&given, SEQUENCES, 4096, 16000, NULL);
     cr_assert_not_null(*steptime);
     return (struct engine_config){.steptime = *steptime,
                                   .max_sequences = SEQUENCES,
