@@ -129,9 +129,9 @@ Test(arrivals, on_off_dispersion)
  * shows. */
 Test(arrivals, superposed_clients)
 {
-    struct test_moments even = intervals_of(
-        "{'kind': 'clients', 'rate_per_s': 10, 'count': 1000, 'zipf_exponent': 0,"
-        " 'cv': [{'p': 0, 'cv': 0.2}, {'p': 1, 'cv': 0.3}]}");
+    struct test_moments even =
+        intervals_of("{'kind': 'clients', 'rate_per_s': 10, 'count': 1000, 'zipf_exponent': 0,"
+                     " 'cv': [{'p': 0, 'cv': 0.2}, {'p': 1, 'cv': 0.3}]}");
     struct test_moments skewed =
         intervals_of("{'kind': 'clients', 'rate_per_s': 10, 'count': 1000, 'top_share': 0.9,"
                      " 'cv': [{'p': 0, 'cv': 0.2}, {'p': 1, 'cv': 0.3}]}");
@@ -201,8 +201,7 @@ Test(arrivals, diurnal_rates_follow_the_profile)
         for (int hour = 0; hour < 24; hour++) {
             double rate = i == 0 ? day_rate(hour)
                                  : (day_rate((hour + 6) % 24) + day_rate((hour + 7) % 24)) / 2;
-            cr_assert_float_eq(counts[hour], 3 * 7200 * rate, 7, "hour %d: %g", hour,
-                               counts[hour]);
+            cr_assert_float_eq(counts[hour], 3 * 7200 * rate, 7, "hour %d: %g", hour, counts[hour]);
         }
     }
 }

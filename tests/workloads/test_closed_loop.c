@@ -139,8 +139,8 @@ Test(closed_loop, merges_with_an_open_stream)
 {
     struct test_workload workload = test_workload_open(
         "{'streams': ["
-        "{'name': 'open', 'generator': {'arrivals': {'kind': 'deterministic', 'interval_s': 1}, " LENGTHS
-        "}, 'limit': 3},"
+        "{'name': 'open', 'generator': {'arrivals': {'kind': 'deterministic', 'interval_s': "
+        "1}, " LENGTHS "}, 'limit': 3},"
         "{'name': 'loop', 'generator': {'arrivals': {'kind': 'closed_loop', 'clients': 2,"
         " 'think': {'kind': 'constant', 'think_s': 0.5}}, " LENGTHS "}}]}",
         1);

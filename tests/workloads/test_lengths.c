@@ -22,7 +22,8 @@ static struct arrival *draw(const char *prompt, const char *output, double rank_
 
 static int by_prompt(const void *a, const void *b)
 {
-    uint32_t x = ((const struct arrival *)a)->prompt_tok, y = ((const struct arrival *)b)->prompt_tok;
+    uint32_t x = ((const struct arrival *)a)->prompt_tok,
+             y = ((const struct arrival *)b)->prompt_tok;
     return (x > y) - (x < y);
 }
 
@@ -33,8 +34,8 @@ static double prompt_ks(struct arrival *arrivals, double (*cdf)(double tok))
     double distance = 0;
     for (size_t i = 1; i < DRAWS; i++)
         if (arrivals[i].prompt_tok != arrivals[i - 1].prompt_tok)
-            distance = fmax(distance,
-                            fabs((double)i / DRAWS - cdf(arrivals[i - 1].prompt_tok + 0.5)));
+            distance =
+                fmax(distance, fabs((double)i / DRAWS - cdf(arrivals[i - 1].prompt_tok + 0.5)));
     return distance;
 }
 
@@ -116,8 +117,8 @@ Test(lengths, table_with_a_jump)
 
 Test(lengths, bounds_move_what_is_outside)
 {
-    struct arrival *arrivals =
-        draw("{'kind': 'lognormal', 'mu': 6, 'sigma': 1.2, 'min_tok': 200, 'max_tok': 900}", ONE, 0);
+    struct arrival *arrivals = draw(
+        "{'kind': 'lognormal', 'mu': 6, 'sigma': 1.2, 'min_tok': 200, 'max_tok': 900}", ONE, 0);
     size_t at_min = 0;
     for (size_t i = 0; i < DRAWS; i++) {
         cr_assert(arrivals[i].prompt_tok >= 200 && arrivals[i].prompt_tok <= 900);

@@ -121,8 +121,7 @@ Test(presets, have_their_published_rates)
 Test(presets, azure_conversation_is_like_its_trace)
 {
     size_t count;
-    struct arrival *arrivals =
-        test_arrivals("{'preset': 'azure-conversation'}", 1, DRAWS, &count);
+    struct arrival *arrivals = test_arrivals("{'preset': 'azure-conversation'}", 1, DRAWS, &count);
     uint32_t *prompt = calloc(DRAWS, sizeof *prompt), *output = calloc(DRAWS, sizeof *output);
     for (size_t i = 0; i < DRAWS; i++) {
         prompt[i] = arrivals[i].prompt_tok;
@@ -135,8 +134,8 @@ Test(presets, azure_conversation_is_like_its_trace)
     free(output);
 }
 
-/* Published: 69.6 % of seconds are empty, inter-arrival cv 13.6, variance over mean of counts 14 per
- * second and 191 per minute. */
+/* Published: 69.6 % of seconds are empty, inter-arrival cv 13.6, variance over mean of counts 14
+ * per second and 191 per minute. */
 Test(presets, azure_code_is_in_bursts)
 {
     size_t count;

@@ -176,8 +176,7 @@ Test(workload, refuses_bad_transformations)
 
 Test(workload, refuses_to_know_a_closed_loops_future)
 {
-#define LOOP                                                                                       \
-    "'generator': {'arrivals': {'kind': 'closed_loop', 'clients': 2}, " LENGTHS "}"
+#define LOOP "'generator': {'arrivals': {'kind': 'closed_loop', 'clients': 2}, " LENGTHS "}"
     const struct refusal cases[] = {
         {"{" LOOP ", 'window_s': [0, 5]}", "/window_s", "closed loop"},
         {"{" LOOP ", 'rate_per_s': 5}", "/rate_per_s", "closed loop"},
@@ -206,8 +205,8 @@ Test(workload, refuses_bad_arrivals)
          "out of range"},
         {ARRIVALS("'kind': 'poison', 'rate_per_s': 1"), "/generator/arrivals/kind", "unknown"},
         {ARRIVALS("'kind': 'gamma', 'rate_per_s': 1"), "/generator/arrivals", "\"cv\" or"},
-        {ARRIVALS("'kind': 'weibull', 'rate_per_s': 1, 'cv': 1, 'shape': 1"),
-         "/generator/arrivals", "\"cv\" or"},
+        {ARRIVALS("'kind': 'weibull', 'rate_per_s': 1, 'cv': 1, 'shape': 1"), "/generator/arrivals",
+         "\"cv\" or"},
         {ARRIVALS("'kind': 'deterministic'"), "/generator/arrivals", "\"rate_per_s\" or"},
         {ARRIVALS("'kind': 'on_off', 'on_rate_per_s': 1, 'mean_on_s': 0, 'mean_off_s': 1"),
          "/generator/arrivals/mean_on_s", "out of range"},

@@ -26,11 +26,11 @@ static inline struct test_workload test_workload_try(const char *json, uint64_t 
     struct error *error = &workload.error;
     workload.document = json_read_text("test.json", text, strlen(text), error);
     workload.config = arena_alloc(workload.arena, 1, workload_config_type.size);
-    if (workload.document && config_read(&workload_config_type, workload.document,
-                                         json_root(workload.document), "", workload.arena,
-                                         workload.config, error))
-        workload.source = workload_open(workload.config, NULL, seed, replication,
-                                        workload.document, "", error);
+    if (workload.document &&
+        config_read(&workload_config_type, workload.document, json_root(workload.document), "",
+                    workload.arena, workload.config, error))
+        workload.source =
+            workload_open(workload.config, NULL, seed, replication, workload.document, "", error);
     return workload;
 }
 
