@@ -172,7 +172,8 @@ static enum source_status serve_memory(struct trace_source *trace)
     if (trace->next_stored == trace->store.count)
         return SOURCE_END;
     const struct stored_row *row = &trace->store.rows[trace->next_stored++];
-    fill_arrival(trace, row, trace->store.ids + row->first_id, &trace->next);
+    const uint64_t *ids = row->blocks > 0 ? trace->store.ids + row->first_id : NULL;
+    fill_arrival(trace, row, ids, &trace->next);
     return SOURCE_READY;
 }
 
