@@ -77,8 +77,8 @@ $(BUILD)/flags: FORCE
 	@echo "$$COMPILED_WITH" | cmp -s - $@ || echo "$$COMPILED_WITH" > $@
 
 HEADERS    = hdf5.h cJSON.h gsl/gsl_rng.h zlib.h glpk.h uthash.h
-compiles   = $(shell echo '\#include <$(1)>' | $(CC) $(INCLUDES) -E -xc - >/dev/null 2>&1 && echo yes)
-MISSING    = $(if $(shell command -v pkg-config),,pkg-config) $(if $(shell command -v $(CC)),\
+compiles   = $(shell $(CC) $(INCLUDES) -E -include $(1) -xc /dev/null >/dev/null 2>&1 && echo yes)
+MISSING    = $(if $(shell command -v pkg-config),,pkg-config) $(if $(shell command -v $(firstword $(CC))),\
              $(foreach header,$(HEADERS),$(if $(call compiles,$(header)),,$(header))),$(CC))
 
 -include $(patsubst %.o,%.d,$(LIB_OBJ) $(TEST_OBJ) $(FUZZERS:=.o) $(BUILD)/tokenyard.o)

@@ -2,10 +2,12 @@
 
 #include <limits.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "analysis/plan_batch.h"
+#include "analysis/run.h"
 
 /* ---- files, from wherever the new scenario lies */
 
@@ -181,18 +183,6 @@ cJSON *plan_replay_scenario(const struct plan_question *question,
 
 /* ---- simulation */
 
-static struct pool_facts *facts_of(const struct scenario *scenario)
-{
-    const struct scenario_pool *pools = scenario->config.pools.items;
-    struct pool_facts *facts =
-        ARENA_ARRAY(scenario->arena, scenario->pool_count, struct pool_facts);
-    for (size_t i = 0; i < scenario->pool_count; i++)
-        facts[i] = (struct pool_facts){.gpu = scenario->deployments[i].gpu->name,
-                                       .instance = pools[i].instance,
-                                       .gpus_per_replica = scenario->deployments[i].gpus};
-    return facts;
-}
-
 static bool replay_arrivals(struct plan_replay *replay, struct error *error)
 {
     replay->spec.source = scenario_open_source(replay->scenario, 0, error);
@@ -233,7 +223,7 @@ bool plan_replay_run(const char *path, const struct plan_sample *sample, struct 
     if (!replay->scenario)
         return false;
     replay->spec = scenario_spec(replay->scenario, 0);
-    replay->facts = facts_of(replay->scenario);
+    replay->facts = run_pool_facts(replay->scenario);
     return replay_arrivals(replay, error) && replay_saturated(replay, sample, error);
 }
 

@@ -154,7 +154,7 @@ static void print_pool(const struct pool_summary *pool, FILE *out)
     snprintf(gpus, sizeof gpus, "%lld %s", (long long)pool->gpus, gpu);
     fprintf(out, " ");
     put_left(out, gpus, 16);
-    put_right(out, human_count(pool->completed, text), 11);
+    put_right(out, human_count(pool->completed, text), 10);
     put_right(out, human_percent(pool->utilisation, text), 8);
     put_right(out, human_number(pool->mean_batch, text), 7);
     put_right(out, human_percent(pool->peak_kv, text), 8);
@@ -166,7 +166,7 @@ static void print_pool(const struct pool_summary *pool, FILE *out)
 
 static void print_pools(const struct summary *summary, FILE *out)
 {
-    fprintf(out, "\n%-21s%-16s%11s%8s%7s%8s%9s%9s%8s\n", "pool", "GPUs", "completed", "busy",
+    fprintf(out, "\n%-21s%-16s%10s%8s%7s%8s%9s%9s%8s\n", "pool", "GPUs", "completed", "busy",
             "batch", "KV peak", "preempt", "per hour", "/M tok");
     for (size_t i = 0; i < summary->facts.spec->pool_count; i++)
         print_pool(&summary->pools[i], out);

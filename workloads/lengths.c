@@ -8,6 +8,7 @@
 #include <gsl/gsl_cdf.h>
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define SCORE_MAX        6.0
 #define SCORE_STEPS      601
@@ -51,10 +52,13 @@ static const struct config_type uniform_type = {
     .optional = true
 
 #define LOGNORMAL_FIELDS                                                                           \
-    {.name = "mean_tok", SHAPE(mean_tok, "mean; with cv"), BOUND(0, LENGTH_MAX_TOK),               \
+    {.name = "mean_tok",                                                                           \
+     SHAPE(mean_tok, "mean; with cv"),                                                             \
+     BOUND(0, LENGTH_MAX_TOK),                                                                     \
      .above_min = true},                                                                           \
         {.name = "cv", SHAPE(cv, "standard deviation over mean"), BOUND(0, 100)},                  \
-        {.name = "mu", SHAPE(mu, "mean of the logarithm; with sigma, instead of mean_tok and cv"), \
+        {.name = "mu",                                                                             \
+         SHAPE(mu, "mean of the logarithm; with sigma, instead of mean_tok and cv"),               \
          BOUND(-20, 20)},                                                                          \
     {                                                                                              \
         .name = "sigma", SHAPE(sigma, "standard deviation of the logarithm"), BOUND(0, 10)         \
@@ -96,8 +100,8 @@ static const struct config_type mixture_type = {
              .offset = offsetof(struct length_mixture, components),
              .doc = "the parts",
              BOUND(1, COMPONENTS_MAX),
-             .element = &(const struct config_field){.kind = CONFIG_OBJECT,
-                                                     .object = &component_type}},
+             .element =
+                 &(const struct config_field){.kind = CONFIG_OBJECT, .object = &component_type}},
             BOUNDS_FIELDS(struct length_mixture),
             {0}},
 };
@@ -106,19 +110,17 @@ static const struct config_type knot_type = {
     .name = "length_knot",
     .doc = "a share p of the requests has at most this many tokens",
     .size = sizeof(struct inverse_cdf_knot),
-    .fields =
-        (const struct config_field[]){
-            {.name = "p",
-             .kind = CONFIG_NUMBER,
-             .offset = offsetof(struct inverse_cdf_knot, p),
-             .doc = "share of the requests",
-             BOUND(0, 1)},
-            {.name = "tok",
-             .kind = CONFIG_NUMBER,
-             .offset = offsetof(struct inverse_cdf_knot, x),
-             .doc = "tokens",
-             BOUND(1, LENGTH_MAX_TOK)},
-            {0}},
+    .fields = (const struct config_field[]){{.name = "p",
+                                             .kind = CONFIG_NUMBER,
+                                             .offset = offsetof(struct inverse_cdf_knot, p),
+                                             .doc = "share of the requests",
+                                             BOUND(0, 1)},
+                                            {.name = "tok",
+                                             .kind = CONFIG_NUMBER,
+                                             .offset = offsetof(struct inverse_cdf_knot, x),
+                                             .doc = "tokens",
+                                             BOUND(1, LENGTH_MAX_TOK)},
+                                            {0}},
 };
 
 static const struct config_type table_type = {

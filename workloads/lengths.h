@@ -98,7 +98,8 @@ static inline void length_pair_draw(struct length_pair *pair, uint32_t *prompt_t
     double u = random_open_unit(pair->prompt_rng.rng);
     double v = random_open_unit(pair->output_rng.rng);
     if (pair->normal) {
-        double z = pair->rho * normal_z(pair->normal, u) + pair->rho_rest * normal_z(pair->normal, v);
+        double z =
+            pair->rho * normal_z(pair->normal, u) + pair->rho_rest * normal_z(pair->normal, v);
         v = normal_p(pair->normal, z);
     }
     *prompt_tok = length_round(inverse_cdf_at(&pair->prompt, u));

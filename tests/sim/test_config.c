@@ -341,6 +341,7 @@ Test(config_nearest, finds_slips_but_not_strangers)
     long_name[sizeof long_name - 1] = '\0';
     assert_nearest(long_name, NULL);
     cr_assert_null(config_nearest("a", NULL, 0));
+    cr_assert_null(config_nearest("a", (const char *const[]){"b"}, 1));
 }
 
 /* ---- writing back ---- */
@@ -483,7 +484,7 @@ static bool same_text(const char *a, const char *b)
 
 static bool same_number(double a, double b)
 {
-    return memcmp(&a, &b, sizeof a) == 0 || (isnan(a) && isnan(b));
+    return a == b || (isnan(a) && isnan(b));
 }
 
 static bool same_spot(const struct spot *a, const struct spot *b)

@@ -134,6 +134,7 @@ Test(json, what_is_not_json_is_refused_with_its_line)
         {"\"\\u0000\"", 1, "\\u0000 is not allowed"},
         {"\"\\ud83d\"", 1, "surrogate"},
         {"\"\\ud83d\\u0041\"", 1, "surrogate"},
+        {"\"\\ud83dxude80\"", 1, "surrogate"},
         {"\"\\ude80\\ud83d\"", 1, "surrogate"},
         {"{}\n/* never\nends", 2, "comment is not closed"},
         {"{} / x", 1, "found /"},
@@ -141,6 +142,8 @@ Test(json, what_is_not_json_is_refused_with_its_line)
         {"[1,\n\x01]", 2, "control character 0x01"},
         {"\"\xe9\"", 1, "byte 0xe9 is not valid UTF-8"},
         {"\"\xc0\x80\"", 1, "byte 0xc0 is not valid UTF-8"},
+        {"\"\xe0\x80\x80\"", 1, "byte 0xe0 is not valid UTF-8"},
+        {"\"\xf0\x80\x80\x80\"", 1, "byte 0xf0 is not valid UTF-8"},
         {"\"\xed\xa0\x80\"", 1, "byte 0xed is not valid UTF-8"},
         {"\"\xf4\x90\x80\x80\"", 1, "byte 0xf4 is not valid UTF-8"},
         {"{} // \xff", 1, "byte 0xff is not valid UTF-8"},
@@ -378,11 +381,12 @@ Test(json_set, errors_at_a_place_that_was_set_name_the_assignment)
 
 Test(json_set, the_latest_assignment_is_named)
 {
-    struct json_document *document = read_ok("{}");
+    struct json_document *document = read_ok("{\"ab\": 1}");
     struct error error = {0};
     json_set(document, "a=1", &error);
     json_set(document, "a=2", &error);
     json_error(document, "/a", &error, "bad");
     cr_assert_str_eq(error.file, "--set a=2");
+    cr_assert_eq(json_line(document, "/ab"), 1, "a longer name is another place");
     json_free(document);
 }
