@@ -102,10 +102,19 @@ static bool report_infeasible(struct plan_run *run, const struct error *reason)
     return false;
 }
 
+/* So that what lies in the folder belongs together, also when this plan comes to nothing. */
+static void remove_earlier_plan(const struct plan_run *run)
+{
+    static const char *const names[] = {"plan.json", "scenario.json", "scenario-single-type.json"};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+        remove(arena_printf(run->scenario->arena, "%s/%s", run->folder, names[i]));
+}
+
 static bool plan(struct plan_run *run, struct error *error)
 {
     if (!out_folder_make(run->folder, error))
         return false;
+    remove_earlier_plan(run);
     if (!plan_question_build(run->scenario, &run->question, error) ||
         !plan_answer_find(&run->question, &run->answer, error))
         return error && error->code == ERROR_INFEASIBLE ? report_infeasible(run, error) : false;

@@ -9,6 +9,10 @@
 #include "analysis/plan_batch.h"
 #include "analysis/run.h"
 
+/* How often the sample is served to saturate a fleet. At the end the batches drain, which no longer
+ * shows what the fleet can do: the longer the run, the less that weighs. */
+#define SATURATION_ROUNDS 4
+
 /* ---- files, from wherever the new scenario lies */
 
 /* The absolute form of a path that is relative to the folder. */
@@ -202,7 +206,8 @@ static bool replay_arrivals(struct plan_replay *replay, struct error *error)
 static bool replay_saturated(struct plan_replay *replay, const struct plan_sample *sample,
                              struct error *error)
 {
-    struct plan_batch batch = plan_batch(sample->requests, sample->count, sample->count);
+    struct plan_batch batch =
+        plan_batch(sample->requests, sample->count, SATURATION_ROUNDS * sample->count);
     struct simulation_spec spec = replay->spec;
     spec.source = &batch.source;
     spec.horizon_s = INFINITY;
@@ -210,8 +215,7 @@ static bool replay_saturated(struct plan_replay *replay, const struct plan_sampl
     struct simulation_result result;
     if (!simulation_run(&spec, &result, error))
         return false;
-    replay->saturated_s = result.end_s;
-    replay->saturated_requests = result.completed;
+    replay->saturated_requests_per_s = (double)result.completed / result.end_s;
     simulation_result_free(&result);
     return true;
 }

@@ -15,9 +15,8 @@ struct plan_replay {
     struct scenario *scenario;
     struct simulation_spec spec;
     struct pool_facts *facts;
-    struct summary *summary; /* of the workload as it arrives */
-    double saturated_s;      /* time to serve the plan's sample when all of it arrives at t = 0 */
-    uint64_t saturated_requests;
+    struct summary *summary;         /* of the workload as it arrives */
+    double saturated_requests_per_s; /* with the plan's sample, a few times over, all at t = 0 */
 };
 
 /* Simulates the scenario file at path, which plan_replay_scenario wrote. The caller clears replay,

@@ -91,6 +91,16 @@ static void put_rented(struct json_writer *writer, const struct plan_problem *pr
     json_end_list(writer);
 }
 
+/* What is to be served, and the time in which the workload asks for it. */
+static void put_demand(struct json_writer *writer, const struct plan_report *report)
+{
+    const struct plan_question *question = report->answer->question;
+    json_begin_object(writer, "demand");
+    json_put_number(writer, "requests", demand_requests(&question->problem));
+    json_put_number(writer, "span_s", question->rules ? question->sample.span_s : NAN);
+    json_end_object(writer);
+}
+
 static void put_classes(struct json_writer *writer, const struct plan_report *report)
 {
     const struct plan_problem *problem = problem_of(report);
@@ -139,8 +149,8 @@ static void put_assignment(struct json_writer *writer, const struct plan_problem
     json_end_object(writer);
 }
 
-/* The fleet in the simulator: on the workload as it arrives, and with all of the sample at once,
- * which is what the objective predicts. */
+/* The fleet in the simulator: on the workload as it arrives, and with more requests at once than it
+ * can take, which is what the objective predicts. */
 static void put_replay(struct json_writer *writer, const struct plan_replay *replay)
 {
     if (!replay) {
@@ -148,12 +158,7 @@ static void put_replay(struct json_writer *writer, const struct plan_replay *rep
         return;
     }
     summary_put(writer, "simulated", replay->summary, NULL);
-    json_begin_object(writer, "saturated");
-    json_put_integer(writer, "requests", (int64_t)replay->saturated_requests);
-    json_put_number(writer, "makespan_s", replay->saturated_s);
-    json_put_number(writer, "requests_per_s",
-                    (double)replay->saturated_requests / replay->saturated_s);
-    json_end_object(writer);
+    json_put_number(writer, "saturated_requests_per_s", replay->saturated_requests_per_s);
 }
 
 static void put_solution(struct json_writer *writer, const struct plan_report *report,
@@ -199,6 +204,7 @@ void plan_report_put(struct json_writer *writer, const struct plan_report *repor
     json_put_string(writer, "scenario", report->answer->question->scenario->config.name);
     json_put_number(writer, "budget_usd_h", problem->budget_usd_h);
     put_solution(writer, report, &report->answer->mix);
+    put_demand(writer, report);
     put_classes(writer, report);
     put_throughput(writer, problem);
     put_replay(writer, report->mix);
@@ -291,7 +297,7 @@ static void print_replay(const struct plan_replay *replay, FILE *out)
     if (!isnan(summary->attainment))
         fprintf(out, "; SLO %s", human_percent(summary->attainment, slo));
     fprintf(out, "\n  simulated all at once:   %s requests/s\n",
-            human_number((double)replay->saturated_requests / replay->saturated_s, rate));
+            human_number(replay->saturated_requests_per_s, rate));
 }
 
 static void print_single_type(const struct plan_report *report, FILE *out)
@@ -316,7 +322,11 @@ void plan_report_print(const struct plan_report *report, FILE *out)
 {
     const struct plan_problem *problem = problem_of(report);
     const struct plan_solution *mix = &report->answer->mix;
-    char gap[HUMAN_SIZE];
+    char gap[HUMAN_SIZE], count[HUMAN_SIZE], span[HUMAN_SIZE];
+    if (report->mix)
+        fprintf(out, "demand: %s requests, which arrive in %s\n",
+                human_count((uint64_t)demand_requests(problem), count),
+                human_duration(report->answer->question->sample.span_s, span));
     print_worth("best fleet", problem, mix, out);
     print_fleet(problem, mix, out);
     print_assignment(problem, mix, out);

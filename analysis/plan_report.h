@@ -16,7 +16,8 @@ struct plan_report {
 };
 
 /* plan.json: {status, objective, budget_usd_h, cost_usd_h, throughput_requests_per_s, fleet[],
- * rented[], classes[], throughput, assignment, simulated, saturated, single_type, gain, seconds}.
+ * rented[], assignment, demand, classes[], throughput, simulated, saturated_requests_per_s,
+ * single_type, gain, seconds}.
  */
 void plan_report_put(struct json_writer *writer, const struct plan_report *report);
 

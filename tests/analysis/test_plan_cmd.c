@@ -139,11 +139,11 @@ Test(plan_cmd, plans_a_trace_and_replays_the_answer)
     cJSON *cost = json_member(root, "simulated");
     cr_assert_float_eq(member_at(cost, "cost", "usd_per_hour")->valuedouble, cost_usd_h, 1e-9);
     cr_assert_eq(member_at(cost, "requests", "completed")->valuedouble, 1000);
-    /* The fluid optimum and the simulator, with its drain at the end, agree. */
-    double predicted_s = member_at(root, "objective", "value")->valuedouble;
-    double simulated_s = member_at(root, "saturated", "makespan_s")->valuedouble;
-    cr_assert_float_eq(simulated_s / predicted_s, 1.15, 0.2, "%g against %g", simulated_s,
-                       predicted_s);
+    /* What the optimum predicts is what the simulator delivers, but for classes sharing a batch and
+     * the drain at the end. */
+    double predicted = json_member(root, "throughput_requests_per_s")->valuedouble;
+    double simulated = json_member(root, "saturated_requests_per_s")->valuedouble;
+    cr_assert_float_eq(simulated / predicted, 0.95, 0.1, "%g of %g", simulated, predicted);
     cr_assert_geq(json_member(root, "gain")->valuedouble, 0);
     json_free(document);
 }
