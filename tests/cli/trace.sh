@@ -13,7 +13,7 @@ expect() { # STATUS MESSAGE COMMAND...
     fi
 }
 
-expect 0 "mooncake.jsonl: 6 requests in 7.13 s" "$TOKENYARD" trace stats $golden/mooncake.jsonl
+expect 0 "mooncake.jsonl: 6 requests in 7.12 s" "$TOKENYARD" trace stats $golden/mooncake.jsonl
 expect 0 "Prefix blocks of 512 tokens: 9, of which 5 differ" \
     "$TOKENYARD" trace stats $golden/mooncake.jsonl
 expect 0 '"requests": 6,' "$TOKENYARD" trace stats --json $golden/azure.csv
@@ -38,15 +38,28 @@ expect 3 "16 tokens: timed_trace, bailian" \
     "$TOKENYARD" trace convert $golden/mooncake.jsonl "$TMP/f.jsonl" --to bailian
 expect 1 "cannot be created" \
     "$TOKENYARD" trace convert $golden/vidur.csv no/such/folder/f.csv --to vidur
-[ ! -e "$TMP/f.csv" ] && [ ! -e "$TMP/f.jsonl" ]
+[ ! -e "$TMP/f.csv" ]
+[ ! -e "$TMP/f.jsonl" ]
 
+# The rest of a scenario is not needed to make a trace. The same seed gives the same bytes.
+cp $golden/vidur.csv "$TMP/t.csv"
 cat >"$TMP/scenario.json" <<'JSON'
-{ // the rest of a scenario is not needed to make a trace
-  "seed": 7,
-  "workload": { "trace": "t.csv" }
-}
+{ "seed": 7, "workload": { "preset": "azure-conversation", "rate_per_s": 12 } }
 JSON
-JSON_ONLY='{"seed": 7}'
-echo "$JSON_ONLY" >"$TMP/empty.json"
+expect 0 "500 requests written to $TMP/g.csv (vidur); more would follow" \
+    "$TOKENYARD" trace synth "$TMP/scenario.json" "$TMP/g.csv" --to vidur --limit 500
+"$TOKENYARD" trace synth "$TMP/scenario.json" "$TMP/h.csv" --to vidur --limit 500 --seed 7
+cmp "$TMP/g.csv" "$TMP/h.csv"
+"$TOKENYARD" trace synth "$TMP/scenario.json" "$TMP/h.csv" --to vidur --limit 500 --seed 8
+if cmp -s "$TMP/g.csv" "$TMP/h.csv"; then exit 1; fi
+expect 3 "a seed is a whole number" \
+    "$TOKENYARD" trace synth "$TMP/scenario.json" "$TMP/h.csv" --to vidur --seed 0.5
+
+echo '{ "workload": { "trace": { "path": "t.csv" } } }' >"$TMP/traced.json"
+expect 0 "6 requests written" "$TOKENYARD" trace synth "$TMP/traced.json" "$TMP/i.csv" --to vidur
+"$TOKENYARD" trace convert "$TMP/t.csv" "$TMP/j.csv" --to vidur
+cmp "$TMP/i.csv" "$TMP/j.csv"
+
+echo '{ "seed": 7 }' >"$TMP/empty.json"
 expect 3 "the scenario has no workload" \
-    "$TOKENYARD" trace synth "$TMP/empty.json" "$TMP/g.csv" --to vidur
+    "$TOKENYARD" trace synth "$TMP/empty.json" "$TMP/k.csv" --to vidur
