@@ -381,7 +381,7 @@ static const struct broken broken_files[] = {
     {"\n \n", " the trace is empty"},
     {VIDUR, " the trace holds no request"},
     {VIDUR "0,0,1\n1,1,0\n", " each of the trace's 2 requests has no prompt or no output tokens\n"
-                             "  hint: \"zero\": \"one\" reads 0 tokens as 1"},
+                             "  hint: \"zero\": \"one\" (--zero one) reads 0 tokens as 1"},
     {"a,b\n1,2\n", "1: this header is of no trace format that is known" KNOWN},
     {"{\"a\":1}\n", "1: this object is of no trace format that is known" KNOWN},
     {"\x1f\x8b", "1: the gzip file is cut off within or after this line"},
@@ -406,7 +406,7 @@ static const struct broken broken_files[] = {
      "3: arrives 8.38861e+06 s after the first request; the clock ends at 8388607 s"},
     {VIDUR "7,5,1\n9.5,5,1\n\n8,5,1\n",
      "5: out of order: arrives at 1 s, line 3 before it at 2.5 s\n"
-     "  hint: sort the file, or set \"sort\": true"},
+     "  hint: sort the file, or set \"sort\": true (--sort)"},
     {VIDUR "\"0,5,1\n",
      "2: a quoted cell is not closed before the next comma or the end of the line"},
     {VIDUR "\"0\"1,5,1\n",
