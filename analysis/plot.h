@@ -48,7 +48,7 @@ void plot_pools_script(const struct plot *plot, const struct plot_input *input, 
 /* ---- the look ---- */
 
 /* Series beyond this many are left out, and the key says so: nobody could tell them apart. */
-#define PLOT_SERIES_MAX 12
+#define PLOT_SERIES_MAX 6
 
 /* Colour of a series, "#0072B2"; safe for the colour-blind; repeats after seven. */
 const char *plot_colour(size_t series);
