@@ -77,8 +77,8 @@ $(BUILD)/flags: FORCE
 	@echo "$$COMPILED_WITH" | cmp -s - $@ || echo "$$COMPILED_WITH" > $@
 
 HEADERS    = hdf5.h cJSON.h gsl/gsl_rng.h zlib.h glpk.h uthash.h
-compiles   = $(shell echo '\#include <$(1)>' | $(CC) $(INCLUDES) -E -xc - >/dev/null 2>&1 && echo yes)
-MISSING    = $(if $(shell command -v pkg-config),,pkg-config) $(if $(shell command -v $(CC)),\
+compiles   = $(shell $(CC) $(INCLUDES) -E -include $(1) -xc /dev/null >/dev/null 2>&1 && echo yes)
+MISSING    = $(if $(shell command -v pkg-config),,pkg-config) $(if $(shell command -v $(firstword $(CC))),\
              $(foreach header,$(HEADERS),$(if $(call compiles,$(header)),,$(header))),$(CC))
 
 -include $(patsubst %.o,%.d,$(LIB_OBJ) $(TEST_OBJ) $(FUZZERS:=.o) $(BUILD)/tokenyard.o)
@@ -114,7 +114,6 @@ deps-dev: deps  ## install what linting and fuzzing needs, too
 demo: deps  ## install, build, and run scenarios/quickstart.json
 	@$(MAKE) --no-print-directory all
 	$(BUILD)/tokenyard run scenarios/quickstart.json -o results/quickstart
-	@echo "Plots, one SVG each with its data and gnuplot script: results/quickstart/plots/"
 
 test: deps  ## install, build, and run all tests; the last line counts them
 	@$(MAKE) --no-print-directory check

@@ -14,9 +14,9 @@ struct offered {
 static bool unknown_offer(const struct json_document *document, size_t index, const char *what,
                           const char *name, const char *nearest, struct error *error)
 {
-    char pointer[128];
-    json_pointer_index(pointer, sizeof pointer, "/plan/offers", index);
-    json_pointer_key(pointer, sizeof pointer, pointer, what);
+    char offer[96], pointer[128];
+    json_pointer_index(offer, sizeof offer, "/plan/offers", index);
+    json_pointer_key(pointer, sizeof pointer, offer, what);
     json_error(document, pointer, error, "unknown %s \"%s\"", what, name);
     if (nearest)
         error_hint(error, "did you mean \"%s\"? `tokenyard list %ss` shows all", nearest, what);

@@ -76,7 +76,7 @@ static struct bins cut_axis(uint32_t *lengths, size_t count, const struct plan_a
 {
     size_t most = 1 + (axis->edge_count ? axis->edge_count : axis->bins);
     struct bins bins = {ARENA_ARRAY(arena, most, uint32_t), 0};
-    bins_add(&bins, 0);
+    bins_add(&bins, 1);
     for (size_t i = 0; i < axis->edge_count; i++)
         bins_add(&bins, (uint32_t)axis->edges[i]);
     if (axis->edge_count)
@@ -139,6 +139,8 @@ size_t plan_cut(const struct plan_sample *sample, const struct plan_axis *prompt
                 .output_min_tok = output.start[o],
                 .output_max_tok = bin_last(&output, o),
             };
+    struct class_rule *rest = &(*rules)[count - 1];
+    rest->prompt_min_tok = rest->output_min_tok = 0;
     return count;
 }
 

@@ -29,13 +29,13 @@ bool plan_sample_read(struct source *source, size_t limit, struct arena *arena,
 /* Where to cut one of the two lengths. */
 struct plan_axis {
     size_t bins;          /* about equally many requests in each, when no edges are given */
-    const int64_t *edges; /* rising; edge e starts a bin; the first bin starts at 0 */
+    const int64_t *edges; /* rising; edge e starts a bin; the first bin starts at 1 */
     size_t edge_count;
 };
 
 /* Class rules for each bin of prompt lengths times each bin of output lengths, prompts outermost.
- * Equal quantiles fall together, so there may be fewer than asked for. Their count is returned;
- * there are at most REQUEST_CLASSES_MAX if bins and edges allow no more. */
+ * Equal quantiles fall together, so there may be fewer than asked for. Their count is returned.
+ * The last one holds whatever the others do not, so that it can close a list of class rules. */
 size_t plan_cut(const struct plan_sample *sample, const struct plan_axis *prompt,
                 const struct plan_axis *output, struct arena *arena, struct class_rule **rules);
 

@@ -389,7 +389,7 @@ static bool cannot_serve(const struct plan_problem *problem, size_t class_index,
                          struct error *error)
 {
     return error_set(error, ERROR_INFEASIBLE,
-                     "no deployment that is offered can serve class \"%s\"",
+                     "nothing that is offered and available can serve class \"%s\"",
                      problem->classes[class_index].name);
 }
 

@@ -7,41 +7,11 @@
 #include <math.h>
 #include <stdlib.h>
 
-#include "models/fleet/simulation.h"
+#include "analysis/plan_batch.h"
 
 /* Where even this many times the requests asked for do not fill the engine, the whole run counts.
  */
 #define GROWTH_MAX 64
-
-/* ---- the workload: `count` requests of the group, in turn, all at t = 0 */
-
-struct batch_source {
-    struct source source;
-    const struct plan_group *group;
-    size_t next, count;
-};
-
-static enum source_status batch_peek(struct source *source, double *time_s, struct error *error)
-{
-    (void)error;
-    struct batch_source *batch = (struct batch_source *)source;
-    *time_s = 0;
-    return batch->next < batch->count ? SOURCE_READY : SOURCE_END;
-}
-
-static void batch_take(struct source *source, struct arrival *arrival)
-{
-    struct batch_source *batch = (struct batch_source *)source;
-    const struct plan_request *request =
-        &batch->group->requests[batch->next++ % batch->group->count];
-    *arrival = (struct arrival){.prompt_tok = request->prompt_tok,
-                                .output_tok = request->output_tok,
-                                .client = ARRIVAL_NO_ID,
-                                .session = ARRIVAL_NO_ID};
-}
-
-static const struct source_ops batch_ops = {
-    .name = "batch", .peek = batch_peek, .take = batch_take};
 
 /* ---- the observation: when each request was admitted and when it ended */
 
@@ -69,13 +39,13 @@ static int compare_starts(const void *a, const void *b)
 static bool simulate(const struct engine_config *engine, const struct plan_group *group,
                      size_t requests, struct stays *stays, struct error *error)
 {
-    struct batch_source source = {{&batch_ops}, group, 0, requests};
+    struct plan_batch batch = plan_batch(group->requests, group->count, requests);
     struct pool_spec pool = {.name = "replica", .engine = engine, .replicas = 1, .weight = 1};
     struct class_rule all = {
         .name = "all", .stream = -1, .prompt_max_tok = UINT32_MAX, .output_max_tok = UINT32_MAX};
     struct router_config router = {{0}}; /* one replica: any policy */
     struct simulation_spec spec = {
-        .source = &source.source,
+        .source = &batch.source,
         .pools = &pool,
         .pool_count = 1,
         .router = &router,

@@ -21,7 +21,7 @@ struct run_options {
 
 /* --- what the report is told --- */
 
-static struct pool_facts *pool_facts(const struct scenario *scenario)
+struct pool_facts *run_pool_facts(const struct scenario *scenario)
 {
     const struct scenario_pool *pools = scenario->config.pools.items;
     struct pool_facts *facts =
@@ -74,8 +74,7 @@ struct run {
     struct simulator_figures figures;
 };
 
-/* Where results go when the command line does not say: results/<name of the scenario file>. */
-static const char *default_folder(const struct scenario *scenario)
+const char *run_default_folder(const struct scenario *scenario)
 {
     const char *slash = strrchr(scenario->path, '/');
     const char *name = slash ? slash + 1 : scenario->path;
@@ -194,10 +193,10 @@ static bool run_scenario(struct run *run, int argc, char *const argv[], struct e
     run->spec.observer.context = &run->progress;
     run->facts = (struct run_facts){.scenario = run->scenario->config.name,
                                     .spec = &run->spec,
-                                    .pools = pool_facts(run->scenario)};
+                                    .pools = run_pool_facts(run->scenario)};
     run->folder = run->options->output ? run->options->output
                   : run->options->json ? NULL
-                                       : default_folder(run->scenario);
+                                       : run_default_folder(run->scenario);
     if (run->folder && !open_report(run, argc, argv, error))
         return false;
     bool done = simulate(run, error) && finish(run, error);

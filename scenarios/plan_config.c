@@ -56,13 +56,13 @@ static const struct config_type layouts_type = {"plan_layouts",
 static const struct config_field edge_element = {.kind = CONFIG_INT, .min = 1, .max = UINT32_MAX};
 
 static const struct config_field cut_fields[] = {
-    {"prompt_bins", CONFIG_INT, AT(scenario_cut, prompt_bins), .preset = "3", .min = 1, .max = 8,
+    {"prompt_bins", CONFIG_INT, AT(scenario_cut, prompt_bins), .preset = "3", .min = 1, .max = 7,
      .doc = "bins of prompt length, with about equally many requests in each"},
-    {"output_bins", CONFIG_INT, AT(scenario_cut, output_bins), .preset = "3", .min = 1, .max = 8,
+    {"output_bins", CONFIG_INT, AT(scenario_cut, output_bins), .preset = "3", .min = 1, .max = 7,
      .doc = "bins of output length; 1 where it cannot be told on arrival"},
-    {"prompt_edges", CONFIG_LIST, AT(scenario_cut, prompt_edges), .optional = true, .max = 7,
+    {"prompt_edges", CONFIG_LIST, AT(scenario_cut, prompt_edges), .optional = true, .max = 6,
      .element = &edge_element, .doc = "prompt lengths (tokens) at which a new bin starts"},
-    {"output_edges", CONFIG_LIST, AT(scenario_cut, output_edges), .optional = true, .max = 7,
+    {"output_edges", CONFIG_LIST, AT(scenario_cut, output_edges), .optional = true, .max = 6,
      .element = &edge_element, .doc = "output lengths (tokens) at which a new bin starts"},
     {0},
 };

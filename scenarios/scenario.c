@@ -64,7 +64,7 @@ static bool read_config(struct scenario *scenario, const char *const *sets, size
 
 static bool read_catalogue(struct scenario *scenario, struct error *error)
 {
-    scenario->catalog_folder = catalog_find(scenario->arena, error);
+    scenario->catalog_folder = catalog_path(scenario->arena, error);
     if (!scenario->catalog_folder)
         return false;
     scenario->hardware = hardware_read(scenario->catalog_folder, scenario->arena, error);

@@ -60,17 +60,16 @@ static void release(struct out_file *file)
     free(file);
 }
 
-/* Closes the stream. An error of an earlier write may have lost its errno; it is reported then as
- * the usual cause. */
+/* An earlier write that failed has lost its errno; closing mostly fails for the same cause again.
+ */
 static bool close_checked(struct out_file *file, struct error *error)
 {
+    bool written = !ferror(file->stream);
     errno = 0;
-    bool written = fflush(file->stream) == 0 && !ferror(file->stream);
-    int cause = errno ? errno : EIO;
     bool closed = fclose(file->stream) == 0;
-    if (!written || !closed)
-        return refuse(file->path, written ? errno : cause, "cannot be written", error);
-    return true;
+    if (written && closed)
+        return true;
+    return refuse(file->path, errno ? errno : EIO, "cannot be written", error);
 }
 
 bool out_file_commit(struct out_file *file, struct error *error)

@@ -93,7 +93,7 @@ static bool make_room(struct line_reader *reader, struct error *error)
     reader->end = left;
     if (left < reader->capacity)
         return true;
-    if (reader->capacity > LINE_MAX_BYTES)
+    if (reader->capacity >= LINE_MAX_BYTES)
         return error_at(error, ERROR_BAD_INPUT, reader->path, reader->lines + 1, NULL,
                         "line is longer than %zu MiB", LINE_MAX_BYTES >> 20);
     char *bigger = realloc(reader->buffer, reader->capacity * 2);
@@ -104,17 +104,20 @@ static bool make_room(struct line_reader *reader, struct error *error)
     return true;
 }
 
-/* zlib reports a file that stops inside its compressed data only beside the end of the data. */
+/* gzread has given nothing more: is this the end, or is something wrong? A file that stops inside
+ * its compressed data ends like any other, but for zlib's Z_BUF_ERROR. */
 static bool check_whole(struct line_reader *reader, int got, struct error *error)
 {
     int code = Z_OK;
     const char *text = gzerror(reader->file, &code);
+    long line = reader->lines + 1;
     if (code == Z_BUF_ERROR)
-        return error_at(error, ERROR_BAD_INPUT, reader->path, reader->lines + 1, NULL,
+        return error_at(error, ERROR_BAD_INPUT, reader->path, line, NULL,
                         "the gzip file is cut off within or after this line");
     if (got < 0)
-        return error_at(error, ERROR_BAD_INPUT, reader->path, reader->lines + 1, NULL,
-                        "cannot be read: %s", code == Z_ERRNO ? strerror(errno) : text);
+        return error_at(error, ERROR_BAD_INPUT, reader->path, line, NULL,
+                        "cannot be read on from here: %s",
+                        code == Z_ERRNO ? strerror(errno) : text);
     return true;
 }
 
@@ -124,7 +127,7 @@ static bool refill(struct line_reader *reader, struct error *error)
         return false;
     size_t room = reader->capacity - reader->end;
     int got = gzread(reader->file, reader->buffer + reader->end, (unsigned)room);
-    if (!check_whole(reader, got, error))
+    if (got <= 0 && !check_whole(reader, got, error))
         return false;
     reader->at_end = got == 0;
     reader->end += (size_t)got;

@@ -1,7 +1,7 @@
 /* Request traces on disk: read any known format as a source, write any of them back.
  *
  * Formats are told apart by content (or named). Plain and gzip files are read in one pass through a
- * bounded buffer; files of up to about a million requests are also kept in memory, so that repeats
+ * bounded buffer; files of up to some 700,000 requests are also kept in memory, so that repeats
  * do not read them again. Time 0 is the trace's first request, times are exact to the nanosecond.
  *
  * A broken file gets an error that names file and line: missing columns, cells that are not numbers

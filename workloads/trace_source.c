@@ -13,7 +13,7 @@
 #include "workloads/row_store.h"
 #include "workloads/trace_session.h"
 
-#define KEPT_BYTES ((size_t)48 << 20) /* a million rows without hash ids */
+#define KEPT_BYTES ((size_t)32 << 20) /* 700 thousand rows without hash ids */
 #define NS_PER_S   1e9
 
 enum origin {

@@ -1,43 +1,33 @@
-# bash completion for tokenyard
+# bash completion for tokenyard. Commands and options are asked of the program, which knows best.
 
-_tokenyard_options() { # SUBCOMMAND
-    case $1 in
-    run) echo --help --output --set --seed --stepwise --json --requests --trace --print-config --require-slo --quiet ;;
-    plan) echo --help --output --set --budget --json ;;
-    stats) echo --help --format --json ;;
-    convert) echo --help --to ;;
-    synth) echo --help --to --limit ;;
+_tokenyard_first_words() { # what stands first on the indented lines of a text: names of things
+    sed -n 's/^ \{1,4\}\([a-z0-9][^ ]*\).*/\1/p'
+}
+
+_tokenyard_options() { # COMMAND...
+    tokenyard "$@" --help 2>/dev/null | grep -o -- '--[a-z][a-z-]*' | sort -u
+}
+
+_tokenyard_words() {
+    local commands=("${COMP_WORDS[@]:1:COMP_CWORD-1}")
+    case ${COMP_WORDS[COMP_CWORD - 1]} in
+    --format | --to) tokenyard list formats 2>/dev/null | _tokenyard_first_words && return ;;
     esac
+    if [ "$COMP_CWORD" -eq 1 ]; then
+        tokenyard help 2>/dev/null | _tokenyard_first_words
+    elif [ "${commands[0]}" = trace ] && [ "$COMP_CWORD" -eq 2 ]; then
+        echo stats convert synth
+    elif [ "${commands[0]}" = list ]; then
+        echo gpus instances models presets policies formats
+    elif [[ ${COMP_WORDS[COMP_CWORD]} == -* ]]; then
+        [ "${commands[0]}" = trace ] && _tokenyard_options "${commands[@]:0:2}" ||
+            _tokenyard_options "${commands[0]}"
+    fi
 }
 
 _tokenyard() {
-    local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}
-    local command=${COMP_WORDS[1]} words=
-    COMPREPLY=()
-    [ "$command" != trace ] || [ "$COMP_CWORD" -le 2 ] || command=${COMP_WORDS[2]}
-
-    case $previous in
-    -o | --output)
-        mapfile -t COMPREPLY < <(compgen -d -- "$current")
-        return
-        ;;
-    --format | --to)
-        words=$(tokenyard list formats 2>/dev/null | awk '{print $1}')
-        ;;
-    esac
-    if [ -z "$words" ]; then
-        if [ "$COMP_CWORD" -eq 1 ]; then
-            words="run plan trace list schema help version"
-        elif [ "$COMP_CWORD" -eq 2 ] && [ "$command" = trace ]; then
-            words="stats convert synth"
-        elif [ "$command" = list ]; then
-            words="gpus instances models presets policies formats"
-        elif [ "$command" = help ]; then
-            words="run plan trace list schema version"
-        elif [[ $current == -* ]]; then
-            words=$(_tokenyard_options "$command")
-        fi
-    fi
+    local current=${COMP_WORDS[COMP_CWORD]} words
+    words=$(_tokenyard_words)
     if [ -n "$words" ]; then
         mapfile -t COMPREPLY < <(compgen -W "$words" -- "$current")
     else

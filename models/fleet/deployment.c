@@ -48,9 +48,11 @@ static bool compile_steptime(const struct deployment_request *request,
                              struct deployment *deployment, struct error *error)
 {
     const struct engine_settings *engine = request->engine;
+    int64_t held_tok = deployment->memory.kv_blocks * engine->block_size;
     if (request->step_time && request->step_time->index == STEP_TIME_GIVEN) {
-        deployment->steptime = steptime_compile_given(
-            request->step_time->value, engine->max_num_seqs, engine->max_num_batched_tokens, error);
+        deployment->steptime =
+            steptime_compile_given(request->step_time->value, engine->max_num_seqs,
+                                   engine->max_num_batched_tokens, held_tok, error);
     } else {
         struct steptime_request compile = {.gpu = request->gpu,
                                            .llm = request->llm,
@@ -60,6 +62,7 @@ static bool compile_steptime(const struct deployment_request *request,
                                            .kv = request->kv,
                                            .max_sequences = engine->max_num_seqs,
                                            .max_batch_tokens = engine->max_num_batched_tokens,
+                                           .max_context_tok = held_tok,
                                            .step_overhead_s = engine->step_overhead_ms / 1e3};
         deployment->steptime = steptime_compile(&compile, error);
     }

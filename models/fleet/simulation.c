@@ -216,7 +216,7 @@ static uint32_t classify(const struct simulation *sim, const struct arrival *arr
             arrival->output_tok >= rules[i].output_min_tok &&
             arrival->output_tok <= rules[i].output_max_tok)
             return i;
-    assert(!"the last class matches all");
+    assert(false && "the last class matches all");
     return 0;
 }
 
@@ -318,7 +318,8 @@ static void sample_pool(struct simulation *sim, uint32_t pool)
 {
     const struct pool_spec *spec = &sim->spec->pools[pool];
     struct pool_sample *sample = &sim->samples[pool];
-    *sample = (struct pool_sample){0};
+    *sample = (struct pool_sample){.arrived = sim->result->pools[pool].arrived,
+                                   .completed = sim->result->pools[pool].completed};
     tick_t busy = 0;
     int64_t blocks = 0;
     for (uint32_t i = 0; i < spec->replicas; i++) {
@@ -520,8 +521,10 @@ static void sum_up_pool(struct simulation *sim, uint32_t pool)
         result->iterations += totals->iterations;
         result->preemptions += totals->preemptions;
         result->prefill_tok += totals->prefill_tok;
-        if (totals->peak_blocks > peak_blocks)
-            peak_blocks = totals->peak_blocks;
+        /* boundaries at the very end are not part of the simulation, hence the - 1 */
+        int64_t open_blocks = engine_blocks_at(engine, sim->now - 1);
+        peak_blocks = totals->peak_blocks > peak_blocks ? totals->peak_blocks : peak_blocks;
+        peak_blocks = open_blocks > peak_blocks ? open_blocks : peak_blocks;
     }
     double end_s = tick_to_s(sim->now);
     result->in_flight = result->arrived - result->completed - result->rejected;

@@ -1,6 +1,5 @@
 #include "models/hardware/hardware.h"
 
-#include <assert.h>
 #include <math.h>
 #include <string.h>
 #include <strings.h>
@@ -12,20 +11,12 @@ _Static_assert(sizeof precision_names / sizeof *precision_names == PRECISION_COU
 
 double precision_bytes(enum precision precision)
 {
-    switch (precision) {
-    case PRECISION_BF16:
-        return 2;
-    case PRECISION_FP8:
-    case PRECISION_INT8:
-        return 1;
-    case PRECISION_INT4:
-    case PRECISION_FP4:
-        return 0.5;
-    case PRECISION_COUNT:
-        break;
-    }
-    assert(!"a precision");
-    return 0;
+    static const double bytes[PRECISION_COUNT] = {[PRECISION_BF16] = 2,
+                                                  [PRECISION_FP8] = 1,
+                                                  [PRECISION_INT8] = 1,
+                                                  [PRECISION_INT4] = 0.5,
+                                                  [PRECISION_FP4] = 0.5};
+    return bytes[precision];
 }
 
 double gpu_peak_ops(const struct gpu *gpu, enum precision precision)
@@ -101,15 +92,17 @@ static const struct config_field instance_fields[] = {
 const struct config_type instance_config_type = {"instance", "an instance that a cloud rents out",
                                                  sizeof(struct instance), instance_fields};
 
+#define LIST_MAX 1000 /* entries; names are compared with one another */
+
 static const struct config_field gpu_element = {.kind = CONFIG_OBJECT, .object = &gpu_config_type};
 static const struct config_field instance_element = {.kind = CONFIG_OBJECT,
                                                      .object = &instance_config_type};
 
 static const struct config_field hardware_fields[] = {
     MEMBER(struct hardware_entries, CONFIG_LIST, gpus, "GPUs, added to the catalogue's",
-           .preset = "[]", .element = &gpu_element),
+           .preset = "[]", .element = &gpu_element, .max = LIST_MAX),
     MEMBER(struct hardware_entries, CONFIG_LIST, instances, "instances, added to the catalogue's",
-           .preset = "[]", .element = &instance_element),
+           .preset = "[]", .element = &instance_element, .max = LIST_MAX),
     {0},
 };
 const struct config_type hardware_config_type = {"hardware", "GPUs and instances",

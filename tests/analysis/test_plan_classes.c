@@ -115,12 +115,13 @@ Test(plan_classes, edges_start_bins)
     struct class_rule *rules;
     struct plan_axis prompt = {.edges = edges, .edge_count = 2}, output = {.bins = 1};
     cr_assert_eq(plan_cut(&sample, &prompt, &output, arena, &rules), 3);
-    cr_assert_str_eq(rules[0].name, "prompt 0..99");
+    cr_assert_str_eq(rules[0].name, "prompt 1..99");
     cr_assert_str_eq(rules[1].name, "prompt 100..499");
     cr_assert_str_eq(rules[2].name, "prompt 500..");
     cr_assert_eq(rules[1].prompt_min_tok, 100);
     cr_assert_eq(rules[1].prompt_max_tok, 499);
     cr_assert_eq(rules[2].prompt_max_tok, UINT32_MAX);
+    cr_assert_eq(rules[2].prompt_min_tok, 0); /* closes the list */
     cr_assert_eq(rules[0].output_max_tok, UINT32_MAX);
     arena_destroy(arena);
 }

@@ -100,7 +100,8 @@ Test(out_file, a_full_disk_is_reported_and_leaves_nothing)
     cr_assert_not(exists(temporary));
 }
 
-/* The first writes fail while there is still much to come, long before the commit. */
+/* The first writes fail long before the commit, and at the commit nothing is in the way any more.
+ */
 Test(out_file, a_write_that_failed_before_the_commit_is_reported)
 {
     signal(SIGXFSZ, SIG_IGN);
@@ -110,9 +111,9 @@ Test(out_file, a_write_that_failed_before_the_commit_is_reported)
     struct out_file *file = out_file_open(path, &error);
     for (int i = 0; i < 100000; i++)
         fputc('x', out_file_stream(file));
-    bool ok = out_file_commit(file, &error);
     limit.rlim_cur = RLIM_INFINITY;
     setrlimit(RLIMIT_FSIZE, &limit);
+    bool ok = out_file_commit(file, &error);
     assert_refused(ok, &error, path, "cannot be written");
     cr_assert_not(exists(path));
     cr_assert_not(exists(temporary));

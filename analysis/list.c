@@ -1,0 +1,198 @@
+#include "analysis/list.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "analysis/options.h"
+#include "models/catalog_path.h"
+#include "models/fleet/router.h"
+#include "scenarios/scenario.h"
+#include "sim/json_writer.h"
+#include "workloads/presets.h"
+#include "workloads/trace.h"
+
+/* What the parts of the list read from; freed by the command. */
+struct lists {
+    struct arena *arena;
+    const char *catalog_folder;
+    const struct hardware *hardware;
+};
+
+static void print_rate(double value, int width)
+{
+    if (isnan(value))
+        printf(" %*s", width, "-");
+    else
+        printf(" %*.0f", width, value);
+}
+
+static bool list_gpus(const struct lists *lists, struct error *error)
+{
+    (void)error;
+    printf("%-20s %6s %6s %7s %7s %7s %5s  %s\n", "GPU", "GiB", "GB/s", "bf16", "fp8", "fp4", "W",
+           "how well it is known");
+    for (size_t i = 0; i < lists->hardware->gpu_count; i++) {
+        const struct gpu *gpu = &lists->hardware->gpus[i];
+        printf("%-20s %6.0f %6.0f", gpu->name, gpu->memory_gib, gpu->bandwidth_gb_s);
+        print_rate(gpu->bf16_tflops, 7);
+        print_rate(gpu->fp8_tflops, 7);
+        print_rate(gpu->fp4_tflops, 7);
+        printf(" %5.0f  %s\n", gpu->tdp_w, gpu->known);
+    }
+    puts("Rates are dense TFLOPS.");
+    return true;
+}
+
+static bool list_instances(const struct lists *lists, struct error *error)
+{
+    (void)error;
+    printf("%-12s %-28s %-20s %4s %9s %9s  %s\n", "provider", "instance", "GPU", "GPUs", "USD/h",
+           "USD/GPU-h", "as of");
+    for (size_t i = 0; i < lists->hardware->instance_count; i++) {
+        const struct instance *each = &lists->hardware->instances[i];
+        printf("%-12s %-28s %-20s %4lld %9.3f %9.3f  %s\n", each->provider, each->name, each->gpu,
+               (long long)each->gpus, each->usd_per_hour, each->usd_per_hour / (double)each->gpus,
+               each->as_of);
+    }
+    return true;
+}
+
+static bool list_models(const struct lists *lists, struct error *error)
+{
+    struct config_list names;
+    if (!llm_catalog_names(lists->catalog_folder, lists->arena, &names, error))
+        return false;
+    printf("%-22s %9s %9s %7s %12s %10s\n", "model", "weights", "active", "layers", "KV B/token",
+           "positions");
+    for (size_t i = 0; i < names.count; i++) {
+        const struct llm *llm = llm_read(
+            lists->catalog_folder, ".", ((const char *const *)names.items)[i], lists->arena, error);
+        if (!llm)
+            return false;
+        printf("%-22s %8.1fB %8.1fB %7lld %12.0f", llm->name, llm_total_weights(llm) / 1e9,
+               llm_active_weights(llm) / 1e9, (long long)llm->layers,
+               llm_kv_bytes_per_token(llm, PRECISION_BF16, 1, 1));
+        if (llm->max_positions == INT64_MAX)
+            printf(" %10s\n", "-");
+        else
+            printf(" %10lld\n", (long long)llm->max_positions);
+    }
+    return true;
+}
+
+static bool list_presets(const struct lists *lists, struct error *error)
+{
+    (void)lists, (void)error;
+    size_t count;
+    const struct preset *presets = preset_list(&count);
+    for (size_t i = 0; i < count; i++)
+        printf("%-24s %s\n%-24s from %s\n", presets[i].name, presets[i].summary, "",
+               presets[i].source);
+    return true;
+}
+
+static void print_variants(const char *title, const struct config_variant_type *variants)
+{
+    printf("%s\n", title);
+    for (; variants->name; variants++)
+        printf("  %-28s %s\n", variants->name, variants->doc);
+}
+
+static bool list_policies(const struct lists *lists, struct error *error)
+{
+    (void)lists, (void)error;
+    print_variants("router", router_policies);
+    print_variants("step_time of a pool", step_time_kinds);
+    return true;
+}
+
+static bool list_formats(const struct lists *lists, struct error *error)
+{
+    (void)lists, (void)error;
+    for (const char *const *name = trace_format_names; *name; name++)
+        puts(*name);
+    return true;
+}
+
+static const struct part {
+    const char *name;
+    bool (*list)(const struct lists *lists, struct error *error);
+} parts[] = {{"gpus", list_gpus},       {"instances", list_instances}, {"models", list_models},
+             {"presets", list_presets}, {"policies", list_policies},   {"formats", list_formats}};
+
+enum { PARTS = sizeof parts / sizeof parts[0] };
+
+static bool list_all(const struct lists *lists, struct error *error)
+{
+    for (size_t i = 0; i < PARTS; i++) {
+        printf("%s%s\n", i > 0 ? "\n== " : "== ", parts[i].name);
+        if (!parts[i].list(lists, error))
+            return false;
+    }
+    return true;
+}
+
+static bool list_part(const struct lists *lists, const char *name, struct error *error)
+{
+    const char *names[PARTS];
+    for (size_t i = 0; i < PARTS; i++) {
+        if (strcmp(parts[i].name, name) == 0)
+            return parts[i].list(lists, error);
+        names[i] = parts[i].name;
+    }
+    error_set(error, ERROR_USAGE, "cannot list \"%s\"", name);
+    const char *nearest = config_nearest(name, names, PARTS);
+    return error_hint(error, "there are gpus, instances, models, presets, policies, formats%s%s",
+                      nearest ? "; did you mean " : "", nearest ? nearest : "");
+}
+
+static const struct option no_options[] = {{0}};
+
+bool list_command(int argc, char *const argv[], struct error *error)
+{
+    const struct command command = {.usage =
+                                        "list [gpus|instances|models|presets|policies|formats]",
+                                    .doc = "Shows what a scenario can name.",
+                                    .words_max = 1,
+                                    .options = no_options};
+    struct option_texts words;
+    bool help;
+    if (!options_parse(&command, argc, argv, &words, &help, error))
+        return false;
+    if (help) {
+        options_print_help(&command, stdout);
+        return true;
+    }
+    struct lists lists = {.arena = arena_create()};
+    lists.catalog_folder = catalog_path(lists.arena, error);
+    lists.hardware =
+        lists.catalog_folder ? hardware_read(lists.catalog_folder, lists.arena, error) : NULL;
+    bool done = lists.hardware && (words.count > 0 ? list_part(&lists, words.items[0], error)
+                                                   : list_all(&lists, error));
+    arena_destroy(lists.arena);
+    return done;
+}
+
+bool schema_command(int argc, char *const argv[], struct error *error)
+{
+    const struct command command = {.usage = "schema",
+                                    .doc = "Prints the JSON Schema (draft 2020-12) of scenario "
+                                           "files, for editors and checkers.",
+                                    .options = no_options};
+    struct option_texts words;
+    bool help;
+    if (!options_parse(&command, argc, argv, &words, &help, error))
+        return false;
+    if (help) {
+        options_print_help(&command, stdout);
+        return true;
+    }
+    cJSON *schema = config_schema(&scenario_config_type, "Tokenyard scenario");
+    struct json_writer *writer = json_writer_create();
+    json_put_tree(writer, NULL, schema);
+    fputs(json_writer_text(writer, NULL), stdout);
+    json_writer_destroy(writer);
+    cJSON_Delete(schema);
+    return true;
+}

@@ -1,0 +1,230 @@
+/* One engine, driven by hand: batches and times against calculations on paper. */
+#include <criterion/criterion.h>
+#include <math.h>
+
+#include "models/fleet/simulation.h"
+#include "tests/models/arrivals.h"
+
+#define MS 1e-3
+
+enum { RECORDS_MAX = 16 };
+
+struct hand {
+    struct steptime_given time;
+    struct engine_config engine;
+    const struct arrival *arrivals;
+    size_t count;
+    double horizon_s;
+    struct request_record records[RECORDS_MAX]; /* by order of arrival time and prompt */
+    uint32_t ended;
+    struct simulation_result result;
+};
+
+static void keep(void *context, const struct request_record *record)
+{
+    struct hand *hand = context;
+    hand->records[hand->ended++] = *record;
+}
+
+static void simulate(struct hand *hand)
+{
+    static const struct class_rule all = {
+        .name = "all", .stream = -1, .prompt_max_tok = UINT32_MAX, .output_max_tok = UINT32_MAX};
+    static const struct router_config router = {.policy = {.index = 0}};
+    struct engine_config *engine = &hand->engine;
+    struct steptime *steptime =
+        steptime_compile_given(&hand->time, engine->max_sequences, engine->max_batch_tokens,
+                               engine->kv_blocks * engine->block_tok, NULL);
+    cr_assert_not_null(steptime);
+    engine->steptime = steptime;
+    engine->max_model_tok = 1000000;
+    struct pool_spec pool = {.name = "p", .engine = engine, .replicas = 1, .weight = 1};
+    struct list_source source = LIST_SOURCE(hand->arrivals, hand->count);
+    struct simulation_spec spec = {.source = &source.source,
+                                   .pools = &pool,
+                                   .pool_count = 1,
+                                   .router = &router,
+                                   .classes = &all,
+                                   .class_count = 1,
+                                   .horizon_s = hand->horizon_s > 0 ? hand->horizon_s : INFINITY,
+                                   .observer = {.context = hand, .request = keep}};
+    struct error error = {0};
+    cr_assert(simulation_run(&spec, &hand->result, &error), "%s", error.message);
+    steptime_destroy(steptime);
+}
+
+static void expect_s(double actual, double expected)
+{
+    cr_assert_float_eq(actual, expected, 1e-9, "%.9f s, expected %.9f s", actual, expected);
+}
+
+/* Budget 10 tokens, 2 sequences; an iteration takes 10 ms + 1 ms for each decode + 1 ms for each
+ * prompt token. A (8 prompt, 3 output) arrives at 0, B (6, 2) at 1 ms, C (2, 1) at 2 ms.
+ *
+ *   0 .. 18 ms   A's prompt, 8 tokens                        A's 1st token at 18
+ *  18 .. 35 ms   A decodes (1), B's prompt, 6 tokens         A's 2nd, B's 1st at 35; no room for C
+ *  35 .. 47 ms   A and B decode                              A's 3rd, B's 2nd at 47: both end
+ *  47 .. 59 ms   C's prompt, 2 tokens                        C's only token at 59 */
+Test(engine, batches_as_calculated_by_hand)
+{
+    const struct arrival arrivals[] = {{.time_s = 0, .prompt_tok = 8, .output_tok = 3},
+                                       {.time_s = 1 * MS, .prompt_tok = 6, .output_tok = 2},
+                                       {.time_s = 2 * MS, .prompt_tok = 2, .output_tok = 1}};
+    struct hand hand = {
+        .time = {.base_s = 10 * MS, .per_sequence_s = 1 * MS, .per_prefill_token_s = 1 * MS},
+        .engine = {.max_sequences = 2,
+                   .max_batch_tokens = 10,
+                   .block_tok = 4,
+                   .kv_blocks = 100,
+                   .chunked_prefill = true},
+        .arrivals = arrivals,
+        .count = 3};
+    simulate(&hand);
+    cr_assert_eq(hand.ended, 3);
+    expect_s(hand.records[0].ttft_s, 18 * MS);
+    expect_s(hand.records[0].e2e_s, 47 * MS);
+    expect_s(hand.records[0].tpot_s, 14.5 * MS);
+    expect_s(hand.records[1].queue_s, 17 * MS);
+    expect_s(hand.records[1].ttft_s, 34 * MS);
+    expect_s(hand.records[1].tpot_s, 12 * MS);
+    expect_s(hand.records[2].queue_s, 45 * MS);
+    expect_s(hand.records[2].e2e_s, 57 * MS);
+    cr_assert(isnan(hand.records[2].tpot_s));
+    cr_assert_eq(hand.result.iterations, 4);
+    simulation_result_free(&hand.result);
+}
+
+/* A prompt longer than the budget is computed in chunks beside the decodes: A (4, 9) decodes; B's
+ * 14 tokens take 9 of the budget of 10, then 5, and C's 3 share that iteration. */
+Test(engine, splits_a_long_prompt_and_fills_the_budget_behind_it)
+{
+    const struct arrival arrivals[] = {{.time_s = 0, .prompt_tok = 4, .output_tok = 9},
+                                       {.time_s = 1 * MS, .prompt_tok = 14, .output_tok = 2},
+                                       {.time_s = 2 * MS, .prompt_tok = 3, .output_tok = 2}};
+    struct hand hand = {.time = {.base_s = 10 * MS, .per_prefill_token_s = 1 * MS},
+                        .engine = {.max_sequences = 4,
+                                   .max_batch_tokens = 10,
+                                   .block_tok = 4,
+                                   .kv_blocks = 100,
+                                   .chunked_prefill = true},
+                        .arrivals = arrivals,
+                        .count = 3};
+    simulate(&hand);
+    /* 0-14 A's prompt; 14-33 A + 9 of B; 33-51 A + 5 of B + 3 of C; from then on all decode */
+    expect_s(hand.records[0].ttft_s, 50 * MS); /* B */
+    expect_s(hand.records[0].e2e_s, 60 * MS);
+    expect_s(hand.records[1].ttft_s, 49 * MS); /* C */
+    expect_s(hand.records[2].ttft_s, 14 * MS); /* A */
+    simulation_result_free(&hand.result);
+}
+
+/* 4 blocks of 4 tokens. A (7, 6) and B (7, 6) take 2 blocks each; both need a third block to
+ * compute position 8. A gets it, B, the later one, is preempted, and computes 7 + 2 tokens again
+ * when A has gone: its third token comes out of that. */
+Test(engine, preempts_the_latest_and_recomputes_it)
+{
+    const struct arrival arrivals[] = {{.time_s = 0, .prompt_tok = 7, .output_tok = 6},
+                                       {.time_s = 0, .prompt_tok = 7, .output_tok = 6}};
+    struct hand hand = {.time = {.base_s = 10 * MS},
+                        .engine = {.max_sequences = 4,
+                                   .max_batch_tokens = 100,
+                                   .block_tok = 4,
+                                   .kv_blocks = 4,
+                                   .chunked_prefill = true},
+                        .arrivals = arrivals,
+                        .count = 2};
+    simulate(&hand);
+    cr_assert_eq(hand.result.pools[0].preemptions, 1);
+    cr_assert_eq(hand.records[0].preemptions, 0);
+    expect_s(hand.records[0].e2e_s, 60 * MS);
+    /* B: tokens at 10 and 20; A ends at 60; tokens 3 to 6 at 70, 80, 90, 100 */
+    expect_s(hand.records[1].ttft_s, 10 * MS);
+    expect_s(hand.records[1].e2e_s, 100 * MS);
+    cr_assert_eq(hand.result.pools[0].prefill_tok, 7 + 7 + 9);
+    /* the gap of 50 ms between B's second and third token is an inter-token latency */
+    cr_assert_eq(hand.result.pools[0].itl.count, 10);
+    expect_s(tick_to_s(hand.result.pools[0].itl.max), 50 * MS);
+    cr_assert_float_eq(hand.result.pools[0].peak_kv, 1, 1e-12);
+    simulation_result_free(&hand.result);
+}
+
+/* The whole prompt's blocks must be free before the first chunk is admitted. */
+Test(engine, admits_only_when_the_whole_prompt_fits)
+{
+    const struct arrival arrivals[] = {{.time_s = 0, .prompt_tok = 8, .output_tok = 4},
+                                       {.time_s = 0, .prompt_tok = 12, .output_tok = 1}};
+    struct hand hand = {.time = {.base_s = 10 * MS},
+                        .engine = {.max_sequences = 4,
+                                   .max_batch_tokens = 10,
+                                   .block_tok = 4,
+                                   .kv_blocks = 4,
+                                   .chunked_prefill = true},
+                        .arrivals = arrivals,
+                        .count = 2};
+    simulate(&hand);
+    expect_s(hand.records[0].e2e_s, 40 * MS);
+    expect_s(hand.records[1].queue_s, 40 * MS);
+    expect_s(hand.records[1].ttft_s, 60 * MS);
+    cr_assert_eq(hand.result.pools[0].preemptions, 0);
+    simulation_result_free(&hand.result);
+}
+
+Test(engine, without_chunking_a_prompt_waits_for_a_budget_that_holds_it)
+{
+    const struct arrival arrivals[] = {{.time_s = 0, .prompt_tok = 6, .output_tok = 1},
+                                       {.time_s = 0, .prompt_tok = 6, .output_tok = 1}};
+    struct hand hand = {.time = {.base_s = 10 * MS},
+                        .engine = {.max_sequences = 4,
+                                   .max_batch_tokens = 10,
+                                   .block_tok = 4,
+                                   .kv_blocks = 40,
+                                   .chunked_prefill = false},
+                        .arrivals = arrivals,
+                        .count = 2};
+    simulate(&hand);
+    expect_s(hand.records[0].e2e_s, 10 * MS);
+    expect_s(hand.records[1].e2e_s, 20 * MS);
+    simulation_result_free(&hand.result);
+}
+
+/* vLLM's rules for what it can never serve: longer than the model or the cache allows. */
+Test(engine, accepts_what_it_can_ever_serve)
+{
+    const struct engine_config config = {.max_sequences = 4,
+                                         .max_batch_tokens = 16,
+                                         .block_tok = 4,
+                                         .kv_blocks = 8,
+                                         .max_model_tok = 30,
+                                         .chunked_prefill = true};
+    cr_assert(engine_accepts(&config, 20, 10));
+    cr_assert_not(engine_accepts(&config, 20, 11), "beyond max_model_tok");
+    struct engine_config small = config;
+    small.kv_blocks = 7; /* 28 tokens; the last of 30 is never cached */
+    cr_assert(engine_accepts(&small, 20, 9));
+    cr_assert_not(engine_accepts(&small, 20, 10), "beyond the KV cache");
+    struct engine_config whole = config;
+    whole.chunked_prefill = false;
+    cr_assert(engine_accepts(&whole, 16, 1));
+    cr_assert_not(engine_accepts(&whole, 17, 1), "beyond the token budget, unchunked");
+}
+
+Test(engine, what_is_not_over_at_the_horizon_is_in_flight)
+{
+    const struct arrival arrivals[] = {{.time_s = 0, .prompt_tok = 4, .output_tok = 100},
+                                       {.time_s = 0, .prompt_tok = 4, .output_tok = 2}};
+    struct hand hand = {.time = {.base_s = 10 * MS},
+                        .engine = {.max_sequences = 4,
+                                   .max_batch_tokens = 10,
+                                   .block_tok = 4,
+                                   .kv_blocks = 400,
+                                   .chunked_prefill = true},
+                        .arrivals = arrivals,
+                        .count = 2,
+                        .horizon_s = 0.055};
+    simulate(&hand);
+    cr_assert_eq(hand.result.completed, 1);
+    cr_assert_eq(hand.result.in_flight, 1);
+    expect_s(hand.result.end_s, 0.055);
+    expect_s(hand.result.pools[0].busy_s, 0.055);
+    simulation_result_free(&hand.result);
+}

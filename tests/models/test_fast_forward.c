@@ -1,0 +1,258 @@
+/* Jumping over iterations must give the very numbers that stepping through them gives: random
+ * scenarios, simulated both ways, compared to the bit, with all conservation laws checked. */
+#include <criterion/criterion.h>
+#include <gsl/gsl_randist.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "models/fleet/simulation.h"
+#include "sim/random.h"
+#include "tests/models/arrivals.h"
+
+enum { SCENARIOS = 2000, REQUESTS_MAX = 80, POOLS_MAX = 3, SAMPLES_MAX = 64 };
+
+struct scene {
+    struct arrival arrivals[REQUESTS_MAX];
+    uint32_t requests;
+    bool closed_loop;
+    uint32_t clients;
+    size_t pools;
+    struct steptime *steptimes[POOLS_MAX];
+    struct engine_config engines[POOLS_MAX];
+    struct pool_spec specs[POOLS_MAX];
+    struct router_config router;
+    double warmup_s, horizon_s, sample_s;
+};
+
+/* What a run left: every ended request by its number, and the samples. */
+struct trail {
+    struct request_record records[REQUESTS_MAX];
+    uint32_t count;
+    struct pool_sample samples[SAMPLES_MAX][POOLS_MAX];
+    size_t sampled;
+    double sample_s;
+};
+
+static void keep_record(void *context, const struct request_record *record)
+{
+    struct trail *trail = context;
+    cr_assert_lt(trail->count, REQUESTS_MAX);
+    trail->records[trail->count++] = *record;
+}
+
+static double keep_sample(void *context, double time_s, const struct pool_sample *pools,
+                          size_t count)
+{
+    (void)time_s;
+    struct trail *trail = context;
+    memcpy(trail->samples[trail->sampled++], pools, count * sizeof *pools);
+    return trail->sampled < SAMPLES_MAX ? trail->sample_s : INFINITY;
+}
+
+static uint32_t between(gsl_rng *rng, uint32_t low, uint32_t high)
+{
+    return low + (uint32_t)gsl_rng_uniform_int(rng, high - low + 1);
+}
+
+static bool one_in(gsl_rng *rng, uint32_t n)
+{
+    return gsl_rng_uniform_int(rng, n) == 0;
+}
+
+/* Step times on a coarse grid now and then, so that boundaries and arrivals tie. */
+static struct steptime *draw_steptime(gsl_rng *rng, const struct engine_config *engine)
+{
+    double grid = one_in(rng, 2) ? 0.0009765625 : 1e-6 * (0.1 + gsl_rng_uniform(rng));
+    struct steptime_given given = {.base_s = grid * between(rng, one_in(rng, 4) ? 0 : 1, 8),
+                                   .per_sequence_s = grid * between(rng, 1, 3),
+                                   .per_context_token_s = grid / 64 * between(rng, 0, 2),
+                                   .per_prefill_token_s = grid / 16 * between(rng, 0, 2)};
+    return steptime_compile_given(&given, engine->max_sequences, engine->max_batch_tokens,
+                                  engine->kv_blocks * engine->block_tok, NULL);
+}
+
+static void draw_pool(gsl_rng *rng, struct scene *scene, size_t pool)
+{
+    struct engine_config *engine = &scene->engines[pool];
+    uint32_t sequences = between(rng, 1, one_in(rng, 2) ? 3 : 40);
+    *engine = (struct engine_config){.max_sequences = sequences,
+                                     .max_batch_tokens = sequences + between(rng, 0, 200),
+                                     .block_tok = between(rng, 1, 20),
+                                     .kv_blocks = between(rng, 4, one_in(rng, 2) ? 40 : 400),
+                                     .max_model_tok = between(rng, 50, 2000),
+                                     .chunked_prefill = !one_in(rng, 5)};
+    scene->steptimes[pool] = draw_steptime(rng, engine);
+    cr_assert_not_null(scene->steptimes[pool]);
+    engine->steptime = scene->steptimes[pool];
+    scene->specs[pool] = (struct pool_spec){.name = "pool",
+                                            .engine = engine,
+                                            .replicas = between(rng, 1, 3),
+                                            .usd_per_hour = 1,
+                                            .weight = between(rng, 1, 3),
+                                            .busy_w = 700,
+                                            .idle_w = 70};
+}
+
+static void draw_arrivals(gsl_rng *rng, struct scene *scene)
+{
+    scene->requests = between(rng, 1, REQUESTS_MAX);
+    double grid = one_in(rng, 2) ? 0.0009765625 : 0.001 * gsl_rng_uniform_pos(rng);
+    double time_s = 0;
+    uint32_t longest = one_in(rng, 2) ? 10 : 150;
+    for (uint32_t i = 0; i < scene->requests; i++) {
+        if (!one_in(rng, 3))
+            time_s += grid * between(rng, 0, one_in(rng, 10) ? 2000 : 30);
+        scene->arrivals[i] =
+            (struct arrival){.time_s = time_s,
+                             .prompt_tok = between(rng, 1, one_in(rng, 20) ? 400 : longest),
+                             .output_tok = one_in(rng, 4) ? 1 : between(rng, 1, longest)};
+    }
+}
+
+static struct scene draw_scene(gsl_rng *rng)
+{
+    struct scene scene = {.pools = between(rng, 1, POOLS_MAX)};
+    draw_arrivals(rng, &scene);
+    for (size_t pool = 0; pool < scene.pools; pool++)
+        draw_pool(rng, &scene, pool);
+    scene.closed_loop = one_in(rng, 3);
+    scene.clients = between(rng, 1, 12);
+    scene.router.policy.index = (int)between(rng, 0, 4);
+    scene.warmup_s = one_in(rng, 3) ? 0.02 * gsl_rng_uniform(rng) : 0;
+    scene.horizon_s = one_in(rng, 4) ? 0.2 * gsl_rng_uniform_pos(rng) : INFINITY;
+    scene.sample_s = one_in(rng, 2) ? 0.0009765625 * 7 : 0.01 * gsl_rng_uniform_pos(rng);
+    return scene;
+}
+
+static uint32_t loop_length(uint32_t number)
+{
+    return (1 + number * 7 % 40) << 16 | (1 + number * 5 % 30);
+}
+
+static struct simulation_result simulate(const struct scene *scene, bool stepwise,
+                                         struct trail *trail)
+{
+    static const struct class_rule all = {
+        .name = "all", .stream = -1, .prompt_max_tok = UINT32_MAX, .output_max_tok = UINT32_MAX};
+    struct list_source list = LIST_SOURCE(scene->arrivals, scene->requests);
+    struct loop_source loop = LOOP_SOURCE(scene->clients, scene->requests, loop_length);
+    *trail = (struct trail){.sample_s = scene->sample_s};
+    struct simulation_spec spec = {
+        .source = scene->closed_loop ? &loop.source : &list.source,
+        .pools = scene->specs,
+        .pool_count = scene->pools,
+        .router = &scene->router,
+        .classes = &all,
+        .class_count = 1,
+        .seed = 7,
+        .warmup_s = scene->warmup_s,
+        .horizon_s = scene->horizon_s,
+        .sample_interval_s = scene->sample_s,
+        .stepwise = stepwise,
+        .observer = {.context = trail, .request = keep_record, .sample = keep_sample}};
+    struct simulation_result result;
+    struct error error = {0};
+    cr_assert(simulation_run(&spec, &result, &error), "%s", error.message);
+    return result;
+}
+
+static void check_conservation(const struct scene *scene, const struct simulation_result *result)
+{
+    cr_assert_eq(result->arrived, result->completed + result->rejected + result->in_flight);
+    if (isinf(scene->horizon_s)) {
+        cr_assert_eq(result->in_flight, 0);
+        cr_assert_eq(result->arrived, scene->requests);
+    }
+    for (size_t i = 0; i < scene->pools; i++) {
+        const struct pool_result *pool = &result->pools[i];
+        cr_assert_leq(pool->peak_kv, 1);
+        cr_assert_geq(pool->prefill_tok + (pool->in_flight ? UINT32_MAX : 0), pool->prompt_tok);
+        cr_assert_leq(pool->busy_s, result->end_s * scene->specs[i].replicas * (1 + 1e-12));
+    }
+}
+
+static void expect_same_latencies(const struct latency_set *a, const struct latency_set *b)
+{
+    cr_assert(memcmp(a, b, sizeof *a) == 0, "the latency histograms differ");
+}
+
+static bool same_number(double a, double b)
+{
+    return a == b || (isnan(a) && isnan(b));
+}
+
+static bool same_record(const struct request_record *a, const struct request_record *b)
+{
+    return same_number(a->arrival_s, b->arrival_s) && same_number(a->queue_s, b->queue_s) &&
+           same_number(a->ttft_s, b->ttft_s) && same_number(a->tpot_s, b->tpot_s) &&
+           same_number(a->e2e_s, b->e2e_s) && a->prompt_tok == b->prompt_tok &&
+           a->output_tok == b->output_tok && a->pool == b->pool && a->replica == b->replica &&
+           a->preemptions == b->preemptions && a->rejected == b->rejected;
+}
+
+static bool same_sample(const struct pool_sample *a, const struct pool_sample *b)
+{
+    return a->arrived == b->arrived && a->completed == b->completed && a->waiting == b->waiting &&
+           a->running == b->running && a->kv_used == b->kv_used && a->power_w == b->power_w &&
+           a->busy == b->busy;
+}
+
+static void expect_same(const struct scene *scene, const struct simulation_result *jump,
+                        const struct simulation_result *step, const struct trail *jumped,
+                        const struct trail *stepped)
+{
+    cr_assert_eq(jumped->count, stepped->count);
+    for (uint32_t i = 0; i < jumped->count; i++)
+        cr_assert(same_record(&jumped->records[i], &stepped->records[i]),
+                  "record %u differs: e2e %.17g and %.17g", i, jumped->records[i].e2e_s,
+                  stepped->records[i].e2e_s);
+    cr_assert_eq(jumped->sampled, stepped->sampled);
+    for (size_t i = 0; i < jumped->sampled; i++)
+        for (size_t pool = 0; pool < scene->pools; pool++)
+            cr_assert(same_sample(&jumped->samples[i][pool], &stepped->samples[i][pool]),
+                      "sample %zu of pool %zu differs: KV %g and %g", i, pool,
+                      jumped->samples[i][pool].kv_used, stepped->samples[i][pool].kv_used);
+    expect_same_latencies(jump->by_class, step->by_class);
+    for (size_t pool = 0; pool < scene->pools; pool++) {
+        const struct pool_result *a = &jump->pools[pool], *b = &step->pools[pool];
+        cr_assert_eq(a->preemptions, b->preemptions);
+        cr_assert_eq(a->prefill_tok, b->prefill_tok);
+        cr_assert_eq(a->mean_batch, b->mean_batch);
+        cr_assert_eq(a->busy_s, b->busy_s);
+        cr_assert_eq(a->peak_kv, b->peak_kv);
+        if (isinf(scene->horizon_s)) {
+            cr_assert_eq(a->iterations, b->iterations);
+            cr_assert(memcmp(&a->itl, &b->itl, sizeof a->itl) == 0);
+        }
+    }
+    cr_assert_eq(jump->end_s, step->end_s);
+}
+
+Test(fast_forward, equals_stepping_in_every_bit)
+{
+    gsl_rng *rng = random_stream(20251121, 0, "test/fast-forward");
+    uint64_t preemptions = 0, rejected = 0, jumped_events = 0, stepped_events = 0;
+    for (int i = 0; i < SCENARIOS; i++) {
+        struct scene scene = draw_scene(rng);
+        static struct trail jumped, stepped;
+        struct simulation_result jump = simulate(&scene, false, &jumped);
+        struct simulation_result step = simulate(&scene, true, &stepped);
+        check_conservation(&scene, &jump);
+        expect_same(&scene, &jump, &step, &jumped, &stepped);
+        for (size_t pool = 0; pool < scene.pools; pool++) {
+            preemptions += jump.pools[pool].preemptions;
+            steptime_destroy(scene.steptimes[pool]);
+        }
+        rejected += jump.rejected;
+        jumped_events += jump.events;
+        stepped_events += step.events;
+        simulation_result_free(&jump);
+        simulation_result_free(&step);
+    }
+    /* The scenarios must have been worth it. */
+    cr_assert_gt(preemptions, 500, "only %u preemptions", (unsigned)preemptions);
+    cr_assert_gt(rejected, 100);
+    cr_assert_lt(jumped_events * 2, stepped_events);
+    gsl_rng_free(rng);
+}

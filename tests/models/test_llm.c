@@ -1,0 +1,211 @@
+#include "models/llm/llm.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "tests/models/support.h"
+
+static struct arena *arena;
+
+static void set_up(void)
+{
+    arena = arena_create();
+}
+
+static void tear_down(void)
+{
+    arena_destroy(arena);
+}
+
+TestSuite(llm, .init = set_up, .fini = tear_down);
+
+/* Published totals: model cards, and for older models their papers. */
+static const struct {
+    const char *name;
+    double total, active;
+} published[] = {
+    {"llama-3.1-8b", 8.03e9, 8.03e9},     {"llama-3.1-70b", 70.6e9, 70.6e9},
+    {"llama-3.1-405b", 405.9e9, 405.9e9}, {"llama-3.2-1b", 1.236e9, 1.236e9},
+    {"llama-3.2-3b", 3.213e9, 3.213e9},   {"llama-2-7b", 6.74e9, 6.74e9},
+    {"llama-2-13b", 13.02e9, 13.02e9},    {"llama-2-70b", 68.98e9, 68.98e9},
+    {"mistral-7b-v0.3", 7.25e9, 7.25e9},  {"mixtral-8x7b", 46.7e9, 12.9e9},
+    {"mixtral-8x22b", 140.6e9, 39.1e9},   {"qwen2.5-7b", 7.62e9, 7.62e9},
+    {"qwen2.5-14b", 14.77e9, 14.77e9},    {"qwen2.5-32b", 32.76e9, 32.76e9},
+    {"qwen2.5-72b", 72.7e9, 72.7e9},      {"qwen3-8b", 8.19e9, 8.19e9},
+    {"qwen3-32b", 32.76e9, 32.76e9},      {"qwen3-30b-a3b", 30.5e9, 3.3e9},
+    {"qwen3-235b-a22b", 235e9, 22e9},     {"gemma-2-9b", 9.24e9, 9.24e9},
+    {"gemma-2-27b", 27.2e9, 27.2e9},      {"phi-3-mini", 3.82e9, 3.82e9},
+    {"deepseek-v3", 671e9, 37.5e9},       {"deepseek-v2-lite", 15.7e9, 2.6e9},
+    {"gpt-oss-20b", 20.9e9, 4.2e9},       {"gpt-oss-120b", 116.8e9, 5.7e9},
+    {"opt-13b", 12.85e9, 12.85e9},        {"opt-66b", 65.7e9, 65.7e9},
+    {"bloom-176b", 176.2e9, 176.2e9},
+};
+
+Test(llm, weights_of_shipped_models_are_the_published_totals)
+{
+    for (size_t i = 0; i < sizeof published / sizeof *published; i++) {
+        const struct llm *llm = shipped_llm(arena, published[i].name);
+        double total = llm_total_weights(llm), active = llm_active_weights(llm);
+        cr_assert_lt(fabs(total / published[i].total - 1), 0.005, "%s: %.4g", llm->name, total);
+        cr_assert_lt(fabs(active / published[i].active - 1), 0.04, "%s active: %.4g", llm->name,
+                     active);
+    }
+}
+
+Test(llm, every_shipped_model_is_listed_sorted_and_checked_above)
+{
+    struct error error = {0};
+    struct config_list names;
+    cr_assert(llm_catalog_names(catalog_path(arena, &error), arena, &names, &error));
+    cr_assert_eq(names.count, sizeof published / sizeof *published);
+    const char *const *list = names.items;
+    for (size_t i = 0; i < names.count; i++) {
+        shipped_llm(arena, list[i]);
+        cr_assert(i == 0 || strcmp(list[i - 1], list[i]) < 0);
+    }
+}
+
+Test(llm, kv_bytes_per_token)
+{
+    const struct llm *llama = shipped_llm(arena, "llama-3.1-8b");
+    /* 2 x 8 heads x 128 x 32 layers x 2 bytes */
+    cr_assert_eq(llm_kv_bytes_per_token(llama, PRECISION_BF16, 1, 1), 131072);
+    cr_assert_eq(llm_kv_bytes_per_token(llama, PRECISION_FP8, 1, 1), 65536);
+    cr_assert_eq(llm_kv_bytes_per_token(llama, PRECISION_BF16, 4, 2), 131072 / 8);
+    /* Sixteen GPUs hold a copy of one of eight heads each. */
+    cr_assert_eq(llm_kv_bytes_per_token(llama, PRECISION_BF16, 16, 1), 131072 / 8);
+    /* MLA: a latent of 512 and 64 rotary dimensions, 61 layers, never split. */
+    const struct llm *deepseek = shipped_llm(arena, "deepseek-v3");
+    cr_assert_eq(llm_kv_bytes_per_token(deepseek, PRECISION_BF16, 1, 1), 576 * 61 * 2);
+    cr_assert_eq(llm_kv_bytes_per_token(deepseek, PRECISION_BF16, 8, 1), 576 * 61 * 2);
+}
+
+/* Reads text as a config.json of its own. */
+static const struct llm *read_text(const char *text, struct error *error)
+{
+    *error = (struct error){0};
+    char path[] = "/tmp/tokenyard-llm-XXXXXX.json";
+    int descriptor = mkstemps(path, 5);
+    cr_assert_geq(descriptor, 0);
+    cr_assert_eq(write(descriptor, text, strlen(text)), (ssize_t)strlen(text));
+    close(descriptor);
+    const struct llm *llm = llm_read("/nowhere", NULL, path, arena, error);
+    unlink(path);
+    return llm;
+}
+
+static const struct llm *accept_text(const char *text)
+{
+    struct error error;
+    const struct llm *llm = read_text(text, &error);
+    cr_assert(llm, "%s: %s", error.json_path, error.message);
+    return llm;
+}
+
+Test(llm, gpt2_names_and_presets)
+{
+    const struct llm *llm =
+        accept_text("{\"model_type\": \"gpt2\", \"n_embd\": 768, \"n_head\": 12, \"n_layer\": 12, "
+                    "\"n_positions\": 1024, \"n_inner\": null, \"vocab_size\": 50257}");
+    cr_assert_eq(llm->kv_heads, 12);
+    cr_assert_eq(llm->head_dim, 64);
+    cr_assert_eq(llm->intermediate, 3072);
+    cr_assert_eq(llm->max_positions, 1024);
+    cr_assert(!llm->gated_ffn && llm->tied_embeddings);
+    cr_assert_float_eq(llm_total_weights(llm), 124e6, 1e6);
+}
+
+Test(llm, falcon_shares_one_kv_head)
+{
+    const struct llm *llm = accept_text(
+        "{\"model_type\": \"falcon\", \"hidden_size\": 4544, \"num_attention_heads\": 71, "
+        "\"num_hidden_layers\": 32, \"multi_query\": true, \"vocab_size\": 65024}");
+    cr_assert_eq(llm->kv_heads, 1);
+    cr_assert_float_eq(llm_total_weights(llm), 6.92e9, 0.02e9);
+}
+
+Test(llm, multimodal_models_nest_the_language_model)
+{
+    /* Llama 4 Scout: 109 billion in all, of which 108 are the text model's. */
+    const struct llm *llm = accept_text(
+        "{\"model_type\": \"llama4\", \"text_config\": {\"model_type\": \"llama4_text\", "
+        "\"hidden_size\": 5120, \"intermediate_size\": 8192, \"intermediate_size_mlp\": 16384, "
+        "\"num_hidden_layers\": 48, \"num_attention_heads\": 40, \"num_key_value_heads\": 8, "
+        "\"head_dim\": 128, \"num_local_experts\": 16, \"num_experts_per_tok\": 1, "
+        "\"interleave_moe_layer_step\": 1, \"vocab_size\": 202048}, \"vision_config\": {}}");
+    cr_assert_eq(llm->dense_layers, 0);
+    cr_assert_float_eq(llm_total_weights(llm), 107.8e9, 0.5e9);
+    cr_assert_float_eq(llm_active_weights(llm), 17.2e9, 0.3e9);
+}
+
+#define SMALL_MOE(extra)                                                                           \
+    "{\"hidden_size\": 64, \"num_hidden_layers\": 6, \"num_attention_heads\": 4, "                 \
+    "\"vocab_size\": 100, \"intermediate_size\": 128, \"num_experts\": 8, "                        \
+    "\"num_experts_per_tok\": 2, " extra "}"
+
+Test(llm, dense_layers_of_a_mixture_are_counted)
+{
+    cr_assert_eq(accept_text(SMALL_MOE("\"decoder_sparse_step\": 2"))->dense_layers, 3);
+    cr_assert_eq(accept_text(SMALL_MOE("\"mlp_only_layers\": [0, 5]"))->dense_layers, 2);
+    cr_assert_eq(accept_text(SMALL_MOE("\"first_k_dense_replace\": 4"))->dense_layers, 4);
+}
+
+Test(llm, sliding_window_counts_only_when_used)
+{
+    cr_assert_eq(shipped_llm(arena, "qwen2.5-7b")->sliding_window, 0);
+    cr_assert_eq(shipped_llm(arena, "mistral-7b-v0.3")->sliding_window, 0);
+    cr_assert_eq(shipped_llm(arena, "gpt-oss-20b")->sliding_window, 128);
+}
+
+static void assert_refused(const char *text, const char *pointer, const char *message)
+{
+    struct error error;
+    cr_assert_null(read_text(text, &error), "%s", text);
+    cr_assert_eq(error.code, ERROR_BAD_INPUT);
+    cr_assert(strstr(error.file, "/tmp/tokenyard-llm-"), "%s", error.file);
+    cr_assert_str_eq(error.json_path, pointer);
+    cr_assert(strstr(error.message, message), "%s", error.message);
+}
+
+Test(llm, what_is_wrong_is_named)
+{
+    assert_refused("{}", "", "num_hidden_layers");
+    assert_refused("[]", "", "num_hidden_layers");
+    assert_refused("{\"text_config\": {}}", "/text_config", "num_hidden_layers");
+    assert_refused("{\"num_hidden_layers\": \"32\"}", "/num_hidden_layers", "whole number");
+    assert_refused("{\"num_hidden_layers\": 1.5}", "/num_hidden_layers", "whole number");
+    assert_refused("{\"num_hidden_layers\": 0}", "/num_hidden_layers", "from 1");
+    assert_refused("{\"num_hidden_layers\": 1e9}", "/num_hidden_layers", "layers");
+    assert_refused("{\"num_hidden_layers\": 2, \"hidden_size\": 8, \"num_attention_heads\": 4, "
+                   "\"vocab_size\": 9}",
+                   "", "intermediate_size");
+    assert_refused(SMALL_MOE("\"num_key_value_heads\": 3"), "/num_key_value_heads", "divide");
+    assert_refused(SMALL_MOE("\"head_dim\": 0"), "/head_dim", "from 1");
+    assert_refused(SMALL_MOE("\"num_local_experts\": 1"), "/num_experts_per_tok", "number of");
+    assert_refused(SMALL_MOE("\"kv_lora_rank\": 16"), "", "qk_rope_head_dim");
+    assert_refused(SMALL_MOE("\"is_encoder_decoder\": true"), "/is_encoder_decoder", "encoder");
+    assert_refused(SMALL_MOE("\"layer_types\": [\"full_attention\", \"linear_attention\"]"),
+                   "/layer_types", "linear");
+}
+
+Test(llm, an_unknown_name_gets_a_near_one_as_hint)
+{
+    struct error error = {0};
+    const char *folder = catalog_path(arena, &error);
+    cr_assert_null(llm_read(folder, ".", "llama-3.1-8c", arena, &error));
+    cr_assert_eq(error.code, ERROR_BAD_INPUT);
+    cr_assert(strstr(error.hint, "llama-3.1-8b"), "%s", error.hint);
+}
+
+Test(llm, a_path_is_relative_to_the_scenario_and_names_the_model)
+{
+    struct error error = {0};
+    const char *folder = catalog_path(arena, &error);
+    const struct llm *llm = llm_read("/nowhere", folder, "llm/opt-13b.json", arena, &error);
+    cr_assert(llm, "%s", error.message);
+    cr_assert_str_eq(llm->name, "opt-13b");
+    cr_assert_null(llm_read(folder, folder, "llm/missing.json", arena, &error));
+    cr_assert(strstr(error.file, "llm/missing.json"), "%s: %s", error.file, error.message);
+}

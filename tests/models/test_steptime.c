@@ -1,0 +1,362 @@
+#include "models/steptime/steptime.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "tests/models/support.h"
+
+static struct arena *arena;
+
+static void set_up(void)
+{
+    arena = arena_create();
+}
+
+static void tear_down(void)
+{
+    arena_destroy(arena);
+}
+
+TestSuite(steptime, .init = set_up, .fini = tear_down);
+
+#define SEQUENCES    256
+#define BATCH_TOKENS 2048
+
+static struct steptime_request request_of(const char *gpu, const char *llm)
+{
+    return (struct steptime_request){.gpu = shipped_gpu(arena, gpu),
+                                     .llm = shipped_llm(arena, llm),
+                                     .tensor_parallel = 1,
+                                     .pipeline_parallel = 1,
+                                     .max_sequences = SEQUENCES,
+                                     .max_batch_tokens = BATCH_TOKENS,
+                                     .max_context_tok = 1000000,
+                                     .step_overhead_s = 0.0005};
+}
+
+static struct steptime *compile(struct steptime_request request)
+{
+    struct error error = {0};
+    struct steptime *steptime = steptime_compile(&request, &error);
+    cr_assert(steptime, "%s", error.message);
+    return steptime;
+}
+
+static fine_t decode_time(const struct steptime *steptime, int64_t n, int64_t context_tok)
+{
+    struct decode_line line = steptime_decode(steptime, n, context_tok);
+    cr_assert_geq(line.until, context_tok);
+    return line.base + line.slope * context_tok;
+}
+
+/* One decode iteration of a deployment, in seconds. */
+static double decode_s(struct steptime_request request, int64_t n, int64_t context_tok)
+{
+    struct steptime *steptime = compile(request);
+    double seconds = fine_to_s(decode_time(steptime, n, context_tok));
+    steptime_destroy(steptime);
+    return seconds;
+}
+
+static double prefill_s(struct steptime_request request, int64_t tokens)
+{
+    struct steptime *steptime = compile(request);
+    struct prefill_chunk chunk = {0, tokens};
+    double seconds = fine_to_s(steptime_mixed(steptime, 0, 0, &chunk, 1, 1));
+    steptime_destroy(steptime);
+    return seconds;
+}
+
+/* --- Given step times --- */
+
+Test(steptime, given_parts_add_up_exactly)
+{
+    const struct steptime_given given = {0.01, 1e-4, 1e-8, 3e-6};
+    struct error error = {0};
+    struct steptime *steptime = steptime_compile_given(&given, 64, 512, 100000, &error);
+    fine_t base = fine_from_s(0.01), sequence = fine_from_s(1e-4);
+    fine_t context = fine_from_s(1e-8), token = fine_from_s(3e-6);
+    struct decode_line line = steptime_decode(steptime, 7, 1234);
+    cr_assert_eq(line.base, base + 7 * sequence);
+    cr_assert_eq(line.slope, context);
+    cr_assert_eq(line.until, INT64_MAX);
+    const struct prefill_chunk chunks[] = {{0, 100}, {300, 57}};
+    cr_assert_eq(steptime_mixed(steptime, 7, 1234, chunks, 2, 1),
+                 base + 7 * sequence + 1234 * context + 157 * token);
+    cr_assert_eq(steptime_mixed(steptime, 0, 0, chunks, 1, 0), base + 100 * token);
+    steptime_destroy(steptime);
+}
+
+Test(steptime, given_parts_out_of_range_are_refused)
+{
+    const struct {
+        struct steptime_given given;
+        enum error_code code;
+    } cases[] = {
+        {{.base_s = -1}, ERROR_BAD_INPUT},
+        {{.base_s = NAN}, ERROR_BAD_INPUT},
+        {{.per_context_token_s = INFINITY}, ERROR_BAD_INPUT},
+        {{.base_s = 5000}, ERROR_BAD_INPUT},
+        {{.per_prefill_token_s = 10}, ERROR_INFEASIBLE},
+        {{.per_context_token_s = 0.1}, ERROR_INFEASIBLE},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct error error = {0};
+        cr_assert_null(steptime_compile_given(&cases[i].given, 64, 512, 100000, &error));
+        cr_assert_eq(error.code, cases[i].code, "case %zu: %s", i, error.message);
+    }
+}
+
+/* --- The roofline, by hand --- */
+
+Test(steptime, one_sequence_reads_all_weights_once)
+{
+    struct steptime_request request = request_of("H100-SXM", "llama-3.1-8b");
+    request.step_overhead_s = 0;
+    double bandwidth = 3350e9 * request.gpu->bandwidth_efficiency;
+    double read = 2 * (llm_total_weights(request.llm) - 128256.0 * 4096); /* one row of a table */
+    /* Per layer three small kernels beside the activation's, and attention at its floor. */
+    double kernels = 32 * (4 * 3e-6 + 8e-6) + 2 * 3e-6;
+    double activations =
+        2 * (32.0 * (4096 + 6144 + 4096 + 4096 + 4096 + 28672 + 14336 + 4096) + 4096 + 128256);
+    cr_assert_float_eq(decode_s(request, 1, 100), (read + activations) / bandwidth + kernels, 1e-9);
+}
+
+Test(steptime, a_large_prefill_is_bound_by_arithmetic)
+{
+    struct steptime_request request = request_of("H100-SXM", "llama-3.1-8b");
+    double rate = 989e12 * request.gpu->gemm_efficiency;
+    double tables = 2 * 128256.0 * 4096;
+    double floor_s = 2 * 2048 * (llm_total_weights(request.llm) - tables) / rate;
+    double measured = prefill_s(request, 2048);
+    cr_assert(measured > floor_s && measured < 1.25 * floor_s, "%g against %g", measured, floor_s);
+}
+
+Test(steptime, context_costs_its_bytes)
+{
+    struct steptime_request request = request_of("H100-SXM", "llama-3.1-8b");
+    double bandwidth = 3350e9 * request.gpu->bandwidth_efficiency;
+    double more = decode_s(request, 64, 164000) - decode_s(request, 64, 64000);
+    cr_assert_float_eq(more, 100000 * 131072.0 / bandwidth, 1e-9);
+    request.kv = PRECISION_FP8;
+    double less = decode_s(request, 64, 164000) - decode_s(request, 64, 64000);
+    cr_assert_float_eq(less, more / 2, 1e-9);
+}
+
+Test(steptime, a_mixture_reads_the_experts_that_its_tokens_choose)
+{
+    struct steptime_request request = request_of("H200-SXM", "mixtral-8x7b");
+    double bandwidth = 4800e9 * request.gpu->bandwidth_efficiency;
+    double expert = 2 * llm_expert_weights(request.llm) * 32;
+    /* Of 8 experts, 1 token touches 2 and 2 tokens touch 8 (1 - (6/8)^2) = 3.5. */
+    double more = decode_s(request, 2, 100) - decode_s(request, 1, 100);
+    cr_assert_float_eq(more, 1.5 * expert / bandwidth, 0.02 * more);
+}
+
+Test(steptime, tensor_parallel_adds_two_all_reduces_per_layer)
+{
+    struct steptime_request request = request_of("H100-SXM", "llama-3.1-70b");
+    request.tensor_parallel = 2;
+    struct gpu slow = *request.gpu;
+    slow.link_latency_us += 10;
+    double before = decode_s(request, 1, 100);
+    request.gpu = &slow;
+    /* And one gather of the logits. */
+    cr_assert_float_eq(decode_s(request, 1, 100) - before, (2 * 80 + 1) * 10e-6, 1e-9);
+}
+
+Test(steptime, tensor_parallel_beyond_the_node_uses_the_node_link)
+{
+    struct steptime_request request = request_of("H100-SXM", "llama-3.1-70b");
+    struct gpu split = *request.gpu;
+    split.gpus_per_node = 4;
+    request.tensor_parallel = 8;
+    double within = decode_s(request, 64, 6400);
+    request.gpu = &split;
+    cr_assert_gt(decode_s(request, 64, 6400), 2 * within);
+}
+
+Test(steptime, a_pipeline_shares_a_full_batch_and_not_a_single_sequence)
+{
+    struct steptime_request request = request_of("H100-SXM", "llama-3.1-8b");
+    request.step_overhead_s = 0;
+    double one = decode_s(request, 1, 100000), prefill = prefill_s(request, 2048);
+    request.pipeline_parallel = 4;
+    double hops = 4 * (request.gpu->link_latency_us * 1e-6 +
+                       4096 * 2 / (450e9 * request.gpu->link_efficiency));
+    cr_assert_float_eq(decode_s(request, 1, 100000), one + hops, 1e-9);
+    double shared = prefill_s(request, 2048);
+    cr_assert(shared > prefill / 4 && shared < prefill / 2, "%g of %g", shared, prefill);
+}
+
+/* --- What holds for every deployment --- */
+
+static const struct {
+    const char *gpu, *llm;
+    int64_t tp, pp;
+    enum precision weights;
+} deployments[] = {
+    {"H100-SXM", "llama-3.1-8b", 1, 1, PRECISION_BF16},
+    {"A100-80GB-SXM", "llama-3.1-70b", 4, 1, PRECISION_INT4},
+    {"L40S", "llama-2-13b", 2, 2, PRECISION_FP8},
+    {"T4", "opt-13b", 4, 1, PRECISION_INT8},
+    {"H200-SXM", "mixtral-8x22b", 8, 1, PRECISION_FP8},
+    {"B200", "deepseek-v3", 8, 1, PRECISION_FP4},
+    {"H100-SXM", "deepseek-v2-lite", 1, 1, PRECISION_BF16},
+    {"H100-SXM", "gpt-oss-120b", 16, 3, PRECISION_FP4},
+};
+#define DEPLOYMENTS (sizeof deployments / sizeof *deployments)
+
+static struct steptime *compile_deployment(size_t i)
+{
+    struct steptime_request request = request_of(deployments[i].gpu, deployments[i].llm);
+    request.tensor_parallel = deployments[i].tp;
+    request.pipeline_parallel = deployments[i].pp;
+    request.weights = deployments[i].weights;
+    return compile(request);
+}
+
+Test(steptime, lines_meet_or_rise_where_they_end)
+{
+    for (size_t i = 0; i < DEPLOYMENTS; i++) {
+        struct steptime *steptime = compile_deployment(i);
+        for (int64_t n = 1; n <= SEQUENCES; n++) {
+            struct decode_line first = steptime_decode(steptime, n, n);
+            if (first.until == INT64_MAX)
+                continue;
+            struct decode_line next = steptime_decode(steptime, n, first.until + 1);
+            fine_t end = first.base + first.slope * first.until;
+            cr_assert_leq(end, next.base + next.slope * (first.until + 1), "%zu, n %lld", i,
+                          (long long)n);
+            cr_assert_gt(next.slope, 0);
+        }
+        steptime_destroy(steptime);
+    }
+}
+
+Test(steptime, an_iteration_without_chunks_is_the_decode_line)
+{
+    for (size_t i = 0; i < DEPLOYMENTS; i++) {
+        struct steptime *steptime = compile_deployment(i);
+        for (int64_t n = 1; n <= SEQUENCES; n++)
+            for (int64_t context = n; context < 3000000; context = context * 3 + 1)
+                cr_assert_eq(steptime_mixed(steptime, n, context, NULL, 0, 0),
+                             decode_time(steptime, n, context));
+        steptime_destroy(steptime);
+    }
+}
+
+/* Up to the rounding of the slope, half a fine unit per token of context. */
+Test(steptime, more_sequences_with_their_context_are_never_faster)
+{
+    for (size_t i = 0; i < DEPLOYMENTS; i++) {
+        struct steptime *steptime = compile_deployment(i);
+        for (int64_t each = 1; each <= 4096; each *= 8)
+            for (int64_t n = 1; n < SEQUENCES; n++) {
+                fine_t time = decode_time(steptime, n, n * each);
+                fine_t more = decode_time(steptime, n + 1, (n + 1) * each);
+                cr_assert_leq(time, more + n * each, "%zu, n %lld", i, (long long)n);
+            }
+        steptime_destroy(steptime);
+    }
+}
+
+Test(steptime, more_prompt_tokens_are_never_faster)
+{
+    const int64_t starts[] = {0, 1, 1000, 100000};
+    for (size_t i = 0; i < DEPLOYMENTS; i++) {
+        struct steptime *steptime = compile_deployment(i);
+        for (size_t s = 0; s < sizeof starts / sizeof *starts; s++) {
+            fine_t before = decode_time(steptime, 5, 700);
+            for (int64_t tokens = 1; tokens <= BATCH_TOKENS - 5; tokens++) {
+                struct prefill_chunk chunk = {starts[s], tokens};
+                fine_t time = steptime_mixed(steptime, 5, 700, &chunk, 1, 0);
+                cr_assert_leq(before, time, "%zu, start %lld, %lld tokens", i, (long long)starts[s],
+                              (long long)tokens);
+                before = time;
+            }
+        }
+        steptime_destroy(steptime);
+    }
+}
+
+Test(steptime, a_later_chunk_and_a_finishing_one_are_never_faster)
+{
+    for (size_t i = 0; i < DEPLOYMENTS; i++) {
+        struct steptime *steptime = compile_deployment(i);
+        const struct prefill_chunk early = {0, 512}, late = {200000, 512};
+        fine_t first = steptime_mixed(steptime, 3, 99, &early, 1, 0);
+        cr_assert_lt(first, steptime_mixed(steptime, 3, 99, &late, 1, 0));
+        cr_assert_leq(first, steptime_mixed(steptime, 3, 99, &early, 1, 1));
+        steptime_destroy(steptime);
+    }
+}
+
+/* --- What holds between deployments --- */
+
+static void assert_not_slower(struct steptime_request a, struct steptime_request b)
+{
+    cr_assert_leq(decode_s(a, 1, 100), decode_s(b, 1, 100));
+    cr_assert_leq(decode_s(a, 200, 400000), decode_s(b, 200, 400000));
+    cr_assert_leq(prefill_s(a, 2000), prefill_s(b, 2000));
+}
+
+Test(steptime, a_better_gpu_is_never_slower)
+{
+    for (size_t i = 0; i < DEPLOYMENTS; i++) {
+        struct steptime_request request = request_of(deployments[i].gpu, deployments[i].llm);
+        request.tensor_parallel = deployments[i].tp;
+        request.pipeline_parallel = deployments[i].pp;
+        struct steptime_request better = request;
+        struct gpu gpu = *request.gpu;
+        better.gpu = &gpu;
+        gpu.bandwidth_gb_s *= 2;
+        assert_not_slower(better, request);
+        gpu.bf16_tflops *= 2;
+        assert_not_slower(better, request);
+        gpu.link_gb_s *= 2;
+        gpu.node_link_gb_s *= 2;
+        assert_not_slower(better, request);
+        gpu.node_link_latency_us /= 2;
+        assert_not_slower(better, request);
+    }
+}
+
+Test(steptime, two_gpus_on_nvlink_step_a_70b_faster_than_one)
+{
+    struct steptime_request one = request_of("H200-SXM", "llama-3.1-70b");
+    struct steptime_request two = one;
+    two.tensor_parallel = 2;
+    cr_assert_lt(decode_s(two, 1, 100), 0.6 * decode_s(one, 1, 100));
+    cr_assert_lt(decode_s(two, 128, 128000), 0.6 * decode_s(one, 128, 128000));
+    cr_assert_lt(prefill_s(two, 2048), 0.7 * prefill_s(one, 2048));
+}
+
+Test(steptime, fewer_bits_are_never_slower)
+{
+    struct steptime_request bf16 = request_of("H100-SXM", "llama-3.1-8b");
+    struct steptime_request fp8 = bf16, int4 = bf16;
+    fp8.weights = PRECISION_FP8;
+    int4.weights = PRECISION_INT4;
+    assert_not_slower(fp8, bf16);
+    assert_not_slower(int4, bf16);
+    cr_assert_lt(decode_s(int4, 1, 100), decode_s(fp8, 1, 100));
+}
+
+Test(steptime, more_sequences_than_batch_tokens_are_allowed)
+{
+    struct steptime_request request = request_of("H100-SXM", "llama-3.1-8b");
+    request.max_batch_tokens = 1;
+    cr_assert_gt(decode_s(request, SEQUENCES, SEQUENCES), 0);
+}
+
+Test(steptime, iterations_too_long_for_the_clock_are_refused)
+{
+    struct steptime_request request = request_of("T4", "llama-3.1-405b");
+    request.step_overhead_s = 5000;
+    struct error error = {0};
+    cr_assert_null(steptime_compile(&request, &error));
+    cr_assert_eq(error.code, ERROR_INFEASIBLE);
+    cr_assert(strstr(error.message, "4096"), "%s", error.message);
+    cr_assert(error.hint[0]);
+}

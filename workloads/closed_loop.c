@@ -1,0 +1,194 @@
+#include "workloads/closed_loop.h"
+
+#include <assert.h>
+#include <math.h>
+
+#include "sim/clock.h"
+#include "sim/event_queue.h"
+
+#define CLIENTS_MAX 1000000
+
+enum { THINK_CONSTANT, THINK_UNIFORM, THINK_EXPONENTIAL };
+
+/* Each kind of think time uses what it needs. */
+struct think {
+    double think_s; /* constant: the time; exponential: the mean */
+    double min_s, max_s;
+};
+
+#define SECONDS(member, text)                                                                      \
+    {                                                                                              \
+        .name = #member, .kind = CONFIG_NUMBER, .offset = offsetof(struct think, member),          \
+        .doc = text, .min = 0, .max = CLOCK_MAX_S                                                  \
+    }
+
+static const struct config_type constant_type = {
+    .name = "constant_think",
+    .doc = "always the same",
+    .size = sizeof(struct think),
+    .fields =
+        (const struct config_field[]){SECONDS(think_s, "from an end to the next request"), {0}},
+};
+
+static const struct config_type uniform_type = {
+    .name = "uniform_think",
+    .doc = "between two bounds",
+    .size = sizeof(struct think),
+    .fields =
+        (const struct config_field[]){SECONDS(min_s, "shortest"), SECONDS(max_s, "longest"), {0}},
+};
+
+static const struct config_type exponential_type = {
+    .name = "exponential_think",
+    .doc = "exponentially distributed",
+    .size = sizeof(struct think),
+    .fields = (const struct config_field[]){SECONDS(think_s, "mean"), {0}},
+};
+
+static const struct config_variant_type think_variants[] = {
+    [THINK_CONSTANT] = {"constant", "always the same", &constant_type},
+    [THINK_UNIFORM] = {"uniform", "between two bounds", &uniform_type},
+    [THINK_EXPONENTIAL] = {"exponential", "exponentially distributed", &exponential_type},
+    {0},
+};
+
+const struct config_type closed_loop_type = {
+    .name = "closed_loop_arrivals",
+    .doc = "clients that send their next request when the last one has ended",
+    .size = sizeof(struct closed_loop_config),
+    .fields =
+        (const struct config_field[]){{.name = "clients",
+                                       .kind = CONFIG_INT,
+                                       .offset = offsetof(struct closed_loop_config, clients),
+                                       .doc = "requests outstanding at most",
+                                       .min = 1,
+                                       .max = CLIENTS_MAX},
+                                      {.name = "ramp_s",
+                                       .kind = CONFIG_NUMBER,
+                                       .offset = offsetof(struct closed_loop_config, ramp_s),
+                                       .doc = "first requests are spread evenly over this time",
+                                       .preset = "0",
+                                       .min = 0,
+                                       .max = CLOCK_MAX_S},
+                                      {.name = "think",
+                                       .kind = CONFIG_VARIANT,
+                                       .offset = offsetof(struct closed_loop_config, think),
+                                       .doc = "time from the end of a request to the client's next",
+                                       .preset = "{\"kind\": \"constant\", \"think_s\": 0}",
+                                       .selector = "kind",
+                                       .variants = think_variants},
+                                      {0}},
+};
+
+struct closed_loop {
+    struct source base;
+    const struct closed_loop_config *config;
+    struct event_queue ready; /* clients that have a request, by its time */
+    struct stream_rng think_rng;
+    struct length_pair lengths;
+};
+
+static double think_s(const struct config_variant *config, gsl_rng *rng)
+{
+    const struct think *think = config->value;
+    switch (config->index) {
+    case THINK_UNIFORM:
+        return think->min_s + (think->max_s - think->min_s) * gsl_rng_uniform(rng);
+    case THINK_EXPONENTIAL:
+        return -think->think_s * log(random_open_unit(rng));
+    default:
+        return think->think_s;
+    }
+}
+
+static enum source_status closed_loop_peek(struct source *source, double *time_s,
+                                           struct error *error)
+{
+    (void)error;
+    const struct event_entry *first = event_queue_first(&((struct closed_loop *)source)->ready);
+    if (!first)
+        return SOURCE_WAIT;
+    *time_s = tick_to_s(first->time);
+    return SOURCE_READY;
+}
+
+static void closed_loop_take(struct source *source, struct arrival *arrival)
+{
+    struct closed_loop *loop = (struct closed_loop *)source;
+    const struct event_entry *first = event_queue_first(&loop->ready);
+    *arrival = (struct arrival){
+        .time_s = tick_to_s(first->time),
+        .client = (uint32_t)first->actor,
+        .session = ARRIVAL_NO_ID,
+    };
+    length_pair_draw(&loop->lengths, &arrival->prompt_tok, &arrival->output_tok);
+    event_queue_remove(&loop->ready, arrival->client);
+}
+
+/* Beyond 2^13 s seconds in a double are coarser than ticks: the next double is then the least
+ * later time. */
+static void closed_loop_ended(struct source *source, uint32_t stream, uint32_t client, double now_s)
+{
+    (void)stream;
+    struct closed_loop *loop = (struct closed_loop *)source;
+    assert(client < loop->ready.capacity && !loop->ready.position[client]);
+    double wait_s = fmax(think_s(&loop->config->think, loop->think_rng.rng), 1 / TICKS_PER_S);
+    double next_s = fmax(now_s + wait_s, nextafter(now_s, INFINITY));
+    if (next_s <= CLOCK_MAX_S)
+        event_queue_set(&loop->ready, client, 0, tick_from_s(next_s));
+}
+
+static void closed_loop_start(struct closed_loop *loop)
+{
+    double apart_s = loop->config->ramp_s / (double)loop->ready.capacity;
+    for (uint32_t client = 0; client < loop->ready.capacity; client++)
+        event_queue_set(&loop->ready, client, 0, tick_from_s(client * apart_s));
+}
+
+static void closed_loop_destroy(struct source *source)
+{
+    struct closed_loop *loop = (struct closed_loop *)source;
+    event_queue_free(&loop->ready);
+    stream_rng_close(&loop->think_rng);
+    length_pair_close(&loop->lengths);
+}
+
+static const struct source_ops closed_loop_ops = {
+    .name = "closed loop",
+    .peek = closed_loop_peek,
+    .take = closed_loop_take,
+    .ended = closed_loop_ended,
+    .destroy = closed_loop_destroy,
+};
+
+static bool think_check(const struct config_variant *config, const struct place *place,
+                        struct error *error)
+{
+    const struct think *think = config->value;
+    if (config->index != THINK_UNIFORM || think->min_s <= think->max_s)
+        return true;
+    struct place at = place_key(place, "max_s");
+    return place_error(&at, error, "max_s %g is less than min_s %g", think->max_s, think->min_s);
+}
+
+struct source *closed_loop_open(const struct closed_loop_config *config,
+                                const struct length_pair_config *lengths,
+                                const struct stream_seed *seed, struct arena *arena,
+                                const struct place *place, struct error *error)
+{
+    struct place arrivals = place_key(place, "arrivals"), at = place_key(&arrivals, "think");
+    if (!think_check(&config->think, &at, error))
+        return NULL;
+    struct closed_loop *loop = ARENA_NEW(arena, struct closed_loop);
+    loop->base.ops = &closed_loop_ops;
+    loop->config = config;
+    if (!event_queue_init(&loop->ready, (uint32_t)config->clients))
+        error_set(error, ERROR_FAILED, "out of memory");
+    else if (stream_rng_open(&loop->think_rng, seed, "arrivals", error) &&
+             length_pair_open(&loop->lengths, lengths, seed, arena, place, error)) {
+        closed_loop_start(loop);
+        return &loop->base;
+    }
+    closed_loop_destroy(&loop->base);
+    return NULL;
+}
