@@ -130,7 +130,7 @@ void plot_batch_script(const struct plot *plot, const struct plot_input *input, 
     fprintf(out, "set ylabel 'running per replica'\n");
     put_pool_lines(plot, input, 2, 2, out);
     put_time_label(input, out);
-    fprintf(out, "set ylabel 'KV cache in use (%%)'\nset yrange [0:100]\n");
+    fprintf(out, "set ylabel 'KV cache in use (%%)'\nset yrange [0:10<*<100]\n");
     put_pool_lines(plot, input, 3, 2, out);
     put_end(out);
 }
