@@ -11,8 +11,9 @@ static size_t bars_of(const struct plot_input *input)
     return pools < BARS_MAX ? pools : BARS_MAX;
 }
 
-bool plot_pools_possible(const struct plot_input *input)
+bool plot_pools_possible(const struct plot *plot, const struct plot_input *input)
 {
+    (void)plot;
     return input->summary->simulated_s > 0;
 }
 

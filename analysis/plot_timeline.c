@@ -17,8 +17,9 @@ static struct time_unit unit_of(const struct plot_input *input)
     return *unit;
 }
 
-bool plot_timeline_possible(const struct plot_input *input)
+bool plot_timeline_possible(const struct plot *plot, const struct plot_input *input)
 {
+    (void)plot;
     return input->row_count >= 2; /* a line needs two points */
 }
 
