@@ -285,11 +285,9 @@ static bool run_action(const struct trace_action *action, int argc, char *const 
                                     .words_max = action->words,
                                     .options = options};
     bool help;
-    if (!options_parse(&command, argc, argv, &cmd.words, &help, error))
-        return false;
-    if (help)
-        options_print_help(&command, stdout);
-    return help || action->run(&cmd, error);
+    if (!options_parse(&command, argc, argv, &cmd.words, &help, error) || help)
+        return help;
+    return action->run(&cmd, error);
 }
 
 static void print_help(void)

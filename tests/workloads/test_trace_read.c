@@ -3,7 +3,7 @@
 #include <zlib.h>
 
 #include "tests/support.h"
-#include "workloads/trace.h"
+#include "workloads/trace_format.h"
 
 enum { MAX_ROWS = 64 };
 
@@ -103,6 +103,16 @@ Test(trace_read, golden_samples_of_all_formats_agree)
         cr_expect_eq(rows.at[1].session, rows.at[3].session, "%s", path);
         cr_expect(!golden[f].has_sessions || rows.at[0].session != rows.at[1].session);
     }
+}
+
+Test(trace_read, every_format_has_its_row_in_the_table)
+{
+    for (int f = TRACE_AUTO + 1; f < TRACE_FORMAT_COUNT; f++) {
+        const struct trace_layout *layout = trace_layout((enum trace_format)f);
+        cr_expect_str_eq(layout->name, trace_format_names[f]);
+        cr_expect(layout->row && layout->summary && layout->resolution_ns > 0, "%s", layout->name);
+    }
+    cr_expect_null(trace_format_names[TRACE_FORMAT_COUNT]);
 }
 
 static const struct sample shared[] = {
