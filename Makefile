@@ -155,7 +155,7 @@ install: $(BUILD)/tokenyard  ## install under DESTDIR and PREFIX (/usr/local)
 	install -D -m 644 analysis/share/tokenyard.bash $(ROOT)/share/bash-completion/completions/tokenyard
 	install -D -m 644 analysis/share/_tokenyard $(ROOT)/share/zsh/site-functions/_tokenyard
 	mkdir -p $(SHARE)
-	cp -R models/catalog $(SHARE)/catalog
+	cp -R models/catalog $(SHARE)
 	find scenarios -name '*.json' -exec install -D -m 644 {} $(SHARE)/{} \;
 
 uninstall:  ## remove what install installed
