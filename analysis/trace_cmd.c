@@ -19,6 +19,7 @@ struct trace_cmd {
     const char *format, *zero, *to;
     bool sort, json;
     double limit, seed;
+    uint64_t default_limit;
     struct option_texts sets, words;
 };
 
@@ -61,7 +62,7 @@ static struct source *open_trace(const struct trace_cmd *cmd, struct error *erro
 
 static bool read_limit(const struct trace_cmd *cmd, uint64_t *limit, struct error *error)
 {
-    *limit = UINT64_MAX;
+    *limit = cmd->default_limit;
     if (isnan(cmd->limit))
         return true;
     if (cmd->limit < 1 || cmd->limit > 1e15 || cmd->limit != floor(cmd->limit))
@@ -107,13 +108,18 @@ static struct trace_writer *open_writer(const struct trace_cmd *cmd, struct erro
     return trace_writer_open(cmd->words.items[1], (enum trace_format)format, error);
 }
 
-static void print_written(const struct trace_cmd *cmd, uint64_t copied, uint64_t skipped)
+/* Says what was written, and whether the source had more. */
+static void print_written(const struct trace_cmd *cmd, struct source *source, uint64_t copied)
 {
     char count[HUMAN_SIZE];
+    double time_s;
     printf("%s requests written to %s (%s)", human_count(copied, count), cmd->words.items[1],
            cmd->to);
-    if (skipped > 0)
-        printf("; %s without prompt or output tokens left out", human_count(skipped, count));
+    if (source_skipped(source) > 0)
+        printf("; %s without prompt or output tokens left out",
+               human_count(source_skipped(source), count));
+    if (source_peek(source, &time_s, NULL) == SOURCE_READY)
+        printf("; more would follow, --limit says how many");
     printf("\n");
 }
 
@@ -131,7 +137,7 @@ static bool write_trace(const struct trace_cmd *cmd, struct source *source, stru
     }
     if (!trace_writer_close(writer, error))
         return false;
-    print_written(cmd, copied, source_skipped(source));
+    print_written(cmd, source, copied);
     return true;
 }
 
@@ -222,18 +228,20 @@ struct trace_action {
     const char *usage, *doc;
     const char *options; /* names of those it takes, each between blanks */
     size_t words;
+    uint64_t default_limit; /* a generator need not end */
     bool (*run)(struct trace_cmd *cmd, struct error *error);
 };
 
 static const struct trace_action actions[] = {
     {"stats", "trace stats TRACE [options]",
      "Prints what there is to know of a trace: arrivals, token lengths, prefix reuse.",
-     " format zero sort json ", 1, run_stats},
+     " format zero sort json ", 1, UINT64_MAX, run_stats},
     {"convert", "trace convert TRACE OUT --to FORMAT [options]",
-     "Writes a trace in another format.", " format zero sort to limit ", 2, run_convert},
+     "Writes a trace in another format.", " format zero sort to limit ", 2, UINT64_MAX,
+     run_convert},
     {"synth", "trace synth SCENARIO OUT --to FORMAT [options]",
-     "Writes the requests of a scenario's workload as a trace.", " to limit seed set ", 2,
-     run_synth},
+     "Writes the requests of a scenario's workload as a trace; a million unless --limit says more.",
+     " to limit seed set ", 2, 1000000, run_synth},
 };
 
 enum { ACTIONS = sizeof actions / sizeof actions[0], OPTIONS_MAX = 16 };
@@ -254,7 +262,7 @@ static void choose_options(const struct option *all, const struct trace_action *
 static bool run_action(const struct trace_action *action, int argc, char *const argv[],
                        struct error *error)
 {
-    struct trace_cmd cmd = {.limit = NAN, .seed = NAN};
+    struct trace_cmd cmd = {.limit = NAN, .seed = NAN, .default_limit = action->default_limit};
     const struct option all[] = {
         {"format", 'f', OPTION_TEXT, &cmd.format, "FORMAT", "of the trace (default: by content)"},
         {"zero", 0, OPTION_TEXT, &cmd.zero, "RULE",
@@ -277,11 +285,9 @@ static bool run_action(const struct trace_action *action, int argc, char *const 
                                     .words_max = action->words,
                                     .options = options};
     bool help;
-    if (!options_parse(&command, argc, argv, &cmd.words, &help, error))
-        return false;
-    if (help)
-        options_print_help(&command, stdout);
-    return help || action->run(&cmd, error);
+    if (!options_parse(&command, argc, argv, &cmd.words, &help, error) || help)
+        return help;
+    return action->run(&cmd, error);
 }
 
 static void print_help(void)

@@ -17,19 +17,13 @@ struct trace_writer {
     uint64_t rows;
 };
 
-static bool ends_with(const char *text, const char *end)
-{
-    size_t length = strlen(text), tail = strlen(end);
-    return length >= tail && strcmp(text + length - tail, end) == 0;
-}
-
 /* "x.csv", "x.yaml" or "x" -> "x" + extension. The caller frees. */
 static char *with_extension(const char *path, const char *extension)
 {
     size_t stem = strlen(path);
-    if (ends_with(path, ".yaml"))
+    if (text_ends_with(path, ".yaml"))
         stem -= strlen(".yaml");
-    else if (ends_with(path, ".csv"))
+    else if (text_ends_with(path, ".csv"))
         stem -= strlen(".csv");
     char *result = malloc(stem + strlen(extension) + 1);
     if (result) {
@@ -74,7 +68,7 @@ static bool open_files(struct trace_writer *writer, const char *path, enum trace
 struct trace_writer *trace_writer_open(const char *path, enum trace_format format,
                                        struct error *error)
 {
-    if (ends_with(path, ".gz")) {
+    if (text_ends_with(path, ".gz")) {
         error_at(error, ERROR_BAD_INPUT, path, 0, NULL, "traces are written uncompressed");
         error_hint(error, "leave out .gz and run gzip on the file; gzip files can be read");
         return NULL;
