@@ -46,6 +46,7 @@ objects    = $(patsubst %.c,$(BUILD)/%.o,$(sort $(shell find $(1) -name '$(2)'))
 LIB_OBJ   := $(call objects,$(wildcard $(FLOORS)),*.c)
 TEST_OBJ  := $(call objects,tests,test_*.c)
 FUZZERS   := $(basename $(call objects,tests,fuzz_*.c))
+BENCHES   := $(basename $(call objects,tests,bench_*.c))
 
 all: $(BUILD)/tokenyard  ## build the program: build/tokenyard
 
@@ -59,6 +60,9 @@ $(BUILD)/tokenyard: $(BUILD)/tokenyard.o $(BUILD)/libtokenyard.a
 
 $(BUILD)/tests/unit: $(TEST_OBJ) $(BUILD)/libtokenyard.a
 	$(LINK) -lcriterion
+
+$(BENCHES): %: %.o $(BUILD)/libtokenyard.a
+	$(LINK)
 
 $(FUZZERS): %: %.o $(BUILD)/libtokenyard.a
 	$(LINK) -fsanitize=fuzzer
@@ -81,7 +85,7 @@ compiles   = $(shell $(CC) $(INCLUDES) -E -include $(1) -xc /dev/null >/dev/null
 MISSING    = $(if $(shell command -v pkg-config),,pkg-config) $(if $(shell command -v $(firstword $(CC))),\
              $(foreach header,$(HEADERS),$(if $(call compiles,$(header)),,$(header))),$(CC))
 
--include $(patsubst %.o,%.d,$(LIB_OBJ) $(TEST_OBJ) $(FUZZERS:=.o) $(BUILD)/tokenyard.o)
+-include $(patsubst %.o,%.d,$(LIB_OBJ) $(TEST_OBJ) $(FUZZERS:=.o) $(BENCHES:=.o) $(BUILD)/tokenyard.o)
 
 # --- What a machine needs -------------------------------------------------------------------------
 
@@ -130,8 +134,9 @@ t: $(BUILD)/test_$(T)
 $(BUILD)/test_$(T): $(ONE_TEST) $(BUILD)/libtokenyard.a
 	$(LINK) -lcriterion
 
-bench: $(BUILD)/tokenyard  ## measure simulated requests per second, instructions and memory
+bench: $(BUILD)/tokenyard $(BENCHES)  ## measure simulated requests per second, instructions and memory
 	@tests/bench/run.sh $(BUILD)/tokenyard
+	@for bench in $(BENCHES); do $$bench || exit 1; done
 
 lint:  ## check floors, format and common mistakes
 	@tests/lint/run.sh
