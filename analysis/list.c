@@ -158,12 +158,8 @@ bool list_command(int argc, char *const argv[], struct error *error)
                                     .options = no_options};
     struct option_texts words;
     bool help;
-    if (!options_parse(&command, argc, argv, &words, &help, error))
-        return false;
-    if (help) {
-        options_print_help(&command, stdout);
-        return true;
-    }
+    if (!options_parse(&command, argc, argv, &words, &help, error) || help)
+        return help;
     struct lists lists = {.arena = arena_create()};
     lists.catalog_folder = catalog_path(lists.arena, error);
     lists.hardware =
@@ -182,12 +178,8 @@ bool schema_command(int argc, char *const argv[], struct error *error)
                                     .options = no_options};
     struct option_texts words;
     bool help;
-    if (!options_parse(&command, argc, argv, &words, &help, error))
-        return false;
-    if (help) {
-        options_print_help(&command, stdout);
-        return true;
-    }
+    if (!options_parse(&command, argc, argv, &words, &help, error) || help)
+        return help;
     cJSON *schema = config_schema(&scenario_config_type, "Tokenyard scenario");
     struct json_writer *writer = json_writer_create();
     json_put_tree(writer, NULL, schema);

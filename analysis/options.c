@@ -1,6 +1,7 @@
 #include "analysis/options.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -113,13 +114,29 @@ static bool wants_help(int argc, char *const argv[])
     return false;
 }
 
+static void print_help(const struct command *command)
+{
+    printf("usage: tokenyard %s\n\n%s\n\n", command->usage, command->doc);
+    for (const struct option *each = command->options; each->name; each++) {
+        char left[64];
+        char letter[8] = "    ";
+        if (each->letter)
+            snprintf(letter, sizeof letter, "-%c, ", each->letter);
+        snprintf(left, sizeof left, "%s--%s %s", letter, each->name,
+                 each->argument ? each->argument : "");
+        printf("  %-28s %s\n", left, each->doc);
+    }
+}
+
 bool options_parse(const struct command *command, int argc, char *const argv[],
                    struct option_texts *words, bool *help, struct error *error)
 {
     words->count = 0;
     *help = wants_help(argc, argv);
-    if (*help)
+    if (*help) {
+        print_help(command);
         return true;
+    }
     struct cursor cursor = {.argc = argc, .argv = argv};
     bool options_ended = false;
     for (; cursor.at < argc; cursor.at++) {
@@ -140,18 +157,4 @@ bool options_parse(const struct command *command, int argc, char *const argv[],
         error_set(error, ERROR_USAGE, "do not know what to do with \"%s\"",
                   words->items[words->count - 1]);
     return error_hint(error, "usage: tokenyard %s", command->usage);
-}
-
-void options_print_help(const struct command *command, FILE *out)
-{
-    fprintf(out, "usage: tokenyard %s\n\n%s\n\n", command->usage, command->doc);
-    for (const struct option *each = command->options; each->name; each++) {
-        char left[64];
-        char letter[8] = "    ";
-        if (each->letter)
-            snprintf(letter, sizeof letter, "-%c, ", each->letter);
-        snprintf(left, sizeof left, "%s--%s %s", letter, each->name,
-                 each->argument ? each->argument : "");
-        fprintf(out, "  %-28s %s\n", left, each->doc);
-    }
 }

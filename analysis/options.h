@@ -7,7 +7,6 @@
 
 #include <stdbool.h>
 #include <stddef.h>
-#include <stdio.h>
 
 #include "sim/error.h"
 
@@ -41,11 +40,9 @@ struct command {
     const struct option *options;
 };
 
-/* argv: the arguments after the subcommand. *help: "--help" was among them; nothing else is then
- * checked. */
+/* argv: the arguments after the subcommand. When "--help" is among them, it is printed on standard
+ * output, nothing else is looked at, and *help is set: the command has nothing left to do. */
 bool options_parse(const struct command *command, int argc, char *const argv[],
                    struct option_texts *words, bool *help, struct error *error);
-
-void options_print_help(const struct command *command, FILE *out);
 
 #endif

@@ -161,11 +161,7 @@ bool plan_command(int argc, char *const argv[], struct error *error)
                                     .options = table};
     struct option_texts words;
     bool help;
-    if (!options_parse(&command, argc, argv, &words, &help, error))
-        return false;
-    if (help) {
-        options_print_help(&command, stdout);
-        return true;
-    }
+    if (!options_parse(&command, argc, argv, &words, &help, error) || help)
+        return help;
     return plan_scenario(words.items[0], &settings, error);
 }

@@ -23,32 +23,33 @@ struct plot {
     const char *title;
     size_t histogram; /* distributions: offset within struct latency_set */
     size_t bound_s;   /* distributions: offset within struct slo_rule */
-    bool (*possible)(const struct plot_input *input); /* is there anything to draw? */
+    /* Is there anything to draw? */
+    bool (*possible)(const struct plot *plot, const struct plot_input *input);
     void (*put_data)(const struct plot *plot, const struct plot_input *input, FILE *out);
     void (*put_script)(const struct plot *plot, const struct plot_input *input, FILE *out);
 };
 
 /* plot_distribution.c: the share of requests that took at most so long. */
-bool plot_distribution_possible(const struct plot_input *input);
+bool plot_distribution_possible(const struct plot *plot, const struct plot_input *input);
 void plot_distribution_data(const struct plot *plot, const struct plot_input *input, FILE *out);
 void plot_distribution_script(const struct plot *plot, const struct plot_input *input, FILE *out);
 
 /* plot_timeline.c: two panels over time. */
-bool plot_timeline_possible(const struct plot_input *input);
+bool plot_timeline_possible(const struct plot *plot, const struct plot_input *input);
 void plot_load_data(const struct plot *plot, const struct plot_input *input, FILE *out);
 void plot_load_script(const struct plot *plot, const struct plot_input *input, FILE *out);
 void plot_batch_data(const struct plot *plot, const struct plot_input *input, FILE *out);
 void plot_batch_script(const struct plot *plot, const struct plot_input *input, FILE *out);
 
 /* plot_pools.c: bars side by side. */
-bool plot_pools_possible(const struct plot_input *input);
+bool plot_pools_possible(const struct plot *plot, const struct plot_input *input);
 void plot_pools_data(const struct plot *plot, const struct plot_input *input, FILE *out);
 void plot_pools_script(const struct plot *plot, const struct plot_input *input, FILE *out);
 
 /* ---- the look ---- */
 
 /* Series beyond this many are left out, and the key says so: nobody could tell them apart. */
-#define PLOT_SERIES_MAX 12
+#define PLOT_SERIES_MAX 6
 
 /* Colour of a series, "#0072B2"; safe for the colour-blind; repeats after seven. */
 const char *plot_colour(size_t series);

@@ -21,9 +21,9 @@ static double bound_of(const struct plot *plot, const struct slo_rule *rule)
     return *(const double *)((const char *)rule + plot->bound_s);
 }
 
-bool plot_distribution_possible(const struct plot_input *input)
+bool plot_distribution_possible(const struct plot *plot, const struct plot_input *input)
 {
-    return input->summary->merged.completed > 0;
+    return histogram_of(plot, &input->summary->merged)->count > 0;
 }
 
 /* Curves beside that of all requests. */

@@ -11,8 +11,9 @@ static size_t bars_of(const struct plot_input *input)
     return pools < BARS_MAX ? pools : BARS_MAX;
 }
 
-bool plot_pools_possible(const struct plot_input *input)
+bool plot_pools_possible(const struct plot *plot, const struct plot_input *input)
 {
+    (void)plot;
     return input->summary->simulated_s > 0;
 }
 
@@ -79,6 +80,13 @@ static double dearest_usd_per_hour(const struct plot_input *input)
     return most > 0 ? most : 1;
 }
 
+static void put_omitted_pools(const struct plot_input *input, FILE *out)
+{
+    size_t omitted = input->summary->facts.spec->pool_count - bars_of(input);
+    if (omitted > 0)
+        fprintf(out, "set label '(%zu more pools)' at screen 0.02, 0.04 font ',12'\n", omitted);
+}
+
 void plot_pools_script(const struct plot *plot, const struct plot_input *input, FILE *out)
 {
     plot_put_head(plot, out);
@@ -91,6 +99,7 @@ void plot_pools_script(const struct plot *plot, const struct plot_input *input, 
             "set lmargin at screen 0.20\nset rmargin at screen 0.58\n"
             "set xlabel 'time spent iterating (%%)'\nset xrange [0:125]\nset xtics 0,25,100\n");
     put_values(input, false, out);
+    put_omitted_pools(input, out);
     put_bars(plot, input, 2, out);
     fprintf(out,
             "unset ytics\nset lmargin at screen 0.61\nset rmargin at screen 0.98\n"

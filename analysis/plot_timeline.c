@@ -17,8 +17,9 @@ static struct time_unit unit_of(const struct plot_input *input)
     return *unit;
 }
 
-bool plot_timeline_possible(const struct plot_input *input)
+bool plot_timeline_possible(const struct plot *plot, const struct plot_input *input)
 {
+    (void)plot;
     return input->row_count >= 2; /* a line needs two points */
 }
 
@@ -130,7 +131,7 @@ void plot_batch_script(const struct plot *plot, const struct plot_input *input, 
     fprintf(out, "set ylabel 'running per replica'\n");
     put_pool_lines(plot, input, 2, 2, out);
     put_time_label(input, out);
-    fprintf(out, "set ylabel 'KV cache in use (%%)'\nset yrange [0:100]\n");
+    fprintf(out, "set ylabel 'KV cache in use (%%)'\nset yrange [0:10<*<100]\n");
     put_pool_lines(plot, input, 3, 2, out);
     put_end(out);
 }

@@ -57,7 +57,7 @@ bool plots_write(const char *folder, const struct plot_input *input, struct plot
     struct arena *arena = arena_create();
     bool ok = true;
     for (size_t i = 0; i < PLOTS && ok; i++) {
-        if (!plots[i].possible(input))
+        if (!plots[i].possible(&plots[i], input))
             continue;
         ok = write_plot(arena, folder, &plots[i], input, error);
         outcome->names[outcome->count++] = plots[i].name;

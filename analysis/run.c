@@ -83,6 +83,16 @@ const char *run_default_folder(const struct scenario *scenario)
     return arena_printf(scenario->arena, "results/%.*s", length, name);
 }
 
+/* The command line as it was typed, for the manifest. */
+static const char **full_command(struct arena *arena, int argc, char *const argv[])
+{
+    const char **words = ARENA_ARRAY(arena, (size_t)argc + 2, const char *);
+    words[0] = "tokenyard";
+    words[1] = "run";
+    memcpy(words + 2, argv, (size_t)argc * sizeof *argv);
+    return words;
+}
+
 static bool open_report(struct run *run, int argc, char *const argv[], struct error *error)
 {
     const struct scenario_output *output = &run->scenario->config.output;
@@ -94,8 +104,8 @@ static bool open_report(struct run *run, int argc, char *const argv[], struct er
                                          .trace = output->trace || run->options->trace,
                                          .plots = output->plots && !run->options->no_plots,
                                          .timeline_interval_s = output->timeline_interval_s,
-                                         .command = (const char *const *)argv,
-                                         .command_count = (size_t)argc,
+                                         .command = full_command(run->scenario->arena, argc, argv),
+                                         .command_count = (size_t)argc + 2,
                                          .scenario = run->resolved,
                                          .notes = notes,
                                          .note_count = note_count,
@@ -260,12 +270,8 @@ bool run_command(int argc, char *const argv[], struct error *error)
                                     .options = table};
     struct option_texts words;
     bool help;
-    if (!options_parse(&command, argc, argv, &words, &help, error))
-        return false;
-    if (help) {
-        options_print_help(&command, stdout);
-        return true;
-    }
+    if (!options_parse(&command, argc, argv, &words, &help, error) || help)
+        return help;
     struct scenario *scenario = read_scenario(words.items[0], &options, error);
     if (!scenario)
         return false;

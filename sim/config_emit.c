@@ -45,6 +45,8 @@ cJSON *config_to_json(const struct config_type *type, const void *value)
 
 static cJSON *list_to_json(const struct config_field *field, const struct config_list *list)
 {
+    if (field->optional && (double)list->count < field->min) /* absent: [] would not read back */
+        return cJSON_CreateNull();
     cJSON *json = must(cJSON_CreateArray());
     const char *item = list->items;
     for (size_t i = 0; i < list->count; i++, item += config_member_size(field->element))

@@ -5,9 +5,9 @@
  * keys, numbers that are not finite (1e999), NUL and other control bytes, invalid UTF-8, nesting
  * deeper than 100. No more is decided here than JSON itself says; sim/config gives it meaning.
  *
- * A place in a document is named by its JSON pointer (RFC 6901, "" is the root); the line of a place
- * is found by walking the text again, only when an error needs it. The document owns its tree and
- * texts; nodes die with it. Reading costs about 10 ns a byte. */
+ * A place in a document is named by its JSON pointer (RFC 6901, "" is the root); the line of a
+ * place is found by walking the text again, only when an error needs it. The document owns its tree
+ * and texts; nodes die with it. Reading costs about 10 ns a byte. */
 #ifndef TOKENYARD_SIM_JSON_H
 #define TOKENYARD_SIM_JSON_H
 

@@ -13,10 +13,12 @@ export UBSAN_OPTIONS=${UBSAN_OPTIONS:-print_stacktrace=1}
 passed=0 failed=0 skipped=0
 
 run_unit() {
-    local tap status ok
+    local tap scratch status ok
     tap=$(mktemp)
-    "$unit" -j"$(nproc)" --tap="$tap"
+    scratch=$(mktemp -d)
+    TMPDIR=$scratch "$unit" -j"$(nproc)" --tap="$tap"
     status=$?
+    rm -rf "$scratch"
     ok=$(grep -c '^ok ' "$tap")
     skipped=$(grep -c '^ok .*# SKIP' "$tap")
     passed=$((ok - skipped))

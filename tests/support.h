@@ -20,12 +20,14 @@ static inline const char *test_data_path(const char *relative, char *buf, size_t
     return access(buf, R_OK) == 0 ? buf : NULL;
 }
 
-/* A new, empty folder of the test's own, /tmp/tokenyard-XXXXXX. Static storage. */
+/* A new, empty folder of the test's own, in $TMPDIR or /tmp; tests/run.sh removes it. Static
+ * storage. */
 static inline const char *test_folder(void)
 {
-    static char folder[64];
+    static char folder[128];
     if (!folder[0]) {
-        strcpy(folder, "/tmp/tokenyard-XXXXXX");
+        const char *within = getenv("TMPDIR");
+        snprintf(folder, sizeof folder, "%s/tokenyard-XXXXXX", within ? within : "/tmp");
         cr_assert_not_null(mkdtemp(folder));
     }
     return folder;

@@ -1,8 +1,11 @@
 #include "workloads/block_cache.h"
 
 #include <stdlib.h>
-#define uthash_fatal(message) abort()
+
+#define uthash_fatal(message) out_of_memory()
 #include <uthash.h>
+
+#include "sim/arena.h"
 
 struct block {
     uint64_t id;
@@ -44,7 +47,7 @@ static void make_most_recent(struct block_cache *cache, uint64_t id)
     if (block)
         HASH_DEL(cache->oldest, block);
     else if (!(block = malloc(sizeof *block)))
-        abort();
+        out_of_memory();
     block->id = id;
     HASH_ADD(hh, cache->oldest, id, sizeof id, block);
     if (HASH_COUNT(cache->oldest) > cache->capacity)

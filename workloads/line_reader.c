@@ -5,7 +5,7 @@
 #include <sys/stat.h>
 #include <zlib.h>
 
-enum { FIRST_BUFFER_BYTES = 256 << 10 };
+enum { FIRST_BUFFER_BYTES = 64 << 10 };
 
 struct line_reader {
     char *path;
@@ -49,7 +49,7 @@ struct line_reader *line_reader_open(const char *path, struct error *error)
         line_reader_close(reader);
         return NULL;
     }
-    gzbuffer(reader->file, 128 << 10);
+    gzbuffer(reader->file, FIRST_BUFFER_BYTES);
     return reader;
 out_of_memory:
     error_set(error, ERROR_FAILED, "out of memory");

@@ -1,6 +1,7 @@
 #include "workloads/normal.h"
 
 #include <gsl/gsl_cdf.h>
+#include <math.h>
 
 const struct normal *normal_create(struct arena *arena)
 {
@@ -14,7 +15,7 @@ const struct normal *normal_create(struct arena *arena)
     knots[NORMAL_KNOTS - 1].p = 1;
     for (int i = 0; i < NORMAL_KNOTS; i++)
         normal->cdf[i] = knots[i].p;
-    normal->cdf[NORMAL_KNOTS] = 1;
+    normal->cdf[NORMAL_KNOTS - 1] = normal->cdf[NORMAL_KNOTS] = nextafter(1, 0);
     inverse_cdf_build(&normal->inverse, knots, NORMAL_KNOTS, arena);
     return normal;
 }

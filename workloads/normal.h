@@ -15,7 +15,7 @@
 
 struct normal {
     struct inverse_cdf inverse;
-    double cdf[NORMAL_KNOTS + 1]; /* at -6.5 + i / 64; the extra one is 1 */
+    double cdf[NORMAL_KNOTS + 1]; /* at -6.5 + i / 64; the last two are just below 1 */
 };
 
 const struct normal *normal_create(struct arena *arena);
@@ -29,8 +29,7 @@ static inline double normal_z(const struct normal *normal, double u)
 /* In [0, 1); z beyond the table counts as its end. */
 static inline double normal_p(const struct normal *normal, double z)
 {
-    const double last = NORMAL_Z_MAX - 1e-9;
-    double clamped = z < -NORMAL_Z_MAX ? -NORMAL_Z_MAX : z > last ? last : z;
+    double clamped = z < -NORMAL_Z_MAX ? -NORMAL_Z_MAX : z > NORMAL_Z_MAX ? NORMAL_Z_MAX : z;
     double steps = (clamped + NORMAL_Z_MAX) * NORMAL_STEPS_PER_UNIT;
     int i = (int)steps;
     return normal->cdf[i] + (steps - i) * (normal->cdf[i + 1] - normal->cdf[i]);

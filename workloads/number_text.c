@@ -83,26 +83,9 @@ static enum number_status read_decimal(struct text text, struct decimal *number)
     return number->negative && number->digits > 0 ? NUMBER_NEGATIVE : NUMBER_OK;
 }
 
-static const uint64_t power_of_ten[] = {1u,
-                                        10u,
-                                        100u,
-                                        1000u,
-                                        10000u,
-                                        100000u,
-                                        1000000u,
-                                        10000000u,
-                                        100000000u,
-                                        1000000000u,
-                                        10000000000u,
-                                        100000000000u,
-                                        1000000000000u,
-                                        10000000000000u,
-                                        100000000000000u,
-                                        1000000000000000u,
-                                        10000000000000000u,
-                                        100000000000000000u,
-                                        1000000000000000000u,
-                                        10000000000000000000u};
+/* All of them are exact as doubles. */
+static const uint64_t power_of_ten[] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,  1e8,  1e9,
+                                        1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19};
 enum { POWERS = sizeof power_of_ten / sizeof power_of_ten[0] };
 
 /* number * 10^scale as a whole number; *exact says whether nothing was rounded away. */

@@ -16,6 +16,13 @@ static inline bool text_is(struct text text, const char *word)
     return strlen(word) == text.length && memcmp(text.at, word, text.length) == 0;
 }
 
+/* Of whole strings: paths, mostly. */
+static inline bool text_ends_with(const char *string, const char *end)
+{
+    size_t length = strlen(string), tail = strlen(end);
+    return length >= tail && strcmp(string + length - tail, end) == 0;
+}
+
 static inline bool text_is_blank(char c)
 {
     return c == ' ' || c == '\t' || c == '\r';

@@ -223,15 +223,9 @@ static bool read_head(struct trace_reader *reader, struct error *error)
 
 /* ---- BLIS: a YAML header beside the rows -----------------------------------------------------*/
 
-static bool ends_with(const char *text, const char *end)
-{
-    size_t length = strlen(text), tail = strlen(end);
-    return length >= tail && strcmp(text + length - tail, end) == 0;
-}
-
 static bool is_yaml(const char *path)
 {
-    return ends_with(path, ".yaml") || ends_with(path, ".yml");
+    return text_ends_with(path, ".yaml") || text_ends_with(path, ".yml");
 }
 
 /* "key: value" with this key: its value. */

@@ -1,8 +1,11 @@
 #include "workloads/trace_session.h"
 
 #include <stdlib.h>
-#define uthash_fatal(message) abort()
+
+#define uthash_fatal(message) out_of_memory()
 #include <uthash.h>
+
+#include "sim/arena.h"
 
 /* What is known under a name: of a session, its latest turn; of a turn, itself. */
 struct known_turn {

@@ -95,7 +95,7 @@ static bool check_order(const struct trace_source *trace, const struct stored_ro
         error_at(error, ERROR_BAD_INPUT, path, row->line, NULL,
                  "out of order: arrives at %.9g s, line %ld before it at %.9g s", time_s,
                  trace->last_line, (double)(trace->last_ns - trace->first_ns) / NS_PER_S);
-        return error_hint(error, "sort the file, or set \"sort\": true");
+        return error_hint(error, "sort the file, or set \"sort\": true (--sort)");
     }
     if (time_s > CLOCK_MAX_S)
         return error_at(error, ERROR_BAD_INPUT, path, row->line, NULL,
@@ -172,7 +172,8 @@ static enum source_status serve_memory(struct trace_source *trace)
     if (trace->next_stored == trace->store.count)
         return SOURCE_END;
     const struct stored_row *row = &trace->store.rows[trace->next_stored++];
-    fill_arrival(trace, row, trace->store.ids + row->first_id, &trace->next);
+    const uint64_t *ids = row->blocks > 0 ? trace->store.ids + row->first_id : NULL;
+    fill_arrival(trace, row, ids, &trace->next);
     return SOURCE_READY;
 }
 
@@ -269,7 +270,7 @@ static bool check_not_empty(struct trace_source *trace, struct error *error)
     error_at(error, ERROR_BAD_INPUT, path, 0, NULL,
              "each of the trace's %llu requests has no prompt or no output tokens",
              (unsigned long long)trace->dropped);
-    return error_hint(error, "\"zero\": \"one\" reads 0 tokens as 1");
+    return error_hint(error, "\"zero\": \"one\" (--zero one) reads 0 tokens as 1");
 }
 
 struct source *trace_open(const struct trace_options *options, struct error *error)

@@ -12,23 +12,18 @@ enum { NS_PER_S = 1000000000, S_PER_DAY = 86400 };
 
 struct trace_writer {
     struct out_file *file;
+    struct out_file *header; /* BLIS: the YAML file beside the rows; NULL otherwise */
     const struct trace_layout *layout;
     uint64_t rows;
 };
-
-static bool ends_with(const char *text, const char *end)
-{
-    size_t length = strlen(text), tail = strlen(end);
-    return length >= tail && strcmp(text + length - tail, end) == 0;
-}
 
 /* "x.csv", "x.yaml" or "x" -> "x" + extension. The caller frees. */
 static char *with_extension(const char *path, const char *extension)
 {
     size_t stem = strlen(path);
-    if (ends_with(path, ".yaml"))
+    if (text_ends_with(path, ".yaml"))
         stem -= strlen(".yaml");
-    else if (ends_with(path, ".csv"))
+    else if (text_ends_with(path, ".csv"))
         stem -= strlen(".csv");
     char *result = malloc(stem + strlen(extension) + 1);
     if (result) {
@@ -38,33 +33,42 @@ static char *with_extension(const char *path, const char *extension)
     return result;
 }
 
-static bool write_blis_header(const char *path, struct error *error)
+static struct out_file *open_beside(const char *path, const char *extension, struct error *error)
 {
-    static const char text[] = "trace_version: 3\ntime_unit: microseconds\nmode: generated\n"
-                               "warm_up_requests: 0\n";
-    char *yaml_path = with_extension(path, ".yaml");
-    bool ok = yaml_path ? out_file_write(yaml_path, text, sizeof text - 1, error)
-                        : error_set(error, ERROR_FAILED, "out of memory");
-    free(yaml_path);
-    return ok;
+    char *beside = with_extension(path, extension);
+    if (!beside) {
+        error_set(error, ERROR_FAILED, "out of memory");
+        return NULL;
+    }
+    struct out_file *file = out_file_open(beside, error);
+    free(beside);
+    return file;
 }
 
-static struct out_file *open_rows(const char *path, enum trace_format format, struct error *error)
+static bool open_blis(struct trace_writer *writer, const char *path, struct error *error)
 {
-    if (format != TRACE_BLIS)
-        return out_file_open(path, error);
-    if (!write_blis_header(path, error))
-        return NULL;
-    char *csv_path = with_extension(path, ".csv");
-    struct out_file *file = csv_path ? out_file_open(csv_path, error) : NULL;
-    free(csv_path);
-    return file;
+    writer->header = open_beside(path, ".yaml", error);
+    writer->file = writer->header ? open_beside(path, ".csv", error) : NULL;
+    if (!writer->file)
+        return false;
+    fputs("trace_version: 3\ntime_unit: microseconds\nmode: generated\nwarm_up_requests: 0\n",
+          out_file_stream(writer->header));
+    return true;
+}
+
+static bool open_files(struct trace_writer *writer, const char *path, enum trace_format format,
+                       struct error *error)
+{
+    if (format == TRACE_BLIS)
+        return open_blis(writer, path, error);
+    writer->file = out_file_open(path, error);
+    return writer->file != NULL;
 }
 
 struct trace_writer *trace_writer_open(const char *path, enum trace_format format,
                                        struct error *error)
 {
-    if (ends_with(path, ".gz")) {
+    if (text_ends_with(path, ".gz")) {
         error_at(error, ERROR_BAD_INPUT, path, 0, NULL, "traces are written uncompressed");
         error_hint(error, "leave out .gz and run gzip on the file; gzip files can be read");
         return NULL;
@@ -75,10 +79,8 @@ struct trace_writer *trace_writer_open(const char *path, enum trace_format forma
         return NULL;
     }
     writer->layout = trace_layout(format);
-    writer->file = open_rows(path, format, error);
-    if (!writer->file) {
-        error_set(error, ERROR_FAILED, "cannot write %s", path);
-        free(writer);
+    if (!open_files(writer, path, format, error)) {
+        trace_writer_discard(writer);
         return NULL;
     }
     if (writer->layout->header)
@@ -176,7 +178,7 @@ static void put_place(const struct trace_writer *writer, FILE *stream, char plac
         put_hash_ids(stream, arrival);
         break;
     default:
-        assert(!"place in a row template");
+        assert(false); /* no such place in a row template */
     }
 }
 
@@ -213,6 +215,10 @@ bool trace_writer_put(struct trace_writer *writer, const struct arrival *arrival
 bool trace_writer_close(struct trace_writer *writer, struct error *error)
 {
     bool ok = out_file_commit(writer->file, error);
+    if (writer->header && ok)
+        ok = out_file_commit(writer->header, error);
+    else
+        out_file_discard(writer->header);
     free(writer);
     return ok;
 }
@@ -222,5 +228,6 @@ void trace_writer_discard(struct trace_writer *writer)
     if (!writer)
         return;
     out_file_discard(writer->file);
+    out_file_discard(writer->header);
     free(writer);
 }

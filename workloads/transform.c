@@ -375,9 +375,6 @@ bool source_mean_rate(struct source *inner, double *rate_per_s, struct error *er
     }
     if (status == SOURCE_FAILED)
         return false;
-    if (last_s <= first_s)
-        return error_set(error, ERROR_BAD_INPUT,
-                         "a stream needs two requests at different times to have a mean rate");
-    *rate_per_s = (double)(count - 1) / (last_s - first_s);
+    *rate_per_s = last_s > first_s ? (double)(count - 1) / (last_s - first_s) : NAN;
     return inner->ops->rewind(inner, error);
 }

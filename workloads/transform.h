@@ -42,7 +42,7 @@ struct source *transform_limit(struct source *inner, uint64_t count, double dura
                                struct arena *arena);
 
 /* Reads inner to its end and rewinds it: requests per second, (n - 1) over the time from the first
- * to the last arrival. false when there are fewer than two requests or they all arrive at once. */
+ * to the last arrival; NaN when fewer than two requests arrive at different times. */
 bool source_mean_rate(struct source *inner, double *rate_per_s, struct error *error);
 
 #endif

@@ -9,252 +9,9 @@
 #include <string.h>
 
 #include "sim/clock.h"
-#include "workloads/generator.h"
 #include "workloads/merge.h"
-#include "workloads/presets.h"
-#include "workloads/trace.h"
+#include "workloads/stream_config.h"
 #include "workloads/transform.h"
-
-#define STREAMS_MAX 64
-#define RATE_MAX    1e9
-#define COUNT_MAX   1e15
-
-/* [from, to], either of them NaN (null in JSON) where open; empty when absent. */
-struct range_config {
-    struct config_list bounds; /* of double */
-};
-
-struct token_range_config {
-    struct config_list prompt_tok, output_tok; /* of double */
-};
-
-struct stream_config {
-    const char *name;
-    /* Where requests come from: exactly one. */
-    struct trace_options *trace;
-    int preset; /* of preset_list; -1: none */
-    struct generator_config *generator;
-    struct config_list streams; /* of struct stream_config; only in the workload itself */
-    /* What is done to them. */
-    struct config_list window_s; /* of double */
-    struct token_range_config *filter, *clip;
-    double rate_per_s, rate_scale;
-    int64_t repeat;
-    int64_t limit; /* INT64_MIN: none */
-    double duration_s;
-};
-
-struct workload_config {
-    struct stream_config stream;
-};
-
-/* Field tables. */
-
-static const char *const zero_rules[] = {"drop", "one", "error", NULL};
-
-static const struct config_type trace_type = {
-    .name = "trace",
-    .doc = "requests read from a file, plain or gzip",
-    .size = sizeof(struct trace_options),
-    .fields =
-        (const struct config_field[]){
-            {.name = "path",
-             .kind = CONFIG_STRING,
-             .offset = offsetof(struct trace_options, path),
-             .doc = "file; relative to the scenario's folder"},
-            {.name = "format",
-             .kind = CONFIG_ENUM,
-             .offset = offsetof(struct trace_options, format),
-             .doc = "auto: told by the content",
-             .preset = "\"auto\"",
-             .names = trace_format_names},
-            {.name = "zero",
-             .kind = CONFIG_ENUM,
-             .offset = offsetof(struct trace_options, zero),
-             .doc = "requests without prompt or output tokens: drop them, read 1 token, or refuse",
-             .preset = "\"drop\"",
-             .names = zero_rules},
-            {.name = "sort",
-             .kind = CONFIG_BOOL,
-             .offset = offsetof(struct trace_options, sort),
-             .doc = "sort times that are out of order, in memory",
-             .preset = "false"},
-            {0}},
-};
-
-static const struct config_field bound_field = {
-    .kind = CONFIG_NUMBER, .optional = true, .min = 0, .max = CLOCK_MAX_S};
-
-#define RANGE(type, member, text)                                                                  \
-    {                                                                                              \
-        .name = #member, .kind = CONFIG_LIST, .offset = offsetof(type, member), .doc = text,       \
-        .optional = true, .min = 2, .max = 2, .element = &bound_field                              \
-    }
-
-static const struct config_type token_range_type = {
-    .name = "token_range",
-    .doc = "inclusive bounds on lengths; null leaves a side open",
-    .size = sizeof(struct token_range_config),
-    .fields =
-        (const struct config_field[]){
-            RANGE(struct token_range_config, prompt_tok, "[min, max] of the prompt"),
-            RANGE(struct token_range_config, output_tok, "[min, max] of the output"),
-            {0}},
-};
-
-#define AT(member) .offset = offsetof(struct stream_config, member)
-
-#define ORIGIN_FIELDS                                                                              \
-    {.name = "name",                                                                               \
-     .kind = CONFIG_STRING,                                                                        \
-     AT(name),                                                                                     \
-     .doc = "for class rules, reports and random streams; default: the preset's, the trace "       \
-            "file's, or \"generator\"",                                                            \
-     .optional = true},                                                                            \
-        {.name = "trace",                                                                          \
-         .kind = CONFIG_OBJECT,                                                                    \
-         AT(trace),                                                                                \
-         .doc = "requests from a file",                                                            \
-         .optional = true,                                                                         \
-         .object = &trace_type},                                                                   \
-        {.name = "preset",                                                                         \
-         .kind = CONFIG_ENUM,                                                                      \
-         AT(preset),                                                                               \
-         .doc = "a named generator",                                                               \
-         .optional = true,                                                                         \
-         .names = preset_names},                                                                   \
-    {                                                                                              \
-        .name = "generator", .kind = CONFIG_OBJECT, AT(generator),                                 \
-        .doc = "requests made up from distributions", .optional = true, .object = &generator_type  \
-    }
-
-#define TRANSFORM_FIELDS                                                                           \
-    RANGE(struct stream_config, window_s, "[from, to): only this stretch; from becomes time 0"),   \
-        {.name = "filter",                                                                         \
-         .kind = CONFIG_OBJECT,                                                                    \
-         AT(filter),                                                                               \
-         .doc = "only requests of these lengths",                                                  \
-         .optional = true,                                                                         \
-         .object = &token_range_type},                                                             \
-        {.name = "clip",                                                                           \
-         .kind = CONFIG_OBJECT,                                                                    \
-         AT(clip),                                                                                 \
-         .doc = "lengths outside are moved to the nearer bound",                                   \
-         .optional = true,                                                                         \
-         .object = &token_range_type},                                                             \
-        {.name = "rate_per_s",                                                                     \
-         .kind = CONFIG_NUMBER,                                                                    \
-         AT(rate_per_s),                                                                           \
-         .doc = "mean requests per second that the stream is brought to",                          \
-         .optional = true,                                                                         \
-         .min = 0,                                                                                 \
-         .max = RATE_MAX,                                                                          \
-         .above_min = true},                                                                       \
-        {.name = "rate_scale",                                                                     \
-         .kind = CONFIG_NUMBER,                                                                    \
-         AT(rate_scale),                                                                           \
-         .doc = "factor on the stream's own rate",                                                 \
-         .optional = true,                                                                         \
-         .min = 0,                                                                                 \
-         .max = RATE_MAX,                                                                          \
-         .above_min = true},                                                                       \
-        {.name = "repeat",                                                                         \
-         .kind = CONFIG_INT,                                                                       \
-         AT(repeat),                                                                               \
-         .doc = "play the stream this many times, one after the other",                            \
-         .preset = "1",                                                                            \
-         .min = 1,                                                                                 \
-         .max = COUNT_MAX},                                                                        \
-        {.name = "limit",                                                                          \
-         .kind = CONFIG_INT,                                                                       \
-         AT(limit),                                                                                \
-         .doc = "end after this many requests",                                                    \
-         .optional = true,                                                                         \
-         .min = 1,                                                                                 \
-         .max = COUNT_MAX},                                                                        \
-    {                                                                                              \
-        .name = "duration_s", .kind = CONFIG_NUMBER, AT(duration_s), .doc = "end after this time", \
-        .optional = true, .min = 0, .max = CLOCK_MAX_S, .above_min = true                          \
-    }
-
-static const struct config_type stream_type = {
-    .name = "stream",
-    .doc = "requests from one origin, and what is done to them",
-    .size = sizeof(struct stream_config),
-    .fields = (const struct config_field[]){ORIGIN_FIELDS, TRANSFORM_FIELDS, {0}},
-};
-
-const struct config_type workload_config_type = {
-    .name = "workload",
-    .doc = "one stream of requests, or several merged by time",
-    .size = sizeof(struct workload_config),
-    .fields =
-        (const struct config_field[]){
-            ORIGIN_FIELDS,
-            {.name = "streams",
-             .kind = CONFIG_LIST,
-             AT(streams),
-             .doc = "several streams, merged by time",
-             .optional = true,
-             .min = 1,
-             .max = STREAMS_MAX,
-             .element =
-                 &(const struct config_field){.kind = CONFIG_OBJECT, .object = &stream_type}},
-            TRANSFORM_FIELDS,
-            {0}},
-};
-
-/* Names. */
-
-static const struct stream_config *workload_streams(const void *config, uint32_t *count)
-{
-    const struct stream_config *stream = &((const struct workload_config *)config)->stream;
-    *count = stream->streams.count ? (uint32_t)stream->streams.count : 1;
-    return stream->streams.count ? stream->streams.items : stream;
-}
-
-static const char *stream_name(const struct stream_config *stream)
-{
-    if (stream->name)
-        return stream->name;
-    if (stream->preset >= 0)
-        return preset_names[stream->preset];
-    if (!stream->trace)
-        return "generator";
-    const char *slash = strrchr(stream->trace->path, '/');
-    return slash ? slash + 1 : stream->trace->path;
-}
-
-uint32_t workload_stream_count(const void *config)
-{
-    uint32_t count;
-    workload_streams(config, &count);
-    return count;
-}
-
-const char *workload_stream_name(const void *config, uint32_t stream)
-{
-    uint32_t count;
-    return stream_name(&workload_streams(config, &count)[stream]);
-}
-
-static bool endless(const struct stream_config *stream)
-{
-    if (stream->limit != INT64_MIN || !isnan(stream->duration_s))
-        return false;
-    if (stream->window_s.count && !isnan(((const double *)stream->window_s.items)[1]))
-        return false;
-    const struct stream_config *inner = stream->streams.items;
-    for (size_t i = 0; i < stream->streams.count; i++)
-        if (endless(&inner[i]))
-            return true;
-    return stream->preset >= 0 || stream->generator;
-}
-
-bool workload_is_endless(const void *config)
-{
-    return endless(&((const struct workload_config *)config)->stream);
-}
 
 /* Opening. */
 
@@ -264,21 +21,6 @@ struct opening {
     uint64_t seed, replication;
     struct error *error;
 };
-
-static bool closed_loop(const struct stream_config *stream)
-{
-    const struct stream_config *inner = stream->streams.items;
-    for (size_t i = 0; i < stream->streams.count; i++)
-        if (closed_loop(&inner[i]))
-            return true;
-    return stream->generator && generator_is_closed_loop(stream->generator);
-}
-
-/* Generators change their rate themselves; the time of everything else is scaled. */
-static bool makes_own_rate(const struct stream_config *stream)
-{
-    return stream->generator || stream->preset >= 0;
-}
 
 static bool refuse(const struct place *place, const char *key, struct error *error, const char *why,
                    const char *hint)
@@ -337,7 +79,7 @@ static bool ends_by_itself(const struct stream_config *stream)
     struct stream_config bare = *stream;
     bare.limit = INT64_MIN;
     bare.duration_s = NAN;
-    return !endless(&bare);
+    return !stream_config_is_endless(&bare);
 }
 
 static bool check_ending(const struct stream_config *stream, const struct place *place,
@@ -348,7 +90,7 @@ static bool check_ending(const struct stream_config *stream, const struct place 
     if (stream->repeat > 1)
         return refuse(place, "repeat", error, "an endless stream cannot be repeated",
                       "say with window_s which stretch of it to repeat");
-    if (!isnan(stream->rate_per_s) && !makes_own_rate(stream))
+    if (!isnan(stream->rate_per_s) && !stream_config_generator(stream))
         return refuse(place, "rate_per_s", error, "endless streams together have no mean rate yet",
                       "give rate_scale here, or a rate_per_s to each stream");
     return true;
@@ -358,8 +100,8 @@ static bool check_stream(const struct stream_config *stream, const struct place 
                          struct error *error)
 {
     return check_origin(stream, place, error) && check_rate(stream, place, error) &&
-           (closed_loop(stream) ? check_closed_loop(stream, place, error)
-                                : check_ending(stream, place, error));
+           (stream_config_is_closed_loop(stream) ? check_closed_loop(stream, place, error)
+                                                 : check_ending(stream, place, error));
 }
 
 static bool check_names(const struct stream_config *streams, size_t count,
@@ -367,25 +109,25 @@ static bool check_names(const struct stream_config *streams, size_t count,
 {
     for (size_t i = 0; i < count; i++)
         for (size_t j = 0; j < i; j++)
-            if (strcmp(stream_name(&streams[i]), stream_name(&streams[j])) == 0) {
+            if (strcmp(stream_config_name(&streams[i]), stream_config_name(&streams[j])) == 0) {
                 struct place at = place_index(place, i);
                 place_error(&at, error, "stream %zu is called \"%s\" too", j,
-                            stream_name(&streams[i]));
+                            stream_config_name(&streams[i]));
                 return error_hint(error, "give each a \"name\" of its own");
             }
     return true;
 }
 
-/* Bounds of a range, 0 and INFINITY where open. */
-static bool read_range(const struct config_list *range, double bounds[2], const struct place *place,
-                       const char *key, struct error *error)
+/* Bounds of a range; where open, least and INFINITY. */
+static bool read_range(const struct config_list *range, double least, double bounds[2],
+                       const struct place *place, const char *key, struct error *error)
 {
     const double *given = range->items;
-    bounds[0] = range->count && !isnan(given[0]) ? given[0] : 0;
+    bounds[0] = range->count && given[0] > least ? given[0] : least;
     bounds[1] = range->count && !isnan(given[1]) ? given[1] : INFINITY;
     struct place at = place_key(place, key);
     return bounds[0] <= bounds[1] ||
-           place_error(&at, error, "starts at %g, after its end %g", bounds[0], bounds[1]);
+           place_error(&at, error, "nothing lies between %g and %g", bounds[0], bounds[1]);
 }
 
 static uint32_t token_bound(double bound)
@@ -398,14 +140,14 @@ static bool read_token_range(const struct token_range_config *config, struct tok
 {
     struct place at = place_key(place, key);
     double prompt[2], output[2];
-    if (!read_range(&config->prompt_tok, prompt, &at, "prompt_tok", error) ||
-        !read_range(&config->output_tok, output, &at, "output_tok", error))
+    if (!read_range(&config->prompt_tok, 1, prompt, &at, "prompt_tok", error) ||
+        !read_range(&config->output_tok, 1, output, &at, "output_tok", error))
         return false;
     *range = (struct token_range){
-        .prompt_min_tok = token_bound(fmax(1, ceil(prompt[0]))),
-        .prompt_max_tok = token_bound(fmax(1, floor(prompt[1]))),
-        .output_min_tok = token_bound(fmax(1, ceil(output[0]))),
-        .output_max_tok = token_bound(fmax(1, floor(output[1]))),
+        .prompt_min_tok = token_bound(ceil(prompt[0])),
+        .prompt_max_tok = token_bound(prompt[1]),
+        .output_min_tok = token_bound(ceil(output[0])),
+        .output_max_tok = token_bound(output[1]),
     };
     return true;
 }
@@ -419,7 +161,7 @@ static struct source *add_window(struct source *source, const struct stream_conf
     double bounds[2];
     if (!source || !stream->window_s.count)
         return source;
-    if (read_range(&stream->window_s, bounds, place, "window_s", opening->error))
+    if (read_range(&stream->window_s, 0, bounds, place, "window_s", opening->error))
         return transform_window(source, bounds[0], bounds[1], opening->arena);
     source_destroy(source);
     return NULL;
@@ -449,21 +191,34 @@ static struct source *add_clip(struct source *source, const struct stream_config
     return NULL;
 }
 
-static struct source *add_rate(struct source *source, const struct stream_config *stream,
-                               const struct opening *opening)
+/* What the times of the stream are to be divided by; NaN on error. */
+static double time_factor(struct source *source, const struct stream_config *stream,
+                          const struct place *place, struct error *error)
 {
-    if (!source || makes_own_rate(stream))
+    if (isnan(stream->rate_per_s))
+        return isnan(stream->rate_scale) ? 1 : stream->rate_scale;
+    double own_rate_per_s;
+    if (!source_mean_rate(source, &own_rate_per_s, error))
+        return NAN;
+    if (isnan(own_rate_per_s))
+        refuse(place, "rate_per_s", error, "this stream has no mean rate that could be changed",
+               "it needs at least two requests, at different times");
+    return stream->rate_per_s / own_rate_per_s;
+}
+
+/* Generators change their rate themselves; the time of everything else is scaled. */
+static struct source *add_rate(struct source *source, const struct stream_config *stream,
+                               const struct opening *opening, const struct place *place)
+{
+    if (!source || stream_config_generator(stream))
         return source;
-    double factor = isnan(stream->rate_scale) ? 1 : stream->rate_scale;
-    if (!isnan(stream->rate_per_s)) {
-        double own_rate_per_s;
-        if (!source_mean_rate(source, &own_rate_per_s, opening->error)) {
-            source_destroy(source);
-            return NULL;
-        }
-        factor = stream->rate_per_s / own_rate_per_s;
-    }
-    return factor == 1 ? source : transform_rate(source, factor, opening->arena);
+    double factor = time_factor(source, stream, place, opening->error);
+    if (factor == 1)
+        return source;
+    if (!isnan(factor))
+        return transform_rate(source, factor, opening->arena);
+    source_destroy(source);
+    return NULL;
 }
 
 static struct source *add_repeat(struct source *source, const struct stream_config *stream,
@@ -490,7 +245,7 @@ static struct source *add_transforms(struct source *source, const struct stream_
     source = add_window(source, stream, opening, place);
     source = add_filter(source, stream, opening, place);
     source = add_clip(source, stream, opening, place);
-    source = add_rate(source, stream, opening);
+    source = add_rate(source, stream, opening, place);
     source = add_repeat(source, stream, opening);
     return add_limit(source, stream, opening);
 }
@@ -506,13 +261,12 @@ static struct source *open_trace(const struct stream_config *stream, const struc
 static struct source *open_generator(const struct stream_config *stream,
                                      const struct opening *opening, const struct place *place)
 {
-    size_t count;
-    const struct generator_config *config =
-        stream->generator ? stream->generator : preset_list(&count)[stream->preset].generator;
     const struct generator_rate rate = {stream->rate_per_s, stream->rate_scale};
-    const struct stream_seed seed = {opening->seed, opening->replication, stream_name(stream)};
+    const struct stream_seed seed = {opening->seed, opening->replication,
+                                     stream_config_name(stream)};
     struct place at = place_key(place, stream->generator ? "generator" : "preset");
-    return generator_open(config, rate, &seed, opening->arena, &at, opening->error);
+    return generator_open(stream_config_generator(stream), rate, &seed, opening->arena, &at,
+                          opening->error);
 }
 
 static struct source *open_stream(const struct stream_config *stream, const struct opening *opening,
@@ -628,7 +382,7 @@ struct source *workload_open(const void *config, const char *base_folder, uint64
     *workload = (struct workload){.base = {&workload_ops},
                                   .inner = open_stream(stream, &opening, &place),
                                   .arena = opening.arena,
-                                  .endless = endless(stream)};
+                                  .endless = stream_config_is_endless(stream)};
     if (workload->inner)
         return &workload->base;
     arena_destroy(opening.arena);

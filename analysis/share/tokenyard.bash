@@ -1,7 +1,7 @@
 # bash completion for tokenyard. Commands and options are asked of the program, which knows best.
 
-_tokenyard_first_words() { # what stands first on the indented lines of a text: names of things
-    sed -n 's/^ \{1,4\}\([a-z0-9][^ ]*\).*/\1/p'
+_tokenyard_commands() {
+    tokenyard help 2>/dev/null | sed -n 's/^  \([a-z]*\) .*/\1/p'
 }
 
 _tokenyard_options() { # COMMAND...
@@ -11,10 +11,10 @@ _tokenyard_options() { # COMMAND...
 _tokenyard_words() {
     local commands=("${COMP_WORDS[@]:1:COMP_CWORD-1}")
     case ${COMP_WORDS[COMP_CWORD - 1]} in
-    --format | --to) tokenyard list formats 2>/dev/null | _tokenyard_first_words && return ;;
+    -f | --format | -t | --to) tokenyard list formats 2>/dev/null && return ;;
     esac
     if [ "$COMP_CWORD" -eq 1 ]; then
-        tokenyard help 2>/dev/null | _tokenyard_first_words
+        _tokenyard_commands
     elif [ "${commands[0]}" = trace ] && [ "$COMP_CWORD" -eq 2 ]; then
         echo stats convert synth
     elif [ "${commands[0]}" = list ]; then

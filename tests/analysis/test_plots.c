@@ -57,6 +57,8 @@ Test(plots, draws_degenerate_latencies)
     run->result.end_s = run->result.measured_s = 1;
     struct plots_outcome outcome = draw(run);
     cr_assert(outcome.drawn, "%s", outcome.why);
+    cr_assert(exists("ttft.svg") && exists("e2e.svg"));
+    cr_assert_not(exists("tpot.gp"), "no request had a second token");
     sample_run_destroy(run);
 }
 

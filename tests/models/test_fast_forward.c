@@ -110,19 +110,19 @@ static void draw_arrivals(gsl_rng *rng, struct scene *scene)
     }
 }
 
-static struct scene draw_scene(gsl_rng *rng)
+/* In place: the pools point to the engines of the same scene. */
+static void draw_scene(gsl_rng *rng, struct scene *scene)
 {
-    struct scene scene = {.pools = between(rng, 1, POOLS_MAX)};
-    draw_arrivals(rng, &scene);
-    for (size_t pool = 0; pool < scene.pools; pool++)
-        draw_pool(rng, &scene, pool);
-    scene.closed_loop = one_in(rng, 3);
-    scene.clients = between(rng, 1, 12);
-    scene.router.policy.index = (int)between(rng, 0, 4);
-    scene.warmup_s = one_in(rng, 3) ? 0.02 * gsl_rng_uniform(rng) : 0;
-    scene.horizon_s = one_in(rng, 4) ? 0.2 * gsl_rng_uniform_pos(rng) : INFINITY;
-    scene.sample_s = one_in(rng, 2) ? 0.0009765625 * 7 : 0.01 * gsl_rng_uniform_pos(rng);
-    return scene;
+    *scene = (struct scene){.pools = between(rng, 1, POOLS_MAX)};
+    draw_arrivals(rng, scene);
+    for (size_t pool = 0; pool < scene->pools; pool++)
+        draw_pool(rng, scene, pool);
+    scene->closed_loop = one_in(rng, 3);
+    scene->clients = between(rng, 1, 12);
+    scene->router.policy.index = (int)between(rng, 0, 4);
+    scene->warmup_s = one_in(rng, 3) ? 0.02 * gsl_rng_uniform(rng) : 0;
+    scene->horizon_s = one_in(rng, 4) ? 0.2 * gsl_rng_uniform_pos(rng) : INFINITY;
+    scene->sample_s = one_in(rng, 2) ? 0.0009765625 * 7 : 0.01 * gsl_rng_uniform_pos(rng);
 }
 
 static uint32_t loop_length(uint32_t number)
@@ -221,10 +221,8 @@ static void expect_same(const struct scene *scene, const struct simulation_resul
         cr_assert_eq(a->mean_batch, b->mean_batch);
         cr_assert_eq(a->busy_s, b->busy_s);
         cr_assert_eq(a->peak_kv, b->peak_kv);
-        if (isinf(scene->horizon_s)) {
-            cr_assert_eq(a->iterations, b->iterations);
-            cr_assert(memcmp(&a->itl, &b->itl, sizeof a->itl) == 0);
-        }
+        cr_assert_eq(a->iterations, b->iterations);
+        cr_assert(memcmp(&a->itl, &b->itl, sizeof a->itl) == 0);
     }
     cr_assert_eq(jump->end_s, step->end_s);
 }
@@ -234,7 +232,8 @@ Test(fast_forward, equals_stepping_in_every_bit)
     gsl_rng *rng = random_stream(20251121, 0, "test/fast-forward");
     uint64_t preemptions = 0, rejected = 0, jumped_events = 0, stepped_events = 0;
     for (int i = 0; i < SCENARIOS; i++) {
-        struct scene scene = draw_scene(rng);
+        struct scene scene;
+        draw_scene(rng, &scene);
         static struct trail jumped, stepped;
         struct simulation_result jump = simulate(&scene, false, &jumped);
         struct simulation_result step = simulate(&scene, true, &stepped);

@@ -484,7 +484,7 @@ static bool same_text(const char *a, const char *b)
 
 static bool same_number(double a, double b)
 {
-    return memcmp(&a, &b, sizeof a) == 0 || (isnan(a) && isnan(b));
+    return a == b || (isnan(a) && isnan(b));
 }
 
 static bool same_spot(const struct spot *a, const struct spot *b)

@@ -3,7 +3,7 @@
 #include <zlib.h>
 
 #include "tests/support.h"
-#include "workloads/trace.h"
+#include "workloads/trace_format.h"
 
 enum { MAX_ROWS = 64 };
 
@@ -103,6 +103,16 @@ Test(trace_read, golden_samples_of_all_formats_agree)
         cr_expect_eq(rows.at[1].session, rows.at[3].session, "%s", path);
         cr_expect(!golden[f].has_sessions || rows.at[0].session != rows.at[1].session);
     }
+}
+
+Test(trace_read, every_format_has_its_row_in_the_table)
+{
+    for (int f = TRACE_AUTO + 1; f < TRACE_FORMAT_COUNT; f++) {
+        const struct trace_layout *layout = trace_layout((enum trace_format)f);
+        cr_expect_str_eq(layout->name, trace_format_names[f]);
+        cr_expect(layout->row && layout->summary && layout->resolution_ns > 0, "%s", layout->name);
+    }
+    cr_expect_null(trace_format_names[TRACE_FORMAT_COUNT]);
 }
 
 static const struct sample shared[] = {
@@ -381,7 +391,7 @@ static const struct broken broken_files[] = {
     {"\n \n", " the trace is empty"},
     {VIDUR, " the trace holds no request"},
     {VIDUR "0,0,1\n1,1,0\n", " each of the trace's 2 requests has no prompt or no output tokens\n"
-                             "  hint: \"zero\": \"one\" reads 0 tokens as 1"},
+                             "  hint: \"zero\": \"one\" (--zero one) reads 0 tokens as 1"},
     {"a,b\n1,2\n", "1: this header is of no trace format that is known" KNOWN},
     {"{\"a\":1}\n", "1: this object is of no trace format that is known" KNOWN},
     {"\x1f\x8b", "1: the gzip file is cut off within or after this line"},
@@ -406,7 +416,7 @@ static const struct broken broken_files[] = {
      "3: arrives 8.38861e+06 s after the first request; the clock ends at 8388607 s"},
     {VIDUR "7,5,1\n9.5,5,1\n\n8,5,1\n",
      "5: out of order: arrives at 1 s, line 3 before it at 2.5 s\n"
-     "  hint: sort the file, or set \"sort\": true"},
+     "  hint: sort the file, or set \"sort\": true (--sort)"},
     {VIDUR "\"0,5,1\n",
      "2: a quoted cell is not closed before the next comma or the end of the line"},
     {VIDUR "\"0\"1,5,1\n",
