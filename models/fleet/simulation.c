@@ -343,8 +343,6 @@ static void sample(struct simulation *sim)
 {
     const struct simulation_observer *observer = &sim->spec->observer;
     event_queue_remove(&sim->queue, actor_sampler(sim));
-    if (sim->queue.count == 0)
-        return; /* the simulation is over */
     for (uint32_t pool = 0; pool < sim->spec->pool_count; pool++)
         sample_pool(sim, pool);
     sim->sampled = sim->now;
@@ -372,11 +370,20 @@ static bool may_proceed(struct simulation *sim)
     return !sim->result->interrupted;
 }
 
+/* NULL when all is over: a sampler by itself keeps no simulation going, so that watching one does
+ * not change when it ends. */
+static const struct event_entry *next_event(const struct simulation *sim)
+{
+    const struct event_entry *event = event_queue_first(&sim->queue);
+    bool only_sampler = event && sim->queue.count == 1 && event->actor == actor_sampler(sim);
+    return only_sampler ? NULL : event;
+}
+
 static void simulate(struct simulation *sim)
 {
     const struct event_entry *event;
-    while (!sim->failed && (event = event_queue_first(&sim->queue)) != NULL &&
-           event->time < sim->horizon && may_proceed(sim)) {
+    while (!sim->failed && (event = next_event(sim)) != NULL && event->time < sim->horizon &&
+           may_proceed(sim)) {
         sim->now = event->time;
         sim->result->events++;
         uint32_t actor = (uint32_t)event->actor;
