@@ -119,9 +119,9 @@ static void sum_classes(struct summary *summary, const struct simulation_result 
     summary->tpot_s = quantiles_of(&all->tpot);
     summary->e2e_s = quantiles_of(&all->e2e);
     summary->queue_s = quantiles_of(&all->queue);
-    double tokens = (double)(all->prompt_tok + all->output_tok);
-    summary->requests_per_s = ratio((double)all->completed, summary->measured_s);
-    summary->output_tok_per_s = ratio((double)all->output_tok, summary->measured_s);
+    double tokens = (double)(result->window_prompt_tok + result->window_output_tok);
+    summary->requests_per_s = ratio((double)result->window_completed, summary->measured_s);
+    summary->output_tok_per_s = ratio((double)result->window_output_tok, summary->measured_s);
     summary->total_tok_per_s = ratio(tokens, summary->measured_s);
     summary->attainment = attainment_of(spec, all);
     summary->goodput_requests_per_s =

@@ -1,12 +1,13 @@
 /* The numbers of a finished run, computed once: what summary.json, summary.csv, the terminal table,
  * the plots and a plan's replay all read.
  *
- * Scope. `requests` counts every request. Latencies, throughput, SLO and classes count measured
- * ones: those that arrived after the warm-up and ended before the simulation did; what was in
- * flight at the end is in none of them. Tokens, money and energy are those of the whole run,
- * warm-up included, so that money and the work it bought cover the same time. A quantity of nothing
- * (the p99 of no requests, the cost of no tokens) is NaN here and null in JSON. A summary is one
- * heap object of about 700 KiB, freed by summary_destroy; it borrows the names in its facts. */
+ * Scope. `requests` counts every request. Latencies, SLO and classes count measured ones: those
+ * that arrived after the warm-up and ended before the simulation did; what was in flight at the end
+ * is in none of them. Throughput counts what completed after the warm-up, whenever it arrived: a
+ * steady load then shows its rate. Tokens, money and energy are those of the whole run, warm-up
+ * included, so that money and the work it bought cover the same time. A quantity of nothing (the
+ * p99 of no requests, the cost of no tokens) is NaN here and null in JSON. A summary is one heap
+ * object of about 700 KiB, freed by summary_destroy; it borrows the names in its facts. */
 #ifndef TOKENYARD_ANALYSIS_SUMMARY_H
 #define TOKENYARD_ANALYSIS_SUMMARY_H
 

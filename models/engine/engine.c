@@ -407,6 +407,13 @@ static void advance_decodes(struct engine *engine)
         engine->totals.peak_blocks = engine->used_blocks;
 }
 
+static void advance(struct engine *engine)
+{
+    engine->totals.iterations += engine->run.iterations;
+    advance_clock(engine);
+    advance_decodes(engine);
+}
+
 static void end_finished_decodes(struct engine *engine)
 {
     while (engine->decodes > 0) {
@@ -618,10 +625,8 @@ void engine_boundary(struct engine *engine)
 {
     engine->ended_count = 0;
     if (engine->run.iterations > 0) {
-        engine->totals.iterations += engine->run.iterations;
         engine->totals.runs++;
-        advance_clock(engine);
-        advance_decodes(engine);
+        advance(engine);
         end_finished_decodes(engine);
         end_prefills(engine);
     } else { /* an idle engine that something arrived at */
@@ -659,6 +664,21 @@ void engine_cut(struct engine *engine, tick_t now)
         return;
     engine->run.iterations = iterations_until(engine, now);
     engine->next = run_tick(engine, engine->run.iterations);
+}
+
+void engine_settle(struct engine *engine, tick_t now)
+{
+    if (engine->run.iterations <= 1)
+        return;
+    uint64_t ended = iterations_until(engine, now) - 1;
+    if (ended == 0)
+        return;
+    struct engine_run rest = engine->run;
+    rest.first += rest.step * (fine_t)ended;
+    rest.iterations -= ended;
+    engine->run.iterations = ended;
+    advance(engine);
+    engine->run = rest;
 }
 
 /* Could the request be admitted at a boundary of the current run? Only a "no" is certain. */

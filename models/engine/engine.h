@@ -129,6 +129,10 @@ void engine_boundary(struct engine *engine);
 /* Makes the current run end at its first boundary at or after `now`: an order from outside. */
 void engine_cut(struct engine *engine, tick_t now);
 
+/* Counts what the iterations of the current run that ended before `now` have done; the run goes on
+ * with the rest. For sums at a moment that is no boundary, such as the horizon. */
+void engine_settle(struct engine *engine, tick_t now);
+
 /* KV blocks in use at `now`, which lies in the current run; may be called at any time. */
 int64_t engine_blocks_at(const struct engine *engine, tick_t now);
 

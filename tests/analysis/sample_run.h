@@ -105,6 +105,9 @@ static inline struct sample_run *sample_run_create(void)
     result->in_flight = 10;
     result->skipped = 3;
     result->end_s = result->measured_s = 100;
+    result->window_completed = 900;
+    result->window_prompt_tok = 900000;
+    result->window_output_tok = 180000;
     result->events = 12345;
     result->iterations = 54321;
     sample_latencies_add(&result->by_class[0], 300, 0.4, 0.020);

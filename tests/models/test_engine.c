@@ -14,7 +14,7 @@ struct hand {
     struct engine_config engine;
     const struct arrival *arrivals;
     size_t count;
-    double horizon_s;
+    double horizon_s, warmup_s;
     struct request_record records[RECORDS_MAX]; /* by order of arrival time and prompt */
     uint32_t ended;
     struct simulation_result result;
@@ -47,6 +47,7 @@ static void simulate(struct hand *hand)
                                    .classes = &all,
                                    .class_count = 1,
                                    .horizon_s = hand->horizon_s > 0 ? hand->horizon_s : INFINITY,
+                                   .warmup_s = hand->warmup_s,
                                    .observer = {.context = hand, .request = keep}};
     struct error error = {0};
     cr_assert(simulation_run(&spec, &hand->result, &error), "%s", error.message);
@@ -226,5 +227,31 @@ Test(engine, what_is_not_over_at_the_horizon_is_in_flight)
     cr_assert_eq(hand.result.in_flight, 1);
     expect_s(hand.result.end_s, 0.055);
     expect_s(hand.result.pools[0].busy_s, 0.055);
+    simulation_result_free(&hand.result);
+}
+
+/* What arrived during the warm-up is not measured, but counts as work done once it is over; the
+ * iterations that began before it ended are in no latency. */
+Test(engine, warm_up_is_simulated_and_not_measured)
+{
+    const struct arrival arrivals[] = {{.time_s = 0, .prompt_tok = 4, .output_tok = 10},
+                                       {.time_s = 0.05, .prompt_tok = 4, .output_tok = 2}};
+    struct hand hand = {.time = {.base_s = 10 * MS},
+                        .engine = {.max_sequences = 4,
+                                   .max_batch_tokens = 10,
+                                   .block_tok = 4,
+                                   .kv_blocks = 400,
+                                   .chunked_prefill = true},
+                        .arrivals = arrivals,
+                        .count = 2,
+                        .warmup_s = 0.045};
+    simulate(&hand);
+    cr_assert_eq(hand.result.by_class->completed, 1);
+    cr_assert_eq(hand.result.window_completed, 2);
+    cr_assert_eq(hand.result.window_output_tok, 12);
+    /* the iterations from 50 ms on: 60 ms (one decode), 70 (two, one of them not a first token) ...
+     */
+    cr_assert_eq(hand.result.pools[0].itl.count, 6);
+    expect_s(hand.result.measured_s, 0.055);
     simulation_result_free(&hand.result);
 }

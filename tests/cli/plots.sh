@@ -1,0 +1,21 @@
+# Every figure is there, drawn by a script that draws it again from its own folder.
+. tests/cli/lib.sh
+need gnuplot
+
+expect 0 "$TOKENYARD" run $golden/fleet.json -o "$TMP/result" --quiet
+for name in ttft tpot e2e load batch pools; do
+    for kind in gp dat svg; do
+        [ -s "$TMP/result/plots/$name.$kind" ] || fail "no $name.$kind"
+    done
+    rm "$TMP/result/plots/$name.svg"
+    expect 0 env -C "$TMP/result/plots" gnuplot "$name.gp"
+    tail -n 1 "$TMP/result/plots/$name.svg" | grep -q '</svg>' || fail "$name.gp draws no SVG"
+done
+no_leftovers "$TMP/result"
+
+# Without gnuplot a run is still a run, and says what is missing.
+mkdir "$TMP/empty"
+expect 0 env PATH="$TMP/empty" "$TOKENYARD" run $golden/given.json -o "$TMP/undrawn" --quiet
+says "no plots: "
+[ -s "$TMP/undrawn/plots/ttft.gp" ] || fail "no script to draw later"
+[ ! -e "$TMP/undrawn/plots/ttft.svg" ] || fail "drawn without gnuplot?"
