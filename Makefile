@@ -154,9 +154,9 @@ install: $(BUILD)/tokenyard  ## install under DESTDIR and PREFIX (/usr/local)
 	install -D -m 644 analysis/share/tokenyard.1 $(ROOT)/share/man/man1/tokenyard.1
 	install -D -m 644 analysis/share/tokenyard.bash $(ROOT)/share/bash-completion/completions/tokenyard
 	install -D -m 644 analysis/share/_tokenyard $(ROOT)/share/zsh/site-functions/_tokenyard
-	mkdir -p $(SHARE)
-	cp -R models/catalog $(SHARE)
-	find scenarios -name '*.json' -exec install -D -m 644 {} $(SHARE)/{} \;
+	mkdir -p $(SHARE)/catalog
+	cp -R models/catalog/. $(SHARE)/catalog
+	find scenarios -type f ! -name '*.[ch]' -exec install -D -m 644 {} $(SHARE)/{} \;
 
 uninstall:  ## remove what install installed
 	rm -f $(INSTALLED)
