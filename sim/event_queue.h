@@ -111,6 +111,11 @@ static inline void event_queue_set(struct event_queue *queue, uint32_t actor, ui
         event_queue_sift_down(queue, position - 1, entry);
 }
 
+static inline bool event_queue_pending(const struct event_queue *queue, uint32_t actor)
+{
+    return queue->position[actor] != 0;
+}
+
 /* The earliest event, or NULL when none is pending. It stays pending until set or removed. */
 static inline const struct event_entry *event_queue_first(const struct event_queue *queue)
 {
