@@ -95,6 +95,27 @@ static inline void event_queue_remove(struct event_queue *queue, uint32_t actor)
         event_queue_sift_down(queue, position - 1, last);
 }
 
+/* Schedules, or moves, the actor's event. TICK_NEVER removes it. */
+static inline void event_queue_set(struct event_queue *queue, uint32_t actor, uint32_t priority,
+                                   tick_t time)
+{
+    assert(actor < queue->capacity);
+    if (time == TICK_NEVER) {
+        event_queue_remove(queue, actor);
+        return;
+    }
+    struct event_entry entry = {time, (uint64_t)priority << 32 | actor, actor};
+    uint32_t position = queue->position[actor];
+    if (position == 0) {
+        event_queue_sift_up(queue, queue->count++, entry);
+        return;
+    }
+    if (event_entry_before(&entry, &queue->heap[position - 1]))
+        event_queue_sift_up(queue, position - 1, entry);
+    else
+        event_queue_sift_down(queue, position - 1, entry);
+}
+
 /* The earliest event, or NULL when none is pending. It stays pending until set or removed. */
 static inline const struct event_entry *event_queue_first(const struct event_queue *queue)
 {
