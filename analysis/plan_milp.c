@@ -1,6 +1,6 @@
 /* The program is built once per question, over the columns theta, y, z, u in that order, and solved
- * by GLPK. Times are measured in units of reference_s (the time one replica of the best kind for
- * each class would take), money in budgets, so that all numbers are near 1.
+ * by GLPK. Time is measured in a unit fit for the question (the time limit, or what one replica of
+ * the best kind for each class would take), money in budgets, so that numbers are near 1.
  *
  * The integer search answers only with whole numbers: y and z. What they are worth is then computed
  * afresh: the assignment is solved as a small LP for the fleet found, its shares are normalised to
@@ -17,16 +17,21 @@
 /* Replicas of one kind are capped here, far above any fleet, to keep the program bounded. */
 #define PLAN_REPLICAS_MAX 1000000
 
+/* Throughput, as a part of the best, below which a configuration does not serve a class. */
+#define PLAN_SLOWEST 1e-6
+
 /* Two fleets whose throughput differs by less than this part are equally good. */
 #define PLAN_EQUAL 1e-9
+
+/* How far rounding inside the search may stretch a bound. */
+#define PLAN_TRUSTED 1e-6
 
 struct program {
     const struct plan_problem *problem;
     glp_prob *lp;
-    double reference_s;
-    double money_usd_h; /* the unit of money: the budget */
-    double bound;       /* of the objective, last reported by the search */
-    int *index;         /* scratch for one row */
+    double time_unit_s, money_usd_h; /* the units of all numbers in it */
+    double bound;                    /* of the objective, last reported by the search */
+    int *index;                      /* scratch for one row */
     double *value;
     int length;
 };
@@ -64,6 +69,16 @@ static double throughput(const struct plan_problem *problem, size_t config, size
     return problem->throughput[config * problem->class_count + class_index];
 }
 
+static double best_throughput(const struct plan_problem *problem, size_t class_index)
+{
+    double best = 0;
+    for (size_t c = 0; c < problem->config_count; c++)
+        best = fmax(best, throughput(problem, c, class_index));
+    return best;
+}
+
+/* Can a configuration be given requests of this class? One that is a million times slower than the
+ * best cannot: its numbers would drown in the rounding of the search. */
 static bool carries(const struct plan_problem *problem, size_t config, size_t class_index)
 {
     return problem->classes[class_index].demand > 0 && throughput(problem, config, class_index) > 0;
@@ -103,7 +118,7 @@ static void add_config_row(struct program *program, size_t config)
         if (carries(problem, config, w))
             row_term(program, share_column(problem, config, w),
                      problem->classes[w].demand / throughput(problem, config, w) /
-                         program->reference_s);
+                         program->time_unit_s);
     row_term(program, replica_column(config), -1);
     row_end(program, GLP_UP, 0);
 }
@@ -169,14 +184,7 @@ static void bound_counts(struct program *program, size_t gpu_type)
 
 /* ---- the program as a whole */
 
-static double best_throughput(const struct plan_problem *problem, size_t class_index)
-{
-    double best = 0;
-    for (size_t c = 0; c < problem->config_count; c++)
-        best = fmax(best, throughput(problem, c, class_index));
-    return best;
-}
-
+/* What one replica of the best kind for each class would take for the whole demand. */
 static double reference_s(const struct plan_problem *problem)
 {
     double sum_s = 0;
@@ -186,13 +194,15 @@ static double reference_s(const struct plan_problem *problem)
     return sum_s;
 }
 
-static void program_build(struct program *program, const struct plan_problem *problem)
+static void program_build(struct program *program, const struct plan_problem *problem,
+                          double time_unit_s)
 {
     int columns = column_count(problem);
+    glp_term_out(GLP_OFF);
     *program = (struct program){
         .problem = problem,
         .lp = glp_create_prob(),
-        .reference_s = reference_s(problem),
+        .time_unit_s = time_unit_s,
         .money_usd_h = problem->budget_usd_h > 0 ? problem->budget_usd_h : 1,
         .index = calloc((size_t)columns + 1, sizeof(int)),
         .value = calloc((size_t)columns + 1, sizeof(double)),
@@ -232,7 +242,7 @@ static void minimise_cost(struct program *program, double within_s)
     for (size_t i = 0; i < problem->offer_count; i++)
         glp_set_obj_coef(program->lp, unit_column(problem, i),
                          problem->offers[i].usd_h / program->money_usd_h);
-    glp_set_col_bnds(program->lp, theta_column(), GLP_LO, program->reference_s / within_s, 0);
+    glp_set_col_bnds(program->lp, theta_column(), GLP_LO, program->time_unit_s / within_s, 0);
     program->bound = 0;
 }
 
@@ -317,16 +327,25 @@ static double makespan_s(const struct plan_problem *problem, const int64_t *repl
     return longest_s;
 }
 
+static void fix_replicas(struct program *program, size_t config, int64_t replicas)
+{
+    const struct plan_problem *problem = program->problem;
+    glp_set_col_bnds(program->lp, replica_column(config), GLP_FX, (double)replicas, 0);
+    for (size_t w = 0; w < problem->class_count && replicas == 0; w++)
+        glp_set_col_bnds(program->lp, share_column(problem, config, w), GLP_FX, 0, 0);
+}
+
 /* The fleet's best assignment; false when it cannot serve every class. */
 static bool assign(const struct plan_problem *problem, const int64_t *replicas, double *share,
                    double *longest_s)
 {
     struct program program;
-    program_build(&program, problem);
+    program_build(&program, problem, reference_s(problem));
     maximise_theta(&program);
     glp_set_row_bnds(program.lp, glp_get_num_rows(program.lp), GLP_FR, 0, 0); /* the budget */
     for (size_t c = 0; c < problem->config_count; c++)
-        glp_set_col_bnds(program.lp, replica_column(c), GLP_FX, (double)replicas[c], 0);
+        fix_replicas(&program, c, replicas[c]);
+    glp_scale_prob(program.lp, GLP_SF_AUTO);
     glp_smcp settings;
     glp_init_smcp(&settings);
     settings.msg_lev = GLP_MSG_OFF;
@@ -374,7 +393,7 @@ static size_t cheapest_for(const struct plan_problem *problem, size_t class_inde
     size_t best = problem->config_count;
     for (size_t c = 0; c < problem->config_count; c++) {
         const struct plan_offer *offer = &problem->offers[problem->configs[c].offer];
-        if (throughput(problem, c, class_index) <= 0 ||
+        if (!carries(problem, c, class_index) ||
             (gpu_type != PLAN_ANY_TYPE && offer->gpu_type != gpu_type) ||
             (double)offer->available * (double)offer->gpus < (double)problem->configs[c].gpus)
             continue;
@@ -466,7 +485,7 @@ static void drop_idle(const struct plan_problem *problem, const struct plan_opti
     struct plan_solution part;
     solution_alloc(problem, arena, &part);
     struct program program;
-    program_build(&program, problem);
+    program_build(&program, problem, solution->makespan_s);
     bound_counts(&program, options->gpu_type);
     for (size_t c = 0; c < problem->config_count; c++)
         bound_count(&program, replica_column(c), solution->replicas[c]);
@@ -492,7 +511,7 @@ static double bound_of(const struct program *program, const struct plan_options 
 {
     if (options->objective == PLAN_MIN_COST)
         return program->bound * program->money_usd_h;
-    return program->reference_s / program->bound;
+    return program->time_unit_s / program->bound;
 }
 
 static void rate(const struct plan_options *options, double bound, struct plan_solution *solution)
@@ -514,10 +533,11 @@ bool plan_solve(const struct plan_problem *problem, const struct plan_options *o
     if (!check_classes(problem, options->gpu_type, error))
         return false;
     solution_alloc(problem, arena, solution);
+    bool cost = options->objective == PLAN_MIN_COST;
     struct program program;
-    program_build(&program, problem);
+    program_build(&program, problem, cost ? options->within_s : reference_s(problem));
     bound_counts(&program, options->gpu_type);
-    if (options->objective == PLAN_MIN_COST)
+    if (cost)
         minimise_cost(&program, options->within_s);
     else
         maximise_theta(&program);
@@ -529,9 +549,12 @@ bool plan_solve(const struct plan_problem *problem, const struct plan_options *o
     solution->optimal = end == SEARCH_OPTIMAL;
     if (!assign(problem, solution->replicas, solution->share, &solution->makespan_s))
         return no_fleet(problem, options, end, error);
+    if (cost && solution->makespan_s > options->within_s * (1 + PLAN_TRUSTED))
+        return error_set(error, ERROR_FAILED,
+                         "the numbers of this plan are too far apart for the search to be exact");
     count_units(problem, solution->replicas, solution->units);
     solution->cost_usd_h = fleet_cost(problem, solution->units);
-    if (options->objective == PLAN_MIN_MAKESPAN)
+    if (!cost)
         drop_idle(problem, options, arena, solution);
     rate(options, bound, solution);
     return true;
