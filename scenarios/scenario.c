@@ -378,6 +378,8 @@ static bool resolve_pools(struct scenario *scenario, struct error *error)
 
 static bool check_router(const struct scenario *scenario, struct error *error)
 {
+    if (scenario->pool_count == 0) /* what a plan finds gets a router of its own */
+        return true;
     struct router_pool *pools =
         ARENA_ARRAY(scenario->arena, scenario->pool_count, struct router_pool);
     for (size_t i = 0; i < scenario->pool_count; i++)
