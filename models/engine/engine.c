@@ -409,6 +409,14 @@ static void advance_decodes(struct engine *engine)
         engine->totals.peak_blocks = engine->used_blocks;
 }
 
+/* The run's iterations are over. */
+static void end_iterations(struct engine *engine)
+{
+    engine->totals.iterations += engine->run.iterations;
+    advance_clock(engine);
+    advance_decodes(engine);
+}
+
 static void end_finished_decodes(struct engine *engine)
 {
     while (engine->decodes > 0) {
@@ -620,10 +628,7 @@ void engine_boundary(struct engine *engine)
 {
     engine->ended_count = 0;
     if (engine->run.iterations > 0) {
-        engine->totals.iterations += engine->run.iterations;
-        engine->totals.runs++;
-        advance_clock(engine);
-        advance_decodes(engine);
+        end_iterations(engine);
         end_finished_decodes(engine);
         end_prefills(engine);
     } else { /* an idle engine that something arrived at */
@@ -661,6 +666,19 @@ void engine_cut(struct engine *engine, tick_t now)
         return;
     engine->run.iterations = iterations_until(engine, now);
     engine->next = run_tick(engine, engine->run.iterations);
+}
+
+void engine_settle(struct engine *engine, tick_t now)
+{
+    struct engine_run *run = &engine->run;
+    if (run->iterations <= 1)
+        return;
+    uint64_t ended = iterations_until(engine, now) - 1;
+    uint64_t left = run->iterations - ended;
+    run->iterations = ended;
+    end_iterations(engine);
+    run->iterations = left;
+    run->first += run->step * (fine_t)ended;
 }
 
 /* Could the request be admitted at a boundary of the current run? Only a "no" is certain. */

@@ -569,6 +569,8 @@ static void sum_up_pool(struct simulation *sim, uint32_t pool)
 static void sum_up(struct simulation *sim)
 {
     struct simulation_result *result = sim->result;
+    for (uint32_t i = 0; i < sim->replicas; i++)
+        engine_settle(&sim->engines[i], sim->now);
     for (uint32_t pool = 0; pool < sim->spec->pool_count; pool++) {
         sum_up_pool(sim, pool);
         result->arrived += result->pools[pool].arrived;
