@@ -13,8 +13,8 @@
 static bool locate(const struct scenario *scenario, const char *pointer, const struct error *found,
                    struct error *error)
 {
-    error_at(error, found->code, scenario->path, json_line(scenario->document, pointer), pointer,
-             "%s", found->message);
+    error_at(error, found->code, json_origin(scenario->document, pointer),
+             json_line(scenario->document, pointer), pointer, "%s", found->message);
     if (found->hint[0])
         error_hint(error, "%s", found->hint);
     return false;
@@ -374,6 +374,38 @@ static bool resolve_pools(struct scenario *scenario, struct error *error)
     return true;
 }
 
+/* --- what several parts must agree on --- */
+
+static bool check_router(const struct scenario *scenario, struct error *error)
+{
+    struct router_pool *pools =
+        ARENA_ARRAY(scenario->arena, scenario->pool_count, struct router_pool);
+    for (size_t i = 0; i < scenario->pool_count; i++)
+        pools[i] = (struct router_pool){.name = scenario->pools[i].name};
+    const char **classes = ARENA_ARRAY(scenario->arena, scenario->class_count, const char *);
+    for (size_t i = 0; i < scenario->class_count; i++)
+        classes[i] = scenario->classes[i].name;
+    struct router_fleet fleet = {.pools = pools,
+                                 .pool_count = (uint32_t)scenario->pool_count,
+                                 .class_names = classes,
+                                 .class_count = (uint32_t)scenario->class_count};
+    struct error found = {0};
+    if (router_check(&scenario->config.router, &fleet, &found))
+        return true;
+    return locate(scenario, arena_printf(scenario->arena, "/router%s", found.json_path), &found,
+                  error);
+}
+
+static bool check_end(const struct scenario *scenario, struct error *error)
+{
+    const struct scenario_config *config = &scenario->config;
+    if (!config->workload || !isnan(config->horizon_s) || !workload_is_endless(config->workload))
+        return true;
+    json_error(scenario->document, "/workload", error, "the workload never ends");
+    return error_hint(error, "give it a \"limit\" or a \"duration_s\", or give the scenario a "
+                             "\"horizon_s\"");
+}
+
 /* --- life --- */
 
 static struct scenario *scenario_create(const char *path)
@@ -392,7 +424,8 @@ struct scenario *scenario_read(const char *path, const char *const *sets, size_t
     struct scenario *scenario = scenario_create(path);
     if (read_config(scenario, sets, set_count, error) && read_catalogue(scenario, error) &&
         resolve_classes(scenario, error) && resolve_slos(scenario, error) &&
-        resolve_pools(scenario, error))
+        resolve_pools(scenario, error) && check_router(scenario, error) &&
+        check_end(scenario, error))
         return scenario;
     scenario_free(scenario);
     return NULL;

@@ -51,7 +51,7 @@ const char *config_nearest(const char *name, const char *const *names, size_t co
     for (size_t i = 0; i < count; i++) {
         unsigned distance = edit_distance(name, names[i]);
         if (length >= 3 && strncasecmp(name, names[i], length) == 0)
-            distance = least(distance, limit);
+            distance = least(distance, 1); /* "H100" means H100-SXM before A10G */
         if (distance < best && distance < strlen(names[i])) {
             best = distance;
             nearest = names[i];

@@ -74,6 +74,11 @@ static inline void event_queue_sift_down(struct event_queue *queue, uint32_t at,
     event_queue_place(queue, at, entry);
 }
 
+static inline bool event_queue_has(const struct event_queue *queue, uint32_t actor)
+{
+    return queue->position[actor] != 0;
+}
+
 static inline void event_queue_remove(struct event_queue *queue, uint32_t actor)
 {
     uint32_t position = queue->position[actor];

@@ -246,13 +246,18 @@ long json_line(const struct json_document *document, const char *pointer)
     return override_of(document, pointer) ? 0 : json_text_line(document->text, pointer, 0);
 }
 
+const char *json_origin(const struct json_document *document, const char *pointer)
+{
+    const struct override *set = override_of(document, pointer);
+    return set ? set->origin : document->name;
+}
+
 bool json_error(const struct json_document *document, const char *pointer, struct error *error,
                 const char *format, ...)
 {
-    const struct override *set = override_of(document, pointer);
     va_list args;
     va_start(args, format);
-    error_at_va(error, ERROR_BAD_INPUT, set ? set->origin : document->name,
+    error_at_va(error, ERROR_BAD_INPUT, json_origin(document, pointer),
                 json_line(document, pointer), pointer, format, args);
     va_end(args);
     return false;

@@ -33,6 +33,9 @@ const char *json_name(const struct json_document *document);
  * or json_set has set it. */
 long json_line(const struct json_document *document, const char *pointer);
 
+/* Where the value at the pointer was given: the document's name, or "--set ...". */
+const char *json_origin(const struct json_document *document, const char *pointer);
+
 /* Applies one "--set" assignment, "a.b[0].c=value": the value is JSON, or a plain string when it
  * does not parse as JSON. Missing (or null) objects and lists on the way are made; list indices
  * must exist or be one past the end. A document that is refused is left as it was. */

@@ -24,7 +24,7 @@ static inline const char *test_data_path(const char *relative, char *buf, size_t
  * storage. */
 static inline const char *test_folder(void)
 {
-    static char folder[128];
+    static char folder[64]; /* short, so that paths made of it fit their buffers */
     if (!folder[0]) {
         const char *within = getenv("TMPDIR");
         snprintf(folder, sizeof folder, "%s/tokenyard-XXXXXX", within ? within : "/tmp");

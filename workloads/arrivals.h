@@ -1,6 +1,6 @@
 /* When requests arrive, in open loop: point processes that do not listen to the system.
  *
- * Each kind is one row of a table in arrivals.c: what a scenario may say, and how it draws. All of
+ * Each kind has a file of its own, arrivals_*.c: what a scenario may say, and how it draws. All of
  * them but the deterministic one are in equilibrium at time 0 (workloads/interval.h), so that the
  * mean rate holds from the start. Memory belongs to the arena; a draw costs O(1), of superposed
  * clients O(log clients). */
@@ -74,17 +74,16 @@ struct arrivals_ops {
     void (*destroy)(struct arrivals *arrivals);  /* what the arena does not free; may be NULL */
 };
 
-/* What is asked of settings that are each right by themselves. */
-bool arrivals_check(const struct config_variant *config, const struct place *place,
-                    struct error *error);
-
-/* Requests per second in the long run, of settings that passed the check. */
+/* Requests per second in the long run. NaN or infinite where the settings contradict each other,
+ * which arrivals_create refuses. */
 double arrivals_mean_rate_per_s(const struct config_variant *config);
 
 /* All rates are multiplied by rate_factor; the stays of on_off keep their lengths. Call
- * arrivals_start, with the random stream rewound, before drawing. NULL when out of memory. */
+ * arrivals_start, with the random stream rewound, before drawing. NULL on error; place is that of
+ * the settings. */
 struct arrivals *arrivals_create(const struct config_variant *config, double rate_factor,
-                                 gsl_rng *rng, struct arena *arena);
+                                 gsl_rng *rng, struct arena *arena, const struct place *place,
+                                 struct error *error);
 
 static inline void arrivals_start(struct arrivals *arrivals)
 {

@@ -140,11 +140,9 @@ static bool open_arrivals(struct generator *generator, const struct generator_co
                           const struct place *place, struct error *error)
 {
     struct place at = place_key(place, "arrivals");
-    if (!arrivals_check(&config->arrivals, &at, error))
-        return false;
     generator->arrivals = arrivals_create(&config->arrivals, rate_factor(config, rate),
-                                          generator->arrivals_rng.rng, arena);
-    return generator->arrivals || error_set(error, ERROR_FAILED, "out of memory");
+                                          generator->arrivals_rng.rng, arena, &at, error);
+    return generator->arrivals != NULL;
 }
 
 static bool open_diurnal(struct generator *generator, const struct config_variant *config,

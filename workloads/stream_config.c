@@ -196,6 +196,11 @@ bool stream_config_is_closed_loop(const struct stream_config *stream)
            (stream->generator && generator_is_closed_loop(stream->generator));
 }
 
+bool stream_config_is_made_up(const struct stream_config *stream)
+{
+    return stream_config_generator(stream) || any_inner(stream, stream_config_is_made_up);
+}
+
 bool stream_config_is_endless(const struct stream_config *stream)
 {
     bool limited = stream->limit != INT64_MIN || !isnan(stream->duration_s);

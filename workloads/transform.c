@@ -4,8 +4,6 @@
 
 #include "workloads/place.h"
 
-#define FILTER_PATIENCE 10000000 /* requests in a row that a filter may leave out */
-
 /* First member of every transformation. */
 struct stage {
     struct source base;
@@ -97,6 +95,7 @@ struct source *transform_window(struct source *inner, double from_s, double to_s
 struct filter {
     struct stage stage;
     struct token_range keep;
+    uint64_t patience;
     bool holds; /* kept is the next request */
     struct arrival kept;
 };
@@ -109,11 +108,11 @@ static bool in_range(const struct token_range *range, const struct arrival *arri
            arrival->output_tok <= range->output_max_tok;
 }
 
-static enum source_status filter_fail(struct error *error)
+static enum source_status filter_fail(const struct filter *filter, struct error *error)
 {
-    error_set(error, ERROR_BAD_INPUT, "none of %d requests in a row passes the workload's filter",
-              FILTER_PATIENCE);
-    error_hint(error, "widen the bounds of \"filter\", or end the stream with \"window_s\"");
+    error_set(error, ERROR_BAD_INPUT, "none of %llu requests in a row passes the workload's filter",
+              (unsigned long long)filter->patience);
+    error_hint(error, "widen the bounds of \"filter\"");
     return SOURCE_FAILED;
 }
 
@@ -121,12 +120,12 @@ static enum source_status filter_peek(struct source *source, double *time_s, str
 {
     struct filter *filter = (struct filter *)source;
     struct source *inner = filter->stage.inner;
-    for (int tries = 0; !filter->holds; tries++) {
+    for (uint64_t tries = 0; !filter->holds; tries++) {
         enum source_status status = source_peek(inner, time_s, error);
         if (status != SOURCE_READY)
             return status;
-        if (tries == FILTER_PATIENCE)
-            return filter_fail(error);
+        if (tries == filter->patience)
+            return filter_fail(filter, error);
         source_take(inner, &filter->kept);
         filter->holds = in_range(&filter->keep, &filter->kept);
         if (!filter->holds && filter->kept.client != ARRIVAL_NO_ID)
@@ -150,7 +149,7 @@ static bool filter_rewind(struct source *source, struct error *error)
 }
 
 struct source *transform_filter(struct source *inner, const struct token_range *keep,
-                                struct arena *arena)
+                                uint64_t patience, struct arena *arena)
 {
     static const struct source_ops ops = {
         .name = "filter",
@@ -162,7 +161,7 @@ struct source *transform_filter(struct source *inner, const struct token_range *
         .destroy = stage_destroy,
     };
     struct filter *filter = ARENA_NEW(arena, struct filter);
-    *filter = (struct filter){.stage = {{&ops}, inner}, .keep = *keep};
+    *filter = (struct filter){.stage = {{&ops}, inner}, .keep = *keep, .patience = patience};
     return &filter->stage.base;
 }
 

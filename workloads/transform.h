@@ -18,10 +18,10 @@ struct token_range {
 struct source *transform_window(struct source *inner, double from_s, double to_s,
                                 struct arena *arena);
 
-/* Only requests in the range. In a closed loop a request left out ends at once. An error when ten
- * million in a row are left out: an endless source would never return. */
+/* Only requests in the range. In a closed loop a request left out ends at once. An error when more
+ * than `patience` in a row are left out: an endless source would never return. */
 struct source *transform_filter(struct source *inner, const struct token_range *keep,
-                                struct arena *arena);
+                                uint64_t patience, struct arena *arena);
 
 /* Lengths outside the range are moved to its nearer bound. */
 struct source *transform_clip(struct source *inner, const struct token_range *range,

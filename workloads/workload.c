@@ -13,7 +13,9 @@
 #include "workloads/stream_config.h"
 #include "workloads/transform.h"
 
-/* Opening. */
+/* Made-up requests in a row that a filter may leave out; one that leaves out more, if it ever lets
+ * any pass, takes too long. */
+#define FILTER_PATIENCE 1000000
 
 struct opening {
     struct arena *arena;
@@ -135,11 +137,14 @@ static uint32_t token_bound(double bound)
     return bound > UINT32_MAX ? UINT32_MAX : (uint32_t)bound;
 }
 
+/* config: NULL where absent. */
 static bool read_token_range(const struct token_range_config *config, struct token_range *range,
                              const struct place *place, const char *key, struct error *error)
 {
     struct place at = place_key(place, key);
     double prompt[2], output[2];
+    if (!config)
+        return true;
     if (!read_range(&config->prompt_tok, 1, prompt, &at, "prompt_tok", error) ||
         !read_range(&config->output_tok, 1, output, &at, "output_tok", error))
         return false;
@@ -152,49 +157,26 @@ static bool read_token_range(const struct token_range_config *config, struct tok
     return true;
 }
 
-/* Transformations, one function each: they take the source so far and give the next, or NULL. On
- * failure the source so far is destroyed. */
+struct ranges {
+    double window_s[2];
+    struct token_range filter, clip; /* where given */
+};
 
-static struct source *add_window(struct source *source, const struct stream_config *stream,
-                                 const struct opening *opening, const struct place *place)
+static bool read_ranges(const struct stream_config *stream, struct ranges *ranges,
+                        const struct place *place, struct error *error)
 {
-    double bounds[2];
-    if (!source || !stream->window_s.count)
-        return source;
-    if (read_range(&stream->window_s, 0, bounds, place, "window_s", opening->error))
-        return transform_window(source, bounds[0], bounds[1], opening->arena);
-    source_destroy(source);
-    return NULL;
+    return read_range(&stream->window_s, 0, ranges->window_s, place, "window_s", error) &&
+           read_token_range(stream->filter, &ranges->filter, place, "filter", error) &&
+           read_token_range(stream->clip, &ranges->clip, place, "clip", error);
 }
 
-static struct source *add_filter(struct source *source, const struct stream_config *stream,
-                                 const struct opening *opening, const struct place *place)
-{
-    struct token_range range;
-    if (!source || !stream->filter)
-        return source;
-    if (read_token_range(stream->filter, &range, place, "filter", opening->error))
-        return transform_filter(source, &range, opening->arena);
-    source_destroy(source);
-    return NULL;
-}
-
-static struct source *add_clip(struct source *source, const struct stream_config *stream,
-                               const struct opening *opening, const struct place *place)
-{
-    struct token_range range;
-    if (!source || !stream->clip)
-        return source;
-    if (read_token_range(stream->clip, &range, place, "clip", opening->error))
-        return transform_clip(source, &range, opening->arena);
-    source_destroy(source);
-    return NULL;
-}
-
-/* What the times of the stream are to be divided by; NaN on error. */
+/* What the times of the stream are to be divided by: 1 for a generator, which changes its rate
+ * itself. NaN on error. */
 static double time_factor(struct source *source, const struct stream_config *stream,
                           const struct place *place, struct error *error)
 {
+    if (stream_config_generator(stream))
+        return 1;
     if (isnan(stream->rate_per_s))
         return isnan(stream->rate_scale) ? 1 : stream->rate_scale;
     double own_rate_per_s;
@@ -206,48 +188,32 @@ static double time_factor(struct source *source, const struct stream_config *str
     return stream->rate_per_s / own_rate_per_s;
 }
 
-/* Generators change their rate themselves; the time of everything else is scaled. */
-static struct source *add_rate(struct source *source, const struct stream_config *stream,
-                               const struct opening *opening, const struct place *place)
+/* The source wrapped in what can be done to it without looking at it. */
+static struct source *select_requests(struct source *source, const struct stream_config *stream,
+                                      const struct ranges *ranges, struct arena *arena)
 {
-    if (!source || stream_config_generator(stream))
-        return source;
-    double factor = time_factor(source, stream, place, opening->error);
-    if (factor == 1)
-        return source;
-    if (!isnan(factor))
-        return transform_rate(source, factor, opening->arena);
-    source_destroy(source);
-    return NULL;
+    uint64_t patience = stream_config_is_made_up(stream) ? FILTER_PATIENCE : UINT64_MAX;
+    if (stream->window_s.count)
+        source = transform_window(source, ranges->window_s[0], ranges->window_s[1], arena);
+    if (stream->filter)
+        source = transform_filter(source, &ranges->filter, patience, arena);
+    if (stream->clip)
+        source = transform_clip(source, &ranges->clip, arena);
+    return source;
 }
 
-static struct source *add_repeat(struct source *source, const struct stream_config *stream,
-                                 const struct opening *opening)
+static struct source *stretch_time(struct source *source, const struct stream_config *stream,
+                                   double factor, struct arena *arena)
 {
-    if (!source || stream->repeat == 1)
-        return source;
-    return transform_repeat(source, (uint64_t)stream->repeat, opening->arena);
-}
-
-static struct source *add_limit(struct source *source, const struct stream_config *stream,
-                                const struct opening *opening)
-{
-    bool counted = stream->limit != INT64_MIN, timed = !isnan(stream->duration_s);
-    if (!source || (!counted && !timed))
-        return source;
-    return transform_limit(source, counted ? (uint64_t)stream->limit : UINT64_MAX,
-                           timed ? stream->duration_s : INFINITY, opening->arena);
-}
-
-static struct source *add_transforms(struct source *source, const struct stream_config *stream,
-                                     const struct opening *opening, const struct place *place)
-{
-    source = add_window(source, stream, opening, place);
-    source = add_filter(source, stream, opening, place);
-    source = add_clip(source, stream, opening, place);
-    source = add_rate(source, stream, opening, place);
-    source = add_repeat(source, stream, opening);
-    return add_limit(source, stream, opening);
+    bool timed = !isnan(stream->duration_s), counted = stream->limit != INT64_MIN;
+    if (factor != 1)
+        source = transform_rate(source, factor, arena);
+    if (stream->repeat > 1)
+        source = transform_repeat(source, (uint64_t)stream->repeat, arena);
+    if (timed || counted)
+        source = transform_limit(source, counted ? (uint64_t)stream->limit : UINT64_MAX,
+                                 timed ? stream->duration_s : INFINITY, arena);
+    return source;
 }
 
 static struct source *open_trace(const struct stream_config *stream, const struct opening *opening)
@@ -296,12 +262,21 @@ static struct source *open_merge(const struct stream_config *stream, const struc
 static struct source *open_stream(const struct stream_config *stream, const struct opening *opening,
                                   const struct place *place)
 {
-    if (!check_stream(stream, place, opening->error))
+    struct ranges ranges;
+    if (!check_stream(stream, place, opening->error) ||
+        !read_ranges(stream, &ranges, place, opening->error))
         return NULL;
-    struct source *origin = stream->trace           ? open_trace(stream, opening)
+    struct source *source = stream->trace           ? open_trace(stream, opening)
                             : stream->streams.count ? open_merge(stream, opening, place)
                                                     : open_generator(stream, opening, place);
-    return add_transforms(origin, stream, opening, place);
+    if (!source)
+        return NULL;
+    source = select_requests(source, stream, &ranges, opening->arena);
+    double factor = time_factor(source, stream, place, opening->error);
+    if (!isnan(factor))
+        return stretch_time(source, stream, factor, opening->arena);
+    source_destroy(source);
+    return NULL;
 }
 
 /* The outermost source: owns the arena, and knows how far the clock goes. An endless stream ends

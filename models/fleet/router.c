@@ -1,6 +1,7 @@
 #include "models/fleet/router.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -202,24 +203,50 @@ static uint32_t next_pool(struct router *router, uint32_t class_index)
     return best;
 }
 
-static bool find_class(const struct router_fleet *fleet, const char *name, uint32_t *index,
-                       struct error *error)
+/* Index of the name, or count. */
+static uint32_t find_class(const struct router_fleet *fleet, const char *name)
 {
-    for (*index = 0; *index < fleet->class_count; ++*index)
-        if (strcmp(fleet->class_names[*index], name) == 0)
-            return true;
-    error_set(error, ERROR_BAD_INPUT, "the router's shares name an unknown class \"%s\"", name);
-    return error_hint(error, "classes are named under \"classes\"");
+    uint32_t index = 0;
+    while (index < fleet->class_count && strcmp(fleet->class_names[index], name) != 0)
+        index++;
+    return index;
 }
 
-static bool find_pool(const struct router_fleet *fleet, const char *name, uint32_t *index,
-                      struct error *error)
+static uint32_t find_pool(const struct router_fleet *fleet, const char *name)
 {
-    for (*index = 0; *index < fleet->pool_count; ++*index)
-        if (strcmp(fleet->pools[*index].name, name) == 0)
-            return true;
-    error_set(error, ERROR_BAD_INPUT, "the router's shares name an unknown pool \"%s\"", name);
-    return error_hint(error, "pools are named under \"pools\"");
+    uint32_t index = 0;
+    while (index < fleet->pool_count && strcmp(fleet->pools[index].name, name) != 0)
+        index++;
+    return index;
+}
+
+static bool refuse_share(size_t index, const char *key, const char *name, struct error *error)
+{
+    char place[64];
+    snprintf(place, sizeof place, "/shares/%zu/%s", index, key);
+    error_at(error, ERROR_BAD_INPUT, NULL, 0, place, "there is no %s \"%s\"", key, name);
+    return false;
+}
+
+bool router_check(const struct router_config *config, const struct router_fleet *fleet,
+                  struct error *error)
+{
+    if (config->policy.index != POLICY_WEIGHTED)
+        return true;
+    const struct config_list *list =
+        &((const struct router_weighted_config *)config->policy.value)->shares;
+    const struct router_share *shares = list->items;
+    for (size_t i = 0; i < list->count; i++) {
+        if (find_class(fleet, shares[i].class_name) == fleet->class_count) {
+            refuse_share(i, "class", shares[i].class_name, error);
+            return error_hint(error, "classes are named under \"classes\"");
+        }
+        if (find_pool(fleet, shares[i].pool) == fleet->pool_count) {
+            refuse_share(i, "pool", shares[i].pool, error);
+            return error_hint(error, "pools are named under \"pools\"");
+        }
+    }
+    return true;
 }
 
 /* Makes a class's shares sum to 1; one without any is spread by replica count. */
@@ -236,19 +263,18 @@ static void normalise(double *shares, const struct router_fleet *fleet)
 }
 
 static bool read_shares(struct router *router, const struct router_weighted_config *config,
-                        const struct router_fleet *fleet, struct error *error)
+                        const struct router_fleet *fleet)
 {
     size_t cells = (size_t)fleet->class_count * fleet->pool_count;
     router->shares = calloc(cells, sizeof *router->shares);
     router->credits = calloc(cells, sizeof *router->credits);
     if (!router->shares || !router->credits)
-        return error_set(error, ERROR_FAILED, "out of memory");
+        return false;
     const struct router_share *shares = config->shares.items;
     for (size_t i = 0; i < config->shares.count; i++) {
-        uint32_t class_index, pool;
-        if (!find_class(fleet, shares[i].class_name, &class_index, error) ||
-            !find_pool(fleet, shares[i].pool, &pool, error))
-            return false;
+        uint32_t class_index = find_class(fleet, shares[i].class_name);
+        uint32_t pool = find_pool(fleet, shares[i].pool);
+        assert(class_index < fleet->class_count && pool < fleet->pool_count);
         router->shares[class_index * fleet->pool_count + pool] += shares[i].weight;
     }
     for (uint32_t c = 0; c < fleet->class_count; c++)
@@ -306,12 +332,13 @@ struct router *router_create(const struct router_config *config, const struct ro
         router->rng = random_stream(fleet->seed, fleet->replication, "fleet/router");
     }
     if (!router || !router->rng || !make_replicas(router, fleet) ||
-        !make_ranges(router, ops, fleet, weighted))
+        !make_ranges(router, ops, fleet, weighted) ||
+        (weighted && !read_shares(router, weights, fleet))) {
         error_set(error, ERROR_FAILED, "out of memory");
-    else if (!weighted || read_shares(router, weights, fleet, error))
-        return router;
-    router_destroy(router);
-    return NULL;
+        router_destroy(router);
+        return NULL;
+    }
+    return router;
 }
 
 void router_destroy(struct router *router)

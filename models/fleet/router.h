@@ -51,9 +51,14 @@ struct router_fleet {
     uint64_t seed, replication;
 };
 
+/* Do its shares name classes and pools that there are? Only the names in fleet are looked at. The
+ * error's JSON pointer starts at the router. */
+bool router_check(const struct router_config *config, const struct router_fleet *fleet,
+                  struct error *error);
+
 struct router;
 
-/* NULL on error: a share that names an unknown class or pool, or out of memory. */
+/* For a config that router_check accepts. NULL when out of memory. */
 struct router *router_create(const struct router_config *config, const struct router_fleet *fleet,
                              struct error *error);
 void router_destroy(struct router *router); /* NULL is allowed */

@@ -314,7 +314,7 @@ static tick_t busy_in_run(const struct engine *engine, tick_t now)
     return engine_busy(engine) ? now - engine->boundary : 0;
 }
 
-static void sample_pool(struct simulation *sim, uint32_t pool)
+static void sample_pool(struct simulation *sim, uint32_t pool, tick_t blocks_at)
 {
     const struct pool_spec *spec = &sim->spec->pools[pool];
     struct pool_sample *sample = &sim->samples[pool];
@@ -326,7 +326,7 @@ static void sample_pool(struct simulation *sim, uint32_t pool)
         const struct engine *engine = &sim->engines[sim->first_replica[pool] + i];
         sample->waiting += engine->waiting;
         sample->running += engine_running(engine);
-        blocks += engine_blocks_at(engine, sim->now);
+        blocks += engine_blocks_at(engine, blocks_at);
         busy += engine->totals.busy + busy_in_run(engine, sim->now);
     }
     double interval_s = tick_to_s(sim->now - sim->sampled);
@@ -339,20 +339,34 @@ static void sample_pool(struct simulation *sim, uint32_t pool)
     sim->sampled_busy[pool] = busy;
 }
 
-static void sample(struct simulation *sim)
+/* Returns the seconds until the observer wants the next sample. */
+static double sample_pools(struct simulation *sim, tick_t blocks_at)
 {
     const struct simulation_observer *observer = &sim->spec->observer;
-    event_queue_remove(&sim->queue, actor_sampler(sim));
     for (uint32_t pool = 0; pool < sim->spec->pool_count; pool++)
-        sample_pool(sim, pool);
+        sample_pool(sim, pool, blocks_at);
     sim->sampled = sim->now;
-    double wait_s = observer->sample(observer->context, tick_to_s(sim->now), sim->samples,
-                                     sim->spec->pool_count);
+    return observer->sample(observer->context, tick_to_s(sim->now), sim->samples,
+                            sim->spec->pool_count);
+}
+
+static void sample(struct simulation *sim)
+{
+    double wait_s = sample_pools(sim, sim->now);
+    event_queue_remove(&sim->queue, actor_sampler(sim));
     if (wait_s < CLOCK_MAX_S - tick_to_s(sim->now)) {
         tick_t wait = tick_from_s(wait_s);
         event_queue_set(&sim->queue, actor_sampler(sim), PRIORITY_SAMPLE,
                         sim->now + (wait > 0 ? wait : 1));
     }
+}
+
+/* What has happened since the last sample goes into one more. Boundaries at the very end are not
+ * part of the simulation, hence the - 1. */
+static void sample_end(struct simulation *sim)
+{
+    if (event_queue_has(&sim->queue, actor_sampler(sim)) && sim->sampled < sim->now)
+        sample_pools(sim, sim->now - 1);
 }
 
 /* --- the loop --- */
@@ -370,13 +384,12 @@ static bool may_proceed(struct simulation *sim)
     return !sim->result->interrupted;
 }
 
-/* NULL when all is over: a sampler by itself keeps no simulation going, so that watching one does
- * not change when it ends. */
+/* Sampling alone does not prolong a simulation. */
 static const struct event_entry *next_event(const struct simulation *sim)
 {
     const struct event_entry *event = event_queue_first(&sim->queue);
-    bool only_sampler = event && sim->queue.count == 1 && event->actor == actor_sampler(sim);
-    return only_sampler ? NULL : event;
+    bool only_samples = sim->queue.count == 1 && event->actor == actor_sampler(sim);
+    return only_samples ? NULL : event;
 }
 
 static void simulate(struct simulation *sim)
@@ -398,6 +411,7 @@ static void simulate(struct simulation *sim)
     }
     if (sim->horizon != TICK_NEVER && !sim->result->interrupted)
         sim->now = sim->horizon;
+    sample_end(sim);
 }
 
 /* --- set up and results --- */
@@ -528,7 +542,7 @@ static void sum_up_pool(struct simulation *sim, uint32_t pool)
         result->iterations += totals->iterations;
         result->preemptions += totals->preemptions;
         result->prefill_tok += totals->prefill_tok;
-        /* boundaries at the very end are not part of the simulation, hence the - 1 */
+        /* as in sample_end */
         int64_t open_blocks = engine_blocks_at(engine, sim->now - 1);
         peak_blocks = totals->peak_blocks > peak_blocks ? totals->peak_blocks : peak_blocks;
         peak_blocks = open_blocks > peak_blocks ? open_blocks : peak_blocks;

@@ -72,7 +72,7 @@ struct simulation_observer {
     void *context;
     void (*request)(void *context, const struct request_record *record);
     /* Returns the seconds until the next sample (above 0; INFINITY: no more), so that a sampler can
-     * slow down as a run of unknown length grows. */
+     * slow down as a run of unknown length grows. The end is sampled, too. */
     double (*sample)(void *context, double time_s, const struct pool_sample *pools, size_t count);
     void (*span)(void *context, const struct iteration_span *span);
     /* Called every few thousand events; false stops the simulation, which then reports what it has.

@@ -9,7 +9,7 @@ for name in ttft tpot e2e load batch pools; do
     done
     rm "$TMP/result/plots/$name.svg"
     expect 0 env -C "$TMP/result/plots" gnuplot "$name.gp"
-    tail -n 1 "$TMP/result/plots/$name.svg" | grep -q '</svg>' || fail "$name.gp draws no SVG"
+    grep -q '</svg>' "$TMP/result/plots/$name.svg" || fail "$name.gp draws no SVG"
 done
 no_leftovers "$TMP/result"
 

@@ -315,7 +315,7 @@ Test(config, a_preset_that_breaks_its_own_rules_is_a_bug, .signal = SIGABRT)
 
 static void assert_nearest(const char *name, const char *expected)
 {
-    static const char *const names[] = {"round_robin", "random", "rate_per_s",
+    static const char *const names[] = {"round_robin", "random", "rate_per_s", "A10G",
                                         "H100-SXM",    "tp",     "horizon_s"};
     const char *found = config_nearest(name, names, sizeof names / sizeof *names);
     cr_assert((found == NULL) == (expected == NULL), "%s: %s", name, found);
@@ -329,6 +329,7 @@ Test(config_nearest, finds_slips_but_not_strangers)
     assert_nearest("roundrobin", "round_robin");
     assert_nearest("ruond_robin", "round_robin");
     assert_nearest("h100-sxm", "H100-SXM");
+    assert_nearest("H100", "H100-SXM");
     assert_nearest("rate", "rate_per_s");
     assert_nearest("horizon", "horizon_s");
     assert_nearest("randon", "random");

@@ -55,8 +55,8 @@ Test(arrivals, rate_holds_from_the_start)
         "{'kind': 'gamma', 'rate_per_s': 2, 'cv': 5}",
         "{'kind': 'weibull', 'rate_per_s': 2, 'cv': 5}",
         "{'kind': 'on_off', 'on_rate_per_s': 8, 'mean_on_s': 5, 'mean_off_s': 15, 'off_cv': 2}",
-        "{'kind': 'clients', 'rate_per_s': 2, 'count': 3, 'zipf_exponent': 1,"
-        " 'cv': [{'p': 0, 'cv': 4}, {'p': 1, 'cv': 5}]}",
+        ("{'kind': 'clients', 'rate_per_s': 2, 'count': 3, 'zipf_exponent': 1,"
+         " 'cv': [{'p': 0, 'cv': 4}, {'p': 1, 'cv': 5}]}"),
     };
     enum { RUNS = 4000 };
     for (size_t i = 0; i < sizeof bursty / sizeof *bursty; i++) {

@@ -40,10 +40,10 @@ Test(workload, rewinds_to_the_same_arrivals)
         "{'preset': 'azure-conversation'}",
         "{'preset': 'azure-code'}",
         "{'preset': 'servegen-reasoning', 'rate_scale': 3}",
-        "{'generator': {'arrivals': {'kind': 'deterministic', 'interval_s': 1, 'burst': 2},"
-        " 'diurnal': 'servegen-chat', " LENGTHS "}, 'filter': {'prompt_tok': [20, null]}}",
-        "{'streams': [{'preset': 'azure-code', 'limit': 100}, {'preset': 'mooncake-conversation',"
-        " 'window_s': [5, 25], 'repeat': 3}], 'rate_scale': 0.5, 'limit': 300}",
+        ("{'generator': {'arrivals': {'kind': 'deterministic', 'interval_s': 1, 'burst': 2},"
+         " 'diurnal': 'servegen-chat', " LENGTHS "}, 'filter': {'prompt_tok': [20, null]}}"),
+        ("{'streams': [{'preset': 'azure-code', 'limit': 100}, {'preset': 'mooncake-conversation',"
+         " 'window_s': [5, 25], 'repeat': 3}], 'rate_scale': 0.5, 'limit': 300}"),
     };
     for (size_t i = 0; i < sizeof workloads / sizeof *workloads; i++) {
         struct test_workload workload = test_workload_open(workloads[i], 1);
@@ -210,6 +210,8 @@ Test(workload, refuses_bad_arrivals)
         {ARRIVALS("'kind': 'deterministic'"), "/generator/arrivals", "\"rate_per_s\" or"},
         {ARRIVALS("'kind': 'on_off', 'on_rate_per_s': 1, 'mean_on_s': 0, 'mean_off_s': 1"),
          "/generator/arrivals/mean_on_s", "out of range"},
+        {ARRIVALS("'kind': 'on_off', 'on_rate_per_s': 1e-6, 'mean_on_s': 1e-3, 'mean_off_s': 1e-3"),
+         "/generator/arrivals", "turns of on and off"},
         {ARRIVALS("'kind': 'clients', 'rate_per_s': 1, 'count': 5"), "/generator/arrivals",
          "\"zipf_exponent\" or"},
         {ARRIVALS("'kind': 'clients', 'rate_per_s': 1, 'count': 5, 'top_share': 0.1"),
