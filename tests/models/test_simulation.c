@@ -60,5 +60,5 @@ Test(simulation, ends_with_its_last_request_watched_or_not)
     double unwatched_s = end_s(NULL), watched_s = end_s(&samples);
     cr_assert_float_eq(unwatched_s, 16, 1e-9);
     cr_assert_float_eq(watched_s, 16, 1e-9);
-    cr_assert_eq(samples, 2);
+    cr_assert_eq(samples, 3); /* at 7 and 14 s, and when it ends */
 }
