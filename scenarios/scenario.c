@@ -451,6 +451,11 @@ struct source *scenario_open_source(const struct scenario *scenario, uint64_t re
         error_hint(error, "give \"workload\": a trace, a generator or a preset");
         return NULL;
     }
+    if (isnan(scenario->config.horizon_s) && workload_is_endless(scenario->config.workload)) {
+        json_error(scenario->document, "/workload", error, "the workload never ends");
+        error_hint(error, "give it a \"limit\" or \"duration_s\", or the scenario \"horizon_s\"");
+        return NULL;
+    }
     return workload_open(scenario->config.workload, scenario->folder,
                          (uint64_t)scenario->config.seed, replication, scenario->document,
                          "/workload", error);

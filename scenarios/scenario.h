@@ -98,7 +98,8 @@ struct scenario *scenario_read(const char *path, const char *const *sets, size_t
                                struct error *error);
 void scenario_free(struct scenario *scenario); /* NULL is allowed */
 
-/* The workload as a source the caller destroys before the scenario is freed. NULL on error. */
+/* The workload as a source the caller destroys before the scenario is freed. NULL on error, which
+ * an endless workload is where the scenario has no horizon. */
 struct source *scenario_open_source(const struct scenario *scenario, uint64_t replication,
                                     struct error *error);
 

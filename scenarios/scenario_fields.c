@@ -105,9 +105,8 @@ static const struct config_field pool_fields[] = {
      .kind = CONFIG_NUMBER,
      .offset = POOL(weight),
      .preset = "1",
-     .min = 0,
+     .min = 1e-6,
      .max = 1e6,
-     .above_min = true,
      .doc = "relative capacity of a replica, for least-outstanding routing"},
     {.name = "engine",
      .kind = CONFIG_OBJECT,
@@ -198,9 +197,8 @@ static const struct config_field output_fields[] = {
      .kind = CONFIG_NUMBER,
      .offset = OUTPUT(timeline_interval_s),
      .optional = true,
-     .min = 0,
+     .min = 1e-3,
      .max = 1e6,
-     .above_min = true,
      .doc = "time between rows of timeline.csv; null: chosen while the run goes"},
     {0}};
 

@@ -18,8 +18,10 @@ typedef int64_t fine_t; /* a duration in 2^-50 s; at most 2^63 of them: 8192 s *
 #define TICKS_PER_S 1099511627776.0    /* 2^40 */
 #define FINE_SHIFT  10                 /* 2^10 fine units to a tick */
 #define FINE_PER_S  1125899906842624.0 /* 2^50 */
-#define CLOCK_MAX_S 8388607.0          /* latest time the clock can show: just under 2^23 s */
-#define FINE_MAX_S  4096.0             /* longest single iteration that is accepted */
+/* Nothing begins later than 97 days. The clock itself ends at 2^23 s: what began by then may take
+ * the 7808 s that are left. */
+#define CLOCK_MAX_S 8380800.0
+#define FINE_MAX_S  4096.0 /* longest single iteration that is accepted */
 
 static inline tick_t tick_from_s(double seconds)
 {

@@ -41,8 +41,9 @@ struct source_ops {
     enum source_status (*peek)(struct source *source, double *time_s, struct error *error);
     /* Only directly after a peek that said SOURCE_READY. */
     void (*take)(struct source *source, struct arrival *arrival);
-    /* The request of this client of this stream ended (completed or rejected). NULL when open loop.
-     */
+    /* The request of this client of this stream ended at now_s: it completed, or was rejected and
+     * the client learns of it then. Its next arrival is later. NULL when open loop. Called only for
+     * arrivals that name a client. */
     void (*ended)(struct source *source, uint32_t stream, uint32_t client, double now_s);
     /* Back to the first arrival, for repeats. NULL when not possible. */
     bool (*rewind)(struct source *source, struct error *error);

@@ -19,8 +19,8 @@
 #define FIELD(member) offsetof(struct engine_settings, member)
 
 static const struct config_field engine_fields[] = {
-    /* vLLM: 8192 for its server on GPUs with 70 GiB and more, 2048 on smaller ones
-     * (EngineArgs._set_default_args); here one default for all. */
+    /* vLLM's server: 8192 on GPUs with 70 GiB and more that are not A100s, else 2048
+     * (EngineArgs.get_batch_defaults, v0.25); here one default for all. */
     {.name = "max_num_batched_tokens",
      .kind = CONFIG_INT,
      .offset = FIELD(max_num_batched_tokens),
@@ -28,7 +28,7 @@ static const struct config_field engine_fields[] = {
      .min = 1,
      .max = 1048576,
      .doc = "tokens of one iteration at most, prompts and decodes together"},
-    /* vLLM: 1024 on such GPUs, 256 on smaller ones. */
+    /* vLLM's server: 1024 and 256 on the same GPUs. */
     {.name = "max_num_seqs",
      .kind = CONFIG_INT,
      .offset = FIELD(max_num_seqs),
@@ -48,6 +48,7 @@ static const struct config_field engine_fields[] = {
      .offset = FIELD(enable_chunked_prefill),
      .preset = "true",
      .doc = "split prompts over iterations when the token budget asks for it"},
+    /* vLLM: 0.9 for most of its history, 0.92 in v0.25. */
     {.name = "gpu_memory_utilization",
      .kind = CONFIG_NUMBER,
      .offset = FIELD(gpu_memory_utilization),
@@ -144,6 +145,7 @@ static inline int64_t blocks_for(const struct engine *engine, int64_t tokens)
     return ((uint32_t)tokens + block_tok - 1) / block_tok;
 }
 
+/* vLLM refuses what would pass max_model_len with all of its max_tokens. */
 bool engine_accepts(const struct engine_config *config, uint32_t prompt_tok, uint32_t output_tok)
 {
     int64_t length = (int64_t)prompt_tok + output_tok;
@@ -160,7 +162,7 @@ static void running_append(struct engine *engine, uint32_t number)
 {
     struct request *request = request_of(engine, number);
     request->order = engine->next_order++;
-    assert(engine->next_order != 0);
+    engine->next_order += engine->next_order == 0; /* 0 says: not running */
     request->previous = engine->running_tail;
     request->next = REQUEST_NONE;
     if (engine->running_tail == REQUEST_NONE)

@@ -9,13 +9,16 @@
  * An arrival that might be admitted cuts the run at the end of the iteration it falls into.
  * Stepwise engines make every run one iteration long; both give the same bits.
  *
- * Batching follows vLLM V1's scheduler (vllm/v1/core/sched/scheduler.py): running requests first,
- * in order of admission, one token for each that decodes; what is left of the token budget
- * continues the one prompt that is partly prefilled and then admits waiting requests first come,
- * first served, while the sequences stay below their limit and the whole prompt's KV blocks are
- * free (scheduler_reserve_full_isl). KV blocks are allocated as tokens are computed. When a block
- * is missing the latest admitted request is preempted: it loses its cache, goes to the head of the
- * queue and is recomputed; nothing is admitted in an iteration that preempted. */
+ * Batching follows vLLM V1's scheduler (vllm/v1/core/sched/scheduler.py, as of v0.25, with its
+ * default settings): running requests first, in order of admission, one token for each that
+ * decodes; what is left of the token budget continues the one prompt that is partly prefilled and
+ * then admits waiting requests first come, first served, while the sequences stay below their limit
+ * and the whole prompt's KV blocks are free (scheduler_reserve_full_isl, the default since early
+ * 2026). KV blocks are allocated as tokens are computed. When a block is missing the latest
+ * admitted request is preempted: it loses its cache, goes to the head of the queue and is
+ * recomputed; nothing is admitted in an iteration that preempted. Left out: prefix caching,
+ * speculative decoding, and asynchronous scheduling, which hides the scheduler's own time
+ * (step_overhead_ms here) and knows of ends one iteration later. */
 #ifndef TOKENYARD_MODELS_ENGINE_ENGINE_H
 #define TOKENYARD_MODELS_ENGINE_ENGINE_H
 

@@ -1,5 +1,7 @@
 #include "models/fleet/deployment.h"
 
+#include <math.h>
+
 #define GIVEN(member) offsetof(struct steptime_given, member)
 
 static const struct config_field given_fields[] = {
@@ -44,15 +46,28 @@ const struct config_variant_type step_time_kinds[] = {
                          &given_type},
     {0}};
 
+/* Clients that wait for answers would make infinitely many requests in no time. */
+static bool takes_time(const struct steptime_given *given, struct error *error)
+{
+    const double shortest_s = 1e-9;
+    if (given->base_s + fmin(given->per_sequence_s, given->per_prefill_token_s) >= shortest_s)
+        return true;
+    error_set(error, ERROR_BAD_INPUT, "every iteration must take at least %g s", shortest_s);
+    return error_hint(error,
+                      "give base_s, or both per_sequence_s and per_prefill_token_s, above 0");
+}
+
 static bool compile_steptime(const struct deployment_request *request,
                              struct deployment *deployment, struct error *error)
 {
     const struct engine_settings *engine = request->engine;
     int64_t held_tok = deployment->memory.kv_blocks * engine->block_size;
     if (request->step_time && request->step_time->index == STEP_TIME_GIVEN) {
-        deployment->steptime =
-            steptime_compile_given(request->step_time->value, engine->max_num_seqs,
-                                   engine->max_num_batched_tokens, held_tok, error);
+        const struct steptime_given *given = request->step_time->value;
+        if (!takes_time(given, error))
+            return false;
+        deployment->steptime = steptime_compile_given(
+            given, engine->max_num_seqs, engine->max_num_batched_tokens, held_tok, error);
     } else {
         struct steptime_request compile = {.gpu = request->gpu,
                                            .llm = request->llm,

@@ -12,7 +12,9 @@
 
 enum priority { PRIORITY_ARRIVAL, PRIORITY_WARMUP, PRIORITY_REPLICA, PRIORITY_SAMPLE };
 
-#define EVENTS_PER_PROCEED 16384 /* a power of two; some milliseconds of work */
+#define EVENTS_PER_PROCEED    16384 /* a power of two; some milliseconds of work */
+/* A client that was refused is not back at once: one that can never be served would stop time. */
+#define REFUSED_CLIENT_WAIT_S 1.0
 
 /* The bounds of an SLO rule in ticks; TICK_NEVER where there is none. */
 struct bounds {
@@ -38,7 +40,7 @@ struct simulation {
     tick_t now, horizon, warmup;
     bool measuring; /* the warm-up is over */
     bool failed;    /* the source or memory gave out; error is filled */
-    bool closed_loop;
+    bool answered;  /* a client of a closed loop was told of an end: the next arrival may move */
 
     tick_t sampled;              /* time of the last sample */
     tick_t *sampled_busy;        /* [pools]: busy time up to then */
@@ -139,6 +141,15 @@ static void observe_request(struct simulation *sim, const struct request *reques
     sim->spec->observer.request(sim->spec->observer.context, &record);
 }
 
+/* The end of a request frees its client, if it has one that waits (a closed loop). */
+static void answer_client(struct simulation *sim, const struct request *request, double when_s)
+{
+    if (request->client == ARRIVAL_NO_ID)
+        return;
+    source_ended(sim->spec->source, request->stream, request->client, when_s);
+    sim->answered = true;
+}
+
 static void complete(struct simulation *sim, uint32_t number)
 {
     const struct request *request = &sim->requests.requests[number];
@@ -157,8 +168,7 @@ static void complete(struct simulation *sim, uint32_t number)
     if (sim->spec->observer.request)
         observe_request(sim, request, &latencies);
     router_release(sim->router, request->replica, request->prompt_tok, request->output_tok);
-    if (sim->closed_loop)
-        source_ended(sim->spec->source, request->stream, request->client, tick_to_s(sim->now));
+    answer_client(sim, request, tick_to_s(sim->now));
     request_pool_give_back(&sim->requests, number);
 }
 
@@ -172,8 +182,7 @@ static void reject(struct simulation *sim, const struct request *request)
     if (sim->spec->observer.request)
         observe_request(sim, request, NULL);
     router_release(sim->router, request->replica, request->prompt_tok, request->output_tok);
-    if (sim->closed_loop)
-        source_ended(sim->spec->source, request->stream, request->client, tick_to_s(sim->now));
+    answer_client(sim, request, tick_to_s(sim->now) + REFUSED_CLIENT_WAIT_S);
 }
 
 /* --- arrivals --- */
@@ -183,12 +192,13 @@ static void await_arrival(struct simulation *sim, tick_t earliest)
 {
     double time_s;
     tick_t next = TICK_NEVER;
+    sim->answered = false;
     switch (source_peek(sim->spec->source, &time_s, sim->error)) {
     case SOURCE_READY:
         if (time_s > CLOCK_MAX_S) {
             error_set(sim->error, ERROR_BAD_INPUT,
-                      "a request arrives after %g s; the clock ends at %g s (97 days)", time_s,
-                      CLOCK_MAX_S);
+                      "a request arrives after %g s; the clock ends at %.0f s (%.0f days)", time_s,
+                      CLOCK_MAX_S, CLOCK_MAX_S / 86400);
             error_hint(sim->error, "set \"horizon_s\", or raise the rate");
             sim->failed = true;
             return;
@@ -260,7 +270,7 @@ static void arrive(struct simulation *sim)
         submit(sim, &request);
     else
         reject(sim, &request);
-    await_arrival(sim, sim->closed_loop ? sim->now + 1 : sim->now);
+    await_arrival(sim, sim->now);
 }
 
 /* --- replicas --- */
@@ -290,8 +300,7 @@ static void replica_boundary(struct simulation *sim, uint32_t replica)
     for (uint32_t i = 0; i < engine->ended_count; i++)
         complete(sim, engine->ended[i]);
     replica_changed(sim, replica);
-    /* A client's next request comes strictly after the answer to its last. */
-    if (sim->closed_loop && engine->ended_count > 0)
+    if (sim->answered)
         await_arrival(sim, sim->now + 1);
 }
 
@@ -384,19 +393,30 @@ static bool may_proceed(struct simulation *sim)
     return !sim->result->interrupted;
 }
 
-/* Sampling alone does not prolong a simulation. */
-static const struct event_entry *next_event(const struct simulation *sim)
+/* Is anything pending that can still change a request? The end of the warm-up and the sampler only
+ * watch: waiting for them would make the simulation longer than what it simulates. */
+static bool work_left(const struct simulation *sim)
 {
-    const struct event_entry *event = event_queue_first(&sim->queue);
-    bool only_samples = sim->queue.count == 1 && event->actor == actor_sampler(sim);
-    return only_samples ? NULL : event;
+    uint32_t watchers = event_queue_has(&sim->queue, actor_warmup(sim)) +
+                        event_queue_has(&sim->queue, actor_sampler(sim));
+    return sim->queue.count > watchers;
+}
+
+static void fail_at_clock_end(struct simulation *sim)
+{
+    error_set(sim->error, ERROR_BAD_INPUT,
+              "%u requests are still in flight after %.0f days, the longest that can be simulated",
+              sim->requests.in_use, CLOCK_MAX_S / 86400);
+    error_hint(sim->error, "set \"horizon_s\", or give the fleet more capacity");
+    sim->failed = true;
 }
 
 static void simulate(struct simulation *sim)
 {
-    const struct event_entry *event;
-    while (!sim->failed && (event = next_event(sim)) != NULL && event->time < sim->horizon &&
-           may_proceed(sim)) {
+    while (!sim->failed && work_left(sim) && may_proceed(sim)) {
+        const struct event_entry *event = event_queue_first(&sim->queue);
+        if (event->time >= sim->horizon)
+            break;
         sim->now = event->time;
         sim->result->events++;
         uint32_t actor = (uint32_t)event->actor;
@@ -409,8 +429,11 @@ static void simulate(struct simulation *sim)
         else
             end_warmup(sim);
     }
-    if (sim->horizon != TICK_NEVER && !sim->result->interrupted)
+    bool ran_out = !sim->failed && !sim->result->interrupted;
+    if (ran_out && isfinite(sim->spec->horizon_s))
         sim->now = sim->horizon;
+    else if (ran_out && work_left(sim))
+        fail_at_clock_end(sim);
     sample_end(sim);
 }
 
@@ -513,9 +536,8 @@ static struct router *make_router(const struct simulation_spec *spec, struct err
 static void start(struct simulation *sim)
 {
     const struct simulation_spec *spec = sim->spec;
-    sim->horizon = spec->horizon_s < CLOCK_MAX_S ? tick_from_s(spec->horizon_s) : TICK_NEVER;
+    sim->horizon = tick_from_s(fmin(spec->horizon_s, CLOCK_MAX_S));
     sim->warmup = tick_from_s(spec->warmup_s);
-    sim->closed_loop = spec->source->ops->ended != NULL;
     set_bounds(sim);
     event_queue_set(&sim->queue, actor_warmup(sim), PRIORITY_WARMUP, sim->warmup);
     if (spec->observer.sample)

@@ -1,64 +1,231 @@
-/* What holds of a simulation as a whole, whatever the engine does inside. */
+/* The event loop: what arrives when, when a simulation ends, and what stops it. */
 #include <criterion/criterion.h>
 #include <math.h>
+#include <string.h>
 
 #include "models/fleet/simulation.h"
 #include "tests/models/arrivals.h"
 
-static double next_sample_in_7_s(void *context, double time_s, const struct pool_sample *pools,
-                                 size_t count)
+enum { RECORDS_MAX = 64 };
+
+/* One pool of identical replicas; an iteration takes 10 ms unless told otherwise. */
+struct world {
+    struct steptime_given time;
+    struct engine_config engine;
+    uint32_t replicas;
+    struct simulation_spec spec;
+    struct request_record records[RECORDS_MAX];
+    uint32_t ended;
+    uint32_t samples, proceeds, proceeds_allowed;
+    double sample_every_s;
+    struct simulation_result result;
+    struct error error;
+};
+
+static void keep(void *context, const struct request_record *record)
 {
-    (void)time_s, (void)pools, (void)count;
-    ++*(int *)context;
-    return 7;
+    struct world *world = context;
+    if (world->ended < RECORDS_MAX)
+        world->records[world->ended] = *record;
+    world->ended++;
 }
 
-/* Two requests of one iteration of a second each; when it ends, with and without a sampler. */
-static double end_s(int *samples)
+static double count_sample(void *context, double time_s, const struct pool_sample *pools,
+                           size_t count)
 {
-    static const struct arrival arrivals[] = {
-        {.time_s = 0, .prompt_tok = 1, .output_tok = 1},
-        {.time_s = 15, .prompt_tok = 1, .output_tok = 1},
-    };
+    (void)time_s, (void)pools, (void)count;
+    struct world *world = context;
+    world->samples++;
+    return world->sample_every_s;
+}
+
+static bool count_proceed(void *context, double time_s, uint64_t completed)
+{
+    (void)time_s, (void)completed;
+    struct world *world = context;
+    return world->proceeds++ < world->proceeds_allowed;
+}
+
+static struct world make_world(void)
+{
+    return (struct world){.time = {.base_s = 0.01},
+                          .engine = {.max_sequences = 8,
+                                     .max_batch_tokens = 1000,
+                                     .block_tok = 16,
+                                     .kv_blocks = 1000,
+                                     .max_model_tok = 1000,
+                                     .chunked_prefill = true},
+                          .replicas = 1,
+                          .spec = {.horizon_s = INFINITY}};
+}
+
+static bool simulate(struct world *world, struct source *source)
+{
     static const struct class_rule all = {
         .name = "all", .stream = -1, .prompt_max_tok = UINT32_MAX, .output_max_tok = UINT32_MAX};
     static const struct router_config router = {.policy = {.index = 0}};
-    const struct steptime_given given = {.base_s = 1};
-    struct steptime *steptime = steptime_compile_given(&given, 1, 16, 64, NULL);
-    cr_assert_not_null(steptime);
-    struct engine_config engine = {.steptime = steptime,
-                                   .max_sequences = 1,
-                                   .max_batch_tokens = 16,
-                                   .block_tok = 16,
-                                   .kv_blocks = 4,
-                                   .max_model_tok = 64,
-                                   .chunked_prefill = true};
-    struct pool_spec pool = {.name = "p", .engine = &engine, .replicas = 1, .weight = 1};
-    struct list_source source = LIST_SOURCE(arrivals, 2);
-    struct simulation_spec spec = {.source = &source.source,
-                                   .pools = &pool,
-                                   .pool_count = 1,
-                                   .router = &router,
-                                   .classes = &all,
-                                   .class_count = 1,
-                                   .horizon_s = INFINITY,
-                                   .sample_interval_s = 7};
-    if (samples)
-        spec.observer =
-            (struct simulation_observer){.context = samples, .sample = next_sample_in_7_s};
-    struct simulation_result result;
-    cr_assert(simulation_run(&spec, &result, NULL));
-    double time_s = result.end_s;
-    simulation_result_free(&result);
-    steptime_destroy(steptime);
-    return time_s;
+    const struct engine_config *engine = &world->engine;
+    world->engine.steptime =
+        steptime_compile_given(&world->time, engine->max_sequences, engine->max_batch_tokens,
+                               engine->kv_blocks * engine->block_tok, NULL);
+    cr_assert_not_null(world->engine.steptime);
+    struct pool_spec pool = {
+        .name = "p", .engine = engine, .replicas = world->replicas, .weight = 1};
+    world->spec.source = source;
+    world->spec.pools = &pool;
+    world->spec.pool_count = 1;
+    world->spec.router = &router;
+    world->spec.classes = &all;
+    world->spec.class_count = 1;
+    world->spec.observer.context = world;
+    world->spec.observer.request = keep;
+    bool done = simulation_run(&world->spec, &world->result, &world->error);
+    steptime_destroy((struct steptime *)world->engine.steptime);
+    return done;
 }
 
-Test(simulation, ends_with_its_last_request_watched_or_not)
+static const struct arrival ten_tokens[] = {{.time_s = 0, .prompt_tok = 4, .output_tok = 10}};
+
+static uint32_t short_length(uint32_t number)
 {
-    int samples = 0;
-    double unwatched_s = end_s(NULL), watched_s = end_s(&samples);
-    cr_assert_float_eq(unwatched_s, 16, 1e-9);
-    cr_assert_float_eq(watched_s, 16, 1e-9);
-    cr_assert_eq(samples, 3); /* at 7 and 14 s, and when it ends */
+    (void)number;
+    return 4 << 16 | 3;
+}
+
+static uint32_t too_long_length(uint32_t number)
+{
+    (void)number;
+    return 2000 << 16 | 3;
+}
+
+/* All are ready at once, again and again: each round is one batch. */
+Test(simulation, clients_that_are_ready_together_arrive_together)
+{
+    struct world world = make_world();
+    struct loop_source loop = LOOP_SOURCE(4, 12, short_length);
+    cr_assert(simulate(&world, &loop.source));
+    cr_assert_eq(world.ended, 12);
+    for (uint32_t i = 0; i < world.ended; i++)
+        cr_assert_float_eq(world.records[i].ttft_s, 0.01, 1e-9, "request %u waited %g s", i,
+                           world.records[i].ttft_s - 0.01);
+    cr_assert_eq(world.result.iterations, 9);
+    simulation_result_free(&world.result);
+}
+
+/* A client that can never be served must not keep the clock from going on. */
+Test(simulation, a_refused_client_waits_before_it_comes_back, .timeout = 60)
+{
+    struct world world = make_world();
+    world.spec.horizon_s = 10.5;
+    struct loop_source loop = LOOP_SOURCE(1, UINT32_MAX, too_long_length);
+    cr_assert(simulate(&world, &loop.source));
+    cr_assert_eq(world.result.rejected, 11, "at 0, 1, ... 10 s, not %u times",
+                 (unsigned)world.result.rejected);
+    simulation_result_free(&world.result);
+}
+
+/* Who only watches does not make it longer. */
+Test(simulation, ends_with_the_last_request)
+{
+    struct world world = make_world();
+    world.spec.warmup_s = 1000;
+    world.spec.sample_interval_s = world.sample_every_s = 0.07;
+    world.spec.observer.sample = count_sample;
+    struct list_source list = LIST_SOURCE(ten_tokens, 1);
+    cr_assert(simulate(&world, &list.source));
+    cr_assert_float_eq(world.result.end_s, 0.1, 1e-9);
+    cr_assert_eq(world.samples, 1);
+    cr_assert_eq(world.result.measured_s, 0);
+    cr_assert_eq(world.result.completed, 1);
+    cr_assert_eq(world.result.by_class[0].completed, 0, "it arrived during the warm-up");
+    simulation_result_free(&world.result);
+}
+
+Test(simulation, ends_at_the_horizon_even_when_idle)
+{
+    struct world world = make_world();
+    world.spec.horizon_s = 5;
+    struct list_source list = LIST_SOURCE(ten_tokens, 1);
+    cr_assert(simulate(&world, &list.source));
+    cr_assert_eq(world.result.end_s, 5);
+    cr_assert_eq(world.result.completed, 1);
+    simulation_result_free(&world.result);
+}
+
+/* 100 ms is when the last token comes: that moment is no longer part of it. */
+Test(simulation, the_horizon_itself_is_not_simulated)
+{
+    struct world world = make_world();
+    world.time.base_s = 0.0078125;
+    world.spec.horizon_s = 10 * world.time.base_s;
+    struct list_source list = LIST_SOURCE(ten_tokens, 1);
+    cr_assert(simulate(&world, &list.source));
+    cr_assert_eq(world.result.completed, 0);
+    cr_assert_eq(world.result.in_flight, 1);
+    cr_assert_eq(world.result.end_s, world.spec.horizon_s);
+    cr_assert_eq(world.result.pools[0].busy_s, world.spec.horizon_s);
+    simulation_result_free(&world.result);
+}
+
+Test(simulation, a_horizon_below_a_tick_simulates_nothing)
+{
+    struct world world = make_world();
+    world.spec.horizon_s = 1e-300;
+    struct list_source list = LIST_SOURCE(ten_tokens, 1);
+    cr_assert(simulate(&world, &list.source));
+    cr_assert_eq(world.result.arrived, 0);
+    cr_assert_eq(world.result.end_s, 0);
+    simulation_result_free(&world.result);
+}
+
+/* Iterations of an hour, 10 tokens each: 3000 requests one by one take 3.4 years. */
+Test(simulation, what_outlasts_the_clock_is_an_error)
+{
+    static struct arrival arrivals[3000];
+    for (size_t i = 0; i < 3000; i++)
+        arrivals[i] = (struct arrival){.prompt_tok = 1, .output_tok = 10};
+    struct world world = make_world();
+    world.time.base_s = 3600;
+    world.engine.max_sequences = 1;
+    struct list_source list = LIST_SOURCE(arrivals, 3000);
+    cr_assert_not(simulate(&world, &list.source));
+    cr_assert_eq(world.error.code, ERROR_BAD_INPUT);
+    cr_assert(strstr(world.error.message, "97 days"), "%s", world.error.message);
+    cr_assert(strstr(world.error.hint, "horizon_s"), "%s", world.error.hint);
+    world.error = (struct error){0};
+    world.spec.horizon_s = CLOCK_MAX_S;
+    list.at = 0;
+    cr_assert(simulate(&world, &list.source), "%s", world.error.message);
+    cr_assert_eq(world.result.end_s, CLOCK_MAX_S);
+    cr_assert_gt(world.result.in_flight, 2000);
+    simulation_result_free(&world.result);
+}
+
+Test(simulation, can_be_stopped_before_the_first_event)
+{
+    struct world world = make_world();
+    world.spec.observer.proceed = count_proceed;
+    struct list_source list = LIST_SOURCE(ten_tokens, 1);
+    cr_assert(simulate(&world, &list.source));
+    cr_assert(world.result.interrupted);
+    cr_assert_eq(world.result.events, 0);
+    cr_assert_eq(world.result.arrived, 0);
+    cr_assert_eq(world.result.end_s, 0);
+    simulation_result_free(&world.result);
+}
+
+Test(simulation, of_many_replicas_uses_each)
+{
+    enum { REPLICAS = 20000 };
+    static struct arrival arrivals[REPLICAS];
+    for (size_t i = 0; i < REPLICAS; i++)
+        arrivals[i] = (struct arrival){.prompt_tok = 4, .output_tok = 2};
+    struct world world = make_world();
+    world.replicas = REPLICAS;
+    struct list_source list = LIST_SOURCE(arrivals, REPLICAS);
+    cr_assert(simulate(&world, &list.source));
+    cr_assert_eq(world.result.completed, REPLICAS);
+    cr_assert_float_eq(world.result.end_s, 0.02, 1e-9);
+    cr_assert_eq(world.result.iterations, 2 * REPLICAS);
+    simulation_result_free(&world.result);
 }

@@ -413,7 +413,7 @@ static const struct broken broken_files[] = {
                                "  hint: at most 2147483647 tokens"},
     {VIDUR "1e300,5,1\n", "2: \"arrived_at\": '1e300' is out of range"},
     {VIDUR "0,5,1\n8388608,5,1\n",
-     "3: arrives 8.38861e+06 s after the first request; the clock ends at 8388607 s"},
+     "3: arrives 8.38861e+06 s after the first request; the clock ends at 8380800 s"},
     {VIDUR "7,5,1\n9.5,5,1\n\n8,5,1\n",
      "5: out of order: arrives at 1 s, line 3 before it at 2.5 s\n"
      "  hint: sort the file, or set \"sort\": true (--sort)"},
