@@ -398,16 +398,6 @@ static bool check_router(const struct scenario *scenario, struct error *error)
                   error);
 }
 
-static bool check_end(const struct scenario *scenario, struct error *error)
-{
-    const struct scenario_config *config = &scenario->config;
-    if (!config->workload || !isnan(config->horizon_s) || !workload_is_endless(config->workload))
-        return true;
-    json_error(scenario->document, "/workload", error, "the workload never ends");
-    return error_hint(error, "give it a \"limit\" or a \"duration_s\", or give the scenario a "
-                             "\"horizon_s\"");
-}
-
 /* --- life --- */
 
 static struct scenario *scenario_create(const char *path)
@@ -426,8 +416,7 @@ struct scenario *scenario_read(const char *path, const char *const *sets, size_t
     struct scenario *scenario = scenario_create(path);
     if (read_config(scenario, sets, set_count, error) && read_catalogue(scenario, error) &&
         resolve_classes(scenario, error) && resolve_slos(scenario, error) &&
-        resolve_pools(scenario, error) && check_router(scenario, error) &&
-        check_end(scenario, error))
+        resolve_pools(scenario, error) && check_router(scenario, error))
         return scenario;
     scenario_free(scenario);
     return NULL;
