@@ -119,14 +119,9 @@ static bool open_report(struct run *run, int argc, char *const argv[], struct er
 
 static bool simulate(struct run *run, struct error *error)
 {
-    struct source *source = scenario_open_source(run->scenario, 0, error);
-    if (!source)
-        return false;
-    run->spec.source = source;
     progress_begin(&run->progress, run->options->quiet);
     bool done = simulation_run(&run->spec, &run->result, error);
     progress_end(&run->progress);
-    source_destroy(source);
     run->figures = (struct simulator_figures){.cpu_s = progress_cpu_s(),
                                               .wall_s = progress_wall_s() - run->progress.began_s,
                                               .peak_rss_bytes = progress_peak_rss_bytes()};
@@ -207,9 +202,12 @@ static bool run_scenario(struct run *run, int argc, char *const argv[], struct e
     run->folder = run->options->output ? run->options->output
                   : run->options->json ? NULL
                                        : run_default_folder(run->scenario);
-    if (run->folder && !open_report(run, argc, argv, error))
+    run->spec.source = scenario_open_source(run->scenario, 0, error);
+    if (!run->spec.source)
         return false;
-    bool done = simulate(run, error) && finish(run, error);
+    bool done = (!run->folder || open_report(run, argc, argv, error)) && simulate(run, error) &&
+                finish(run, error);
+    source_destroy(run->spec.source);
     simulation_result_free(&run->result);
     run_report_close(run->report);
     return done;

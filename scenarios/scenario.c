@@ -378,6 +378,8 @@ static bool resolve_pools(struct scenario *scenario, struct error *error)
 
 static bool check_router(const struct scenario *scenario, struct error *error)
 {
+    if (scenario->pool_count == 0) /* what a plan finds gets a router of its own */
+        return true;
     struct router_pool *pools =
         ARENA_ARRAY(scenario->arena, scenario->pool_count, struct router_pool);
     for (size_t i = 0; i < scenario->pool_count; i++)
@@ -394,16 +396,6 @@ static bool check_router(const struct scenario *scenario, struct error *error)
         return true;
     return locate(scenario, arena_printf(scenario->arena, "/router%s", found.json_path), &found,
                   error);
-}
-
-static bool check_end(const struct scenario *scenario, struct error *error)
-{
-    const struct scenario_config *config = &scenario->config;
-    if (!config->workload || !isnan(config->horizon_s) || !workload_is_endless(config->workload))
-        return true;
-    json_error(scenario->document, "/workload", error, "the workload never ends");
-    return error_hint(error, "give it a \"limit\" or a \"duration_s\", or give the scenario a "
-                             "\"horizon_s\"");
 }
 
 /* --- life --- */
@@ -424,8 +416,7 @@ struct scenario *scenario_read(const char *path, const char *const *sets, size_t
     struct scenario *scenario = scenario_create(path);
     if (read_config(scenario, sets, set_count, error) && read_catalogue(scenario, error) &&
         resolve_classes(scenario, error) && resolve_slos(scenario, error) &&
-        resolve_pools(scenario, error) && check_router(scenario, error) &&
-        check_end(scenario, error))
+        resolve_pools(scenario, error) && check_router(scenario, error))
         return scenario;
     scenario_free(scenario);
     return NULL;

@@ -409,7 +409,8 @@ static void advance_decodes(struct engine *engine)
         engine->totals.peak_blocks = engine->used_blocks;
 }
 
-static void advance(struct engine *engine)
+/* The run's iterations are over. */
+static void end_iterations(struct engine *engine)
 {
     engine->totals.iterations += engine->run.iterations;
     advance_clock(engine);
@@ -485,18 +486,18 @@ static void preempt_decode(struct engine *engine, uint32_t number)
     requeue(engine, number);
 }
 
-/* Preempts the latest until every decode has the block it needs next. Returns whether any was. */
-static bool make_room_for_decodes(struct engine *engine)
+/* Preempts the latest until every decode has the block it needs next.
+ *
+ * vLLM admits nothing in an iteration that preempted. That follows here: what was preempted last is
+ * first in the queue, and if the blocks for all its tokens were free, it would not have been. */
+static void make_room_for_decodes(struct engine *engine)
 {
-    bool preempted = false;
     while (engine->decodes > 0 && engine->block_slots[engine->block_phase] > free_blocks(engine)) {
         if (engine->running_tail == engine->partial)
             preempt_partial(engine);
         else
             preempt_decode(engine, engine->running_tail);
-        preempted = true;
     }
-    return preempted;
 }
 
 /* The batch that is being put together, on top of the decodes. */
@@ -534,22 +535,20 @@ static void add_chunk(struct engine *engine, struct batch *batch, uint32_t numbe
     }
 }
 
-/* Returns whether the partly prefilled request had to be preempted for want of blocks. */
-static bool continue_partial(struct engine *engine, struct batch *batch)
+/* Preempts it instead where blocks are missing. */
+static void continue_partial(struct engine *engine, struct batch *batch)
 {
     if (engine->partial == REQUEST_NONE || batch->budget_tok == 0)
-        return false;
+        return;
     const struct request *request = request_of(engine, engine->partial);
     int64_t left = prefill_length(request) - request->computed;
     int64_t tokens = left < batch->budget_tok ? left : batch->budget_tok;
     int64_t new_blocks =
         blocks_for(engine, request->computed + tokens) - blocks_for(engine, request->computed);
-    if (new_blocks > batch->free_blocks) {
+    if (new_blocks > batch->free_blocks)
         preempt_partial(engine);
-        return true;
-    }
-    add_chunk(engine, batch, engine->partial, tokens);
-    return false;
+    else
+        add_chunk(engine, batch, engine->partial, tokens);
 }
 
 static void admit_waiting(struct engine *engine, struct batch *batch)
@@ -606,13 +605,12 @@ static void plan_mixed_run(struct engine *engine, const struct batch *batch)
 static void schedule(struct engine *engine)
 {
     engine->run = (struct engine_run){0};
-    bool preempted = make_room_for_decodes(engine);
+    make_room_for_decodes(engine);
     struct batch batch = {.budget_tok = engine->config->max_batch_tokens - engine->decodes,
                           .free_blocks =
                               free_blocks(engine) - engine->block_slots[engine->block_phase]};
-    preempted |= continue_partial(engine, &batch);
-    if (!preempted)
-        admit_waiting(engine, &batch);
+    continue_partial(engine, &batch);
+    admit_waiting(engine, &batch);
     if (engine->run.chunks > 0)
         plan_mixed_run(engine, &batch);
     else if (engine->decodes > 0)
@@ -627,8 +625,7 @@ void engine_boundary(struct engine *engine)
 {
     engine->ended_count = 0;
     if (engine->run.iterations > 0) {
-        engine->totals.runs++;
-        advance(engine);
+        end_iterations(engine);
         end_finished_decodes(engine);
         end_prefills(engine);
     } else { /* an idle engine that something arrived at */
@@ -670,17 +667,15 @@ void engine_cut(struct engine *engine, tick_t now)
 
 void engine_settle(struct engine *engine, tick_t now)
 {
-    if (engine->run.iterations <= 1)
+    struct engine_run *run = &engine->run;
+    if (run->iterations <= 1)
         return;
     uint64_t ended = iterations_until(engine, now) - 1;
-    if (ended == 0)
-        return;
-    struct engine_run rest = engine->run;
-    rest.first += rest.step * (fine_t)ended;
-    rest.iterations -= ended;
-    engine->run.iterations = ended;
-    advance(engine);
-    engine->run = rest;
+    uint64_t left = run->iterations - ended;
+    run->iterations = ended;
+    end_iterations(engine);
+    run->iterations = left;
+    run->first += run->step * (fine_t)ended;
 }
 
 /* Could the request be admitted at a boundary of the current run? Only a "no" is certain. */

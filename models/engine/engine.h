@@ -57,7 +57,6 @@ struct engine_config {
 /* Totals since the start; exact integers, so that they do not depend on how runs were cut. */
 struct engine_totals {
     uint64_t iterations;
-    uint64_t runs; /* boundaries that ended at least one iteration */
     uint64_t prefill_tok;
     uint64_t preemptions;
     tick_t busy;
@@ -132,8 +131,8 @@ void engine_boundary(struct engine *engine);
 /* Makes the current run end at its first boundary at or after `now`: an order from outside. */
 void engine_cut(struct engine *engine, tick_t now);
 
-/* Counts what the iterations of the current run that ended before `now` have done; the run goes on
- * with the rest. For sums at a moment that is no boundary, such as the horizon. */
+/* Counts the iterations of the current run that ended before `now` as ended; the others go on. For
+ * totals and latencies of a simulation that stops in the middle of a run. */
 void engine_settle(struct engine *engine, tick_t now);
 
 /* KV blocks in use at `now`, which lies in the current run; may be called at any time. */

@@ -9,8 +9,25 @@
 #include "models/fleet/simulation.h"
 #include "sim/random.h"
 #include "tests/models/arrivals.h"
+#include "tests/models/support.h"
 
-enum { SCENARIOS = 2000, REQUESTS_MAX = 80, POOLS_MAX = 3, SAMPLES_MAX = 64 };
+enum {
+    SCENARIOS = 2000,
+    REAL_SCENARIOS = 300,
+    REQUESTS_MAX = 80,
+    POOLS_MAX = 3,
+    SAMPLES_MAX = 64,
+    CLASSES = 2
+};
+
+/* Policies of router_policies by index. */
+enum { LAST_PLAIN_POLICY = 4, WEIGHTED_POLICY = 5 };
+
+/* The hardware that real step times are drawn from; a GPU of NULL: step times are given. */
+struct catalogue {
+    const struct gpu *gpus[3];
+    const struct llm *llms[2];
+};
 
 struct scene {
     struct arrival arrivals[REQUESTS_MAX];
@@ -22,8 +39,15 @@ struct scene {
     struct engine_config engines[POOLS_MAX];
     struct pool_spec specs[POOLS_MAX];
     struct router_config router;
+    struct router_weighted_config weighted;
+    struct router_share shares[CLASSES * POOLS_MAX];
     double warmup_s, horizon_s, sample_s;
 };
+
+static const char *const pool_names[POOLS_MAX] = {"a", "b", "c"};
+static const struct class_rule classes[CLASSES] = {
+    {.name = "short", .stream = -1, .prompt_max_tok = 8, .output_max_tok = UINT32_MAX},
+    {.name = "rest", .stream = -1, .prompt_max_tok = UINT32_MAX, .output_max_tok = UINT32_MAX}};
 
 /* What a run left: every ended request by its number, and the samples. */
 struct trail {
@@ -72,20 +96,56 @@ static struct steptime *draw_steptime(gsl_rng *rng, const struct engine_config *
                                   engine->kv_blocks * engine->block_tok, NULL);
 }
 
-static void draw_pool(gsl_rng *rng, struct scene *scene, size_t pool)
+/* From the roofline: decode lines of two segments, all-reduces, pipelines. */
+static struct steptime *draw_real_steptime(gsl_rng *rng, const struct engine_config *engine,
+                                           const struct catalogue *catalogue)
+{
+    struct steptime_request request = {.gpu = catalogue->gpus[between(rng, 0, 2)],
+                                       .llm = catalogue->llms[between(rng, 0, 1)],
+                                       .tensor_parallel = 1 << between(rng, 0, 1),
+                                       .pipeline_parallel = between(rng, 1, 2),
+                                       .weights = PRECISION_BF16,
+                                       .kv = PRECISION_BF16,
+                                       .max_sequences = engine->max_sequences,
+                                       .max_batch_tokens = engine->max_batch_tokens,
+                                       .max_context_tok = engine->kv_blocks * engine->block_tok,
+                                       .step_overhead_s = one_in(rng, 2) ? 0 : 6.5e-4};
+    return steptime_compile(&request, NULL);
+}
+
+static struct engine_config draw_real_engine(gsl_rng *rng)
+{
+    uint32_t sequences = between(rng, 1, 64);
+    return (struct engine_config){.max_sequences = sequences,
+                                  .max_batch_tokens = sequences + between(rng, 0, 2048),
+                                  .block_tok = 16,
+                                  .kv_blocks = between(rng, 400, 2000),
+                                  .max_model_tok = 100000,
+                                  .chunked_prefill = true};
+}
+
+static struct engine_config draw_given_engine(gsl_rng *rng)
+{
+    uint32_t sequences = between(rng, 1, one_in(rng, 2) ? 3 : 40);
+    return (struct engine_config){.max_sequences = sequences,
+                                  .max_batch_tokens = sequences + between(rng, 0, 200),
+                                  .block_tok = between(rng, 1, 20),
+                                  .kv_blocks = between(rng, 4, one_in(rng, 2) ? 40 : 400),
+                                  .max_model_tok = between(rng, 50, 2000),
+                                  .chunked_prefill = !one_in(rng, 5)};
+}
+
+/* catalogue NULL: step times are given. */
+static void draw_pool(gsl_rng *rng, struct scene *scene, size_t pool,
+                      const struct catalogue *catalogue)
 {
     struct engine_config *engine = &scene->engines[pool];
-    uint32_t sequences = between(rng, 1, one_in(rng, 2) ? 3 : 40);
-    *engine = (struct engine_config){.max_sequences = sequences,
-                                     .max_batch_tokens = sequences + between(rng, 0, 200),
-                                     .block_tok = between(rng, 1, 20),
-                                     .kv_blocks = between(rng, 4, one_in(rng, 2) ? 40 : 400),
-                                     .max_model_tok = between(rng, 50, 2000),
-                                     .chunked_prefill = !one_in(rng, 5)};
-    scene->steptimes[pool] = draw_steptime(rng, engine);
+    *engine = catalogue ? draw_real_engine(rng) : draw_given_engine(rng);
+    scene->steptimes[pool] =
+        catalogue ? draw_real_steptime(rng, engine, catalogue) : draw_steptime(rng, engine);
     cr_assert_not_null(scene->steptimes[pool]);
     engine->steptime = scene->steptimes[pool];
-    scene->specs[pool] = (struct pool_spec){.name = "pool",
+    scene->specs[pool] = (struct pool_spec){.name = pool_names[pool],
                                             .engine = engine,
                                             .replicas = between(rng, 1, 3),
                                             .usd_per_hour = 1,
@@ -94,32 +154,47 @@ static void draw_pool(gsl_rng *rng, struct scene *scene, size_t pool)
                                             .idle_w = 70};
 }
 
-static void draw_arrivals(gsl_rng *rng, struct scene *scene)
+/* Requests are `scale` times longer and further apart. */
+static void draw_arrivals(gsl_rng *rng, struct scene *scene, uint32_t scale)
 {
     scene->requests = between(rng, 1, REQUESTS_MAX);
-    double grid = one_in(rng, 2) ? 0.0009765625 : 0.001 * gsl_rng_uniform_pos(rng);
+    double grid = scale * (one_in(rng, 2) ? 0.0009765625 : 0.001 * gsl_rng_uniform_pos(rng));
     double time_s = 0;
-    uint32_t longest = one_in(rng, 2) ? 10 : 150;
+    uint32_t longest = scale * (one_in(rng, 2) ? 10 : 150);
     for (uint32_t i = 0; i < scene->requests; i++) {
         if (!one_in(rng, 3))
             time_s += grid * between(rng, 0, one_in(rng, 10) ? 2000 : 30);
         scene->arrivals[i] =
             (struct arrival){.time_s = time_s,
-                             .prompt_tok = between(rng, 1, one_in(rng, 20) ? 400 : longest),
+                             .prompt_tok = between(rng, 1, one_in(rng, 20) ? 400 * scale : longest),
                              .output_tok = one_in(rng, 4) ? 1 : between(rng, 1, longest)};
     }
 }
 
-/* In place: the pools point to the engines of the same scene. */
-static void draw_scene(gsl_rng *rng, struct scene *scene)
+static void draw_router(gsl_rng *rng, struct scene *scene)
+{
+    uint32_t within = between(rng, 0, LAST_PLAIN_POLICY);
+    scene->weighted.within = (int)within;
+    for (size_t c = 0; c < CLASSES; c++)
+        for (size_t pool = 0; pool < scene->pools; pool++)
+            if (!one_in(rng, 3))
+                scene->shares[scene->weighted.shares.count++] =
+                    (struct router_share){classes[c].name, pool_names[pool], gsl_rng_uniform(rng)};
+    scene->weighted.shares.items = scene->shares;
+    scene->router.policy.value = &scene->weighted;
+    scene->router.policy.index = one_in(rng, 3) ? WEIGHTED_POLICY : (int)within;
+}
+
+/* In place: pools point into the scene. */
+static void draw_scene(gsl_rng *rng, const struct catalogue *catalogue, struct scene *scene)
 {
     *scene = (struct scene){.pools = between(rng, 1, POOLS_MAX)};
-    draw_arrivals(rng, scene);
+    draw_arrivals(rng, scene, catalogue ? 20 : 1);
     for (size_t pool = 0; pool < scene->pools; pool++)
-        draw_pool(rng, scene, pool);
+        draw_pool(rng, scene, pool, catalogue);
+    draw_router(rng, scene);
     scene->closed_loop = one_in(rng, 3);
     scene->clients = between(rng, 1, 12);
-    scene->router.policy.index = (int)between(rng, 0, 4);
     scene->warmup_s = one_in(rng, 3) ? 0.02 * gsl_rng_uniform(rng) : 0;
     scene->horizon_s = one_in(rng, 4) ? 0.2 * gsl_rng_uniform_pos(rng) : INFINITY;
     scene->sample_s = one_in(rng, 2) ? 0.0009765625 * 7 : 0.01 * gsl_rng_uniform_pos(rng);
@@ -133,8 +208,6 @@ static uint32_t loop_length(uint32_t number)
 static struct simulation_result simulate(const struct scene *scene, bool stepwise,
                                          struct trail *trail)
 {
-    static const struct class_rule all = {
-        .name = "all", .stream = -1, .prompt_max_tok = UINT32_MAX, .output_max_tok = UINT32_MAX};
     struct list_source list = LIST_SOURCE(scene->arrivals, scene->requests);
     struct loop_source loop = LOOP_SOURCE(scene->clients, scene->requests, loop_length);
     *trail = (struct trail){.sample_s = scene->sample_s};
@@ -143,8 +216,8 @@ static struct simulation_result simulate(const struct scene *scene, bool stepwis
         .pools = scene->specs,
         .pool_count = scene->pools,
         .router = &scene->router,
-        .classes = &all,
-        .class_count = 1,
+        .classes = classes,
+        .class_count = CLASSES,
         .seed = 7,
         .warmup_s = scene->warmup_s,
         .horizon_s = scene->horizon_s,
@@ -213,7 +286,8 @@ static void expect_same(const struct scene *scene, const struct simulation_resul
             cr_assert(same_sample(&jumped->samples[i][pool], &stepped->samples[i][pool]),
                       "sample %zu of pool %zu differs: KV %g and %g", i, pool,
                       jumped->samples[i][pool].kv_used, stepped->samples[i][pool].kv_used);
-    expect_same_latencies(jump->by_class, step->by_class);
+    for (size_t i = 0; i < CLASSES; i++)
+        expect_same_latencies(&jump->by_class[i], &step->by_class[i]);
     for (size_t pool = 0; pool < scene->pools; pool++) {
         const struct pool_result *a = &jump->pools[pool], *b = &step->pools[pool];
         cr_assert_eq(a->preemptions, b->preemptions);
@@ -227,31 +301,59 @@ static void expect_same(const struct scene *scene, const struct simulation_resul
     cr_assert_eq(jump->end_s, step->end_s);
 }
 
+struct tally {
+    uint64_t preemptions, rejected, jumped_events, stepped_events;
+};
+
+static void try_scene(struct scene *scene, struct tally *tally)
+{
+    static struct trail jumped, stepped;
+    struct simulation_result jump = simulate(scene, false, &jumped);
+    struct simulation_result step = simulate(scene, true, &stepped);
+    check_conservation(scene, &jump);
+    expect_same(scene, &jump, &step, &jumped, &stepped);
+    for (size_t pool = 0; pool < scene->pools; pool++) {
+        tally->preemptions += jump.pools[pool].preemptions;
+        steptime_destroy(scene->steptimes[pool]);
+    }
+    tally->rejected += jump.rejected;
+    tally->jumped_events += jump.events;
+    tally->stepped_events += step.events;
+    simulation_result_free(&jump);
+    simulation_result_free(&step);
+}
+
 Test(fast_forward, equals_stepping_in_every_bit)
 {
     gsl_rng *rng = random_stream(20251121, 0, "test/fast-forward");
-    uint64_t preemptions = 0, rejected = 0, jumped_events = 0, stepped_events = 0;
+    struct tally tally = {0};
     for (int i = 0; i < SCENARIOS; i++) {
         struct scene scene;
-        draw_scene(rng, &scene);
-        static struct trail jumped, stepped;
-        struct simulation_result jump = simulate(&scene, false, &jumped);
-        struct simulation_result step = simulate(&scene, true, &stepped);
-        check_conservation(&scene, &jump);
-        expect_same(&scene, &jump, &step, &jumped, &stepped);
-        for (size_t pool = 0; pool < scene.pools; pool++) {
-            preemptions += jump.pools[pool].preemptions;
-            steptime_destroy(scene.steptimes[pool]);
-        }
-        rejected += jump.rejected;
-        jumped_events += jump.events;
-        stepped_events += step.events;
-        simulation_result_free(&jump);
-        simulation_result_free(&step);
+        draw_scene(rng, NULL, &scene);
+        try_scene(&scene, &tally);
     }
     /* The scenarios must have been worth it. */
-    cr_assert_gt(preemptions, 500, "only %u preemptions", (unsigned)preemptions);
-    cr_assert_gt(rejected, 100);
-    cr_assert_lt(jumped_events * 2, stepped_events);
+    cr_assert_gt(tally.preemptions, 500, "only %u preemptions", (unsigned)tally.preemptions);
+    cr_assert_gt(tally.rejected, 100);
+    cr_assert_lt(tally.jumped_events * 2, tally.stepped_events);
     gsl_rng_free(rng);
+}
+
+Test(fast_forward, equals_stepping_on_real_hardware)
+{
+    struct arena *arena = arena_create();
+    const struct catalogue catalogue = {
+        {shipped_gpu(arena, "H100-SXM"), shipped_gpu(arena, "L40S"), shipped_gpu(arena, "L4")},
+        {shipped_llm(arena, "llama-3.1-8b"), shipped_llm(arena, "deepseek-v2-lite")}};
+    gsl_rng *rng = random_stream(20251121, 0, "test/fast-forward real");
+    struct tally tally = {0};
+    for (int i = 0; i < REAL_SCENARIOS; i++) {
+        struct scene scene;
+        draw_scene(rng, &catalogue, &scene);
+        try_scene(&scene, &tally);
+    }
+    cr_assert_gt(tally.preemptions, 100, "only %u preemptions", (unsigned)tally.preemptions);
+    cr_assert_lt(tally.jumped_events * 2, tally.stepped_events);
+    gsl_rng_free(rng);
+    arena_destroy(arena);
 }

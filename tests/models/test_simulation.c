@@ -134,7 +134,7 @@ Test(simulation, ends_with_the_last_request)
     struct list_source list = LIST_SOURCE(ten_tokens, 1);
     cr_assert(simulate(&world, &list.source));
     cr_assert_float_eq(world.result.end_s, 0.1, 1e-9);
-    cr_assert_eq(world.samples, 1);
+    cr_assert_eq(world.samples, 2, "one at 0.07 s, one at the end");
     cr_assert_eq(world.result.measured_s, 0);
     cr_assert_eq(world.result.completed, 1);
     cr_assert_eq(world.result.by_class[0].completed, 0, "it arrived during the warm-up");
