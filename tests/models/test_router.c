@@ -29,12 +29,13 @@ static struct router *make_plain(const char *name)
     return router;
 }
 
+/* NULL when the shares name what is not there. */
 static struct router *make_weighted(struct router_share *shares, size_t count, struct error *error)
 {
     struct router_weighted_config weighted = {.shares = {.items = shares, .count = count},
                                               .within = policy("round_robin")};
     struct router_config config = {.policy = {.index = policy("weighted"), .value = &weighted}};
-    return router_create(&config, &fleet, error);
+    return router_check(&config, &fleet, error) ? router_create(&config, &fleet, error) : NULL;
 }
 
 Test(router, round_robin_takes_each_in_turn)
