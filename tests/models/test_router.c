@@ -139,8 +139,8 @@ Test(router, refuses_shares_of_what_is_not_there)
     struct router_share no_class[] = {{"z", "a", 1}}, no_pool[] = {{"x", "c", 1}};
     struct error error = {0};
     cr_assert_null(make_weighted(no_class, 1, &error));
-    cr_assert(strstr(error.message, "unknown class \"z\""), "%s", error.message);
+    cr_assert(strstr(error.message, "no class \"z\""), "%s", error.message);
     error = (struct error){0};
     cr_assert_null(make_weighted(no_pool, 1, &error));
-    cr_assert(strstr(error.message, "unknown pool \"c\""), "%s", error.message);
+    cr_assert(strstr(error.message, "no pool \"c\""), "%s", error.message);
 }
