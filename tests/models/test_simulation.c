@@ -183,19 +183,20 @@ Test(simulation, a_horizon_below_a_tick_simulates_nothing)
     simulation_result_free(&world.result);
 }
 
-/* Iterations of an hour, 10 tokens each: 3000 requests one by one take 3.4 years. */
+/* Iterations of an hour, 10 tokens each: 6000 requests one by one take 6.8 years. */
 Test(simulation, what_outlasts_the_clock_is_an_error)
 {
-    static struct arrival arrivals[3000];
-    for (size_t i = 0; i < 3000; i++)
+    enum { REQUESTS = 6000 };
+    static struct arrival arrivals[REQUESTS];
+    for (size_t i = 0; i < REQUESTS; i++)
         arrivals[i] = (struct arrival){.prompt_tok = 1, .output_tok = 10};
     struct world world = make_world();
     world.time.base_s = 3600;
     world.engine.max_sequences = 1;
-    struct list_source list = LIST_SOURCE(arrivals, 3000);
+    struct list_source list = LIST_SOURCE(arrivals, REQUESTS);
     cr_assert_not(simulate(&world, &list.source));
     cr_assert_eq(world.error.code, ERROR_BAD_INPUT);
-    cr_assert(strstr(world.error.message, "97 days"), "%s", world.error.message);
+    cr_assert(strstr(world.error.message, "1553 days"), "%s", world.error.message);
     cr_assert(strstr(world.error.hint, "horizon_s"), "%s", world.error.hint);
     world.error = (struct error){0};
     world.spec.horizon_s = CLOCK_MAX_S;
