@@ -29,12 +29,14 @@ static struct router *make_plain(const char *name)
     return router;
 }
 
-static struct router *make_weighted(struct router_share *shares, size_t count, struct error *error)
+static struct router *make_weighted(struct router_share *shares, size_t count)
 {
     struct router_weighted_config weighted = {.shares = {.items = shares, .count = count},
                                               .within = policy("round_robin")};
     struct router_config config = {.policy = {.index = policy("weighted"), .value = &weighted}};
-    return router_create(&config, &fleet, error);
+    struct router *router = router_create(&config, &fleet, NULL);
+    cr_assert_not_null(router);
+    return router;
 }
 
 Test(router, round_robin_takes_each_in_turn)
@@ -107,9 +109,7 @@ Test(router, power_of_two_avoids_the_most_loaded)
 Test(router, shares_are_kept_at_every_moment)
 {
     struct router_share shares[] = {{"x", "a", 7}, {"x", "b", 3}, {"y", "b", 1}};
-    struct error error = {0};
-    struct router *router = make_weighted(shares, 3, &error);
-    cr_assert_not_null(router, "%s", error.message);
+    struct router *router = make_weighted(shares, 3);
     int to_b = 0;
     for (int i = 1; i <= 1000; i++) {
         to_b += router_choose(router, 0, 1, 1) >= 4;
@@ -122,9 +122,7 @@ Test(router, shares_are_kept_at_every_moment)
 Test(router, a_class_without_shares_goes_by_replicas)
 {
     struct router_share shares[] = {{"x", "a", 1}, {"y", "a", 0}};
-    struct error error = {0};
-    struct router *router = make_weighted(shares, 2, &error);
-    cr_assert_not_null(router, "%s", error.message);
+    struct router *router = make_weighted(shares, 2);
     int counts[REPLICAS] = {0};
     for (int i = 0; i < 600; i++)
         counts[router_choose(router, 1, 1, 1)]++;
@@ -135,11 +133,17 @@ Test(router, a_class_without_shares_goes_by_replicas)
 
 Test(router, refuses_shares_of_what_is_not_there)
 {
-    struct router_share no_class[] = {{"z", "a", 1}}, no_pool[] = {{"x", "c", 1}};
-    struct error error = {0};
-    cr_assert_null(make_weighted(no_class, 1, &error));
-    cr_assert(strstr(error.message, "unknown class \"z\""), "%s", error.message);
-    error = (struct error){0};
-    cr_assert_null(make_weighted(no_pool, 1, &error));
-    cr_assert(strstr(error.message, "unknown pool \"c\""), "%s", error.message);
+    static const struct {
+        struct router_share share;
+        const char *path, *hint;
+    } cases[] = {{{"z", "a", 1}, "class", "\"classes\""}, {{"x", "c", 1}, "pool", "\"pools\""}};
+    for (size_t i = 0; i < 2; i++) {
+        struct router_share shares[] = {{"x", "a", 1}, cases[i].share};
+        struct router_weighted_config weighted = {.shares = {.items = shares, .count = 2}};
+        struct router_config config = {.policy = {.index = policy("weighted"), .value = &weighted}};
+        struct error error = {0};
+        cr_assert_not(router_check(&config, &fleet, &error));
+        cr_expect(strstr(error.json_path, cases[i].path), "%s", error.json_path);
+        cr_expect(strstr(error.hint, cases[i].hint), "%s", error.hint);
+    }
 }
