@@ -3,7 +3,7 @@
 #include <criterion/criterion.h>
 #include <criterion/redirect.h>
 #include <math.h>
-#include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
 
 struct parsed {
@@ -68,6 +68,7 @@ Test(options, two_dashes_end_them)
 Test(options, help_wins_over_mistakes)
 {
     struct parsed parsed;
+    cr_redirect_stdout();
     cr_assert(parse("--nonsense --help", &parsed));
     cr_assert(parsed.help);
     cr_assert(parse("word -- --help", &parsed));
