@@ -153,12 +153,9 @@ static size_t class_columns(const struct summary *summary, size_t count)
 
 static void print_classes(const struct summary *summary, FILE *out)
 {
-    size_t count = summary->facts.spec->class_count;
-    const struct class_summary *rest = &summary->classes[count - 1];
-    if (rest->completed + rest->rejected == 0)
-        count--; /* the last class takes what no other does: here, nothing */
-    if (count == 0 || summary->facts.spec->class_count < 2)
+    if (summary->facts.spec->class_count < 2)
         return;
+    size_t count = summary_shown_classes(summary);
     size_t columns = class_columns(summary, count);
     fprintf(out, "\n%-*s%12s%10s%10s%10s%10s%10s%9s\n", (int)columns + 2, "class", "requests",
             "TTFT p50", "TTFT p99", "TPOT p50", "TPOT p99", "E2E p99", "SLO");
