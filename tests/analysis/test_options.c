@@ -100,16 +100,18 @@ Test(options, mistakes_are_named)
     }
 }
 
-Test(options, help_shows_the_table, .init = cr_redirect_stdout)
+Test(options, help_shows_the_table)
 {
-    static const struct option table[] = {{"long", 'l', OPTION_TEXT, NULL, "X", "what it does"},
-                                          {0}};
-    const struct command command = {.usage = "try", .doc = "Tries.", .options = table};
-    char *const line[] = {"--help"};
-    struct option_texts words;
-    bool help;
-    cr_assert(options_parse(&command, 1, line, &words, &help, NULL) && help);
+    struct parsed parsed;
+    cr_redirect_stdout();
+    cr_assert(parse("--help", &parsed));
     fflush(stdout);
-    cr_assert_stdout_eq_str("usage: tokenyard try\n\nTries.\n\n"
-                            "  -l, --long X                 what it does\n");
+    cr_assert_stdout_eq_str("usage: tokenyard try WORD [WORD]\n"
+                            "\n"
+                            "Tries.\n"
+                            "\n"
+                            "  -f, --flag                   a flag\n"
+                            "  -t, --text TEXT              a text\n"
+                            "      --number N               a number\n"
+                            "  -s, --set A=V                texts\n");
 }

@@ -29,13 +29,14 @@ static struct router *make_plain(const char *name)
     return router;
 }
 
-/* NULL when the shares name what is not there. */
-static struct router *make_weighted(struct router_share *shares, size_t count, struct error *error)
+static struct router *make_weighted(struct router_share *shares, size_t count)
 {
     struct router_weighted_config weighted = {.shares = {.items = shares, .count = count},
                                               .within = policy("round_robin")};
     struct router_config config = {.policy = {.index = policy("weighted"), .value = &weighted}};
-    return router_check(&config, &fleet, error) ? router_create(&config, &fleet, error) : NULL;
+    struct router *router = router_create(&config, &fleet, NULL);
+    cr_assert_not_null(router);
+    return router;
 }
 
 Test(router, round_robin_takes_each_in_turn)
@@ -132,11 +133,17 @@ Test(router, a_class_without_shares_goes_by_replicas)
 
 Test(router, refuses_shares_of_what_is_not_there)
 {
-    struct router_share no_class[] = {{"z", "a", 1}}, no_pool[] = {{"x", "c", 1}};
-    struct error error = {0};
-    cr_assert_null(make_weighted(no_class, 1, &error));
-    cr_assert(strstr(error.message, "no class \"z\""), "%s", error.message);
-    error = (struct error){0};
-    cr_assert_null(make_weighted(no_pool, 1, &error));
-    cr_assert(strstr(error.message, "no pool \"c\""), "%s", error.message);
+    static const struct {
+        struct router_share share;
+        const char *path, *hint;
+    } cases[] = {{{"z", "a", 1}, "class", "\"classes\""}, {{"x", "c", 1}, "pool", "\"pools\""}};
+    for (size_t i = 0; i < 2; i++) {
+        struct router_share shares[] = {{"x", "a", 1}, cases[i].share};
+        struct router_weighted_config weighted = {.shares = {.items = shares, .count = 2}};
+        struct router_config config = {.policy = {.index = policy("weighted"), .value = &weighted}};
+        struct error error = {0};
+        cr_assert_not(router_check(&config, &fleet, &error));
+        cr_expect(strstr(error.json_path, cases[i].path), "%s", error.json_path);
+        cr_expect(strstr(error.hint, cases[i].hint), "%s", error.hint);
+    }
 }
