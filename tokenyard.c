@@ -32,15 +32,13 @@ static const struct subcommand subcommands[] = {
 
 enum { SUBCOMMANDS = sizeof subcommands / sizeof subcommands[0] };
 
-static bool help_command(int argc, char *const argv[], struct error *error)
+static void print_commands(void)
 {
-    (void)argc, (void)argv, (void)error;
     puts("Tokenyard simulates LLM serving on fleets of unequal GPUs, and plans such fleets.\n\n"
          "usage: tokenyard COMMAND ...\n");
     for (size_t i = 0; i < SUBCOMMANDS; i++)
         printf("  %-9s %s\n", subcommands[i].name, subcommands[i].doc);
     puts("\nStart with: tokenyard run scenarios/quickstart.json");
-    return true;
 }
 
 static bool version_command(int argc, char *const argv[], struct error *error)
@@ -83,12 +81,24 @@ static bool flush_output(struct error *error)
     return error_set(error, ERROR_FAILED, "cannot write to standard output");
 }
 
+static bool help_command(int argc, char *const argv[], struct error *error)
+{
+    if (argc == 0 || argv[0][0] == '-') {
+        print_commands();
+        return true;
+    }
+    const struct subcommand *subcommand = find_subcommand(argv[0]);
+    if (!subcommand)
+        return unknown_subcommand(argv[0], error);
+    return subcommand->run(1, (char *const[]){"--help"}, error);
+}
+
 int main(int argc, char *argv[])
 {
     gsl_set_error_handler_off();
     struct error error = {0};
     if (argc < 2) {
-        help_command(0, NULL, &error);
+        print_commands();
         return ERROR_USAGE;
     }
     const struct subcommand *subcommand = find_subcommand(argv[1]);

@@ -19,7 +19,7 @@ struct lists {
     const struct hardware *hardware;
 };
 
-static void print_rate(double value, int width)
+static void print_known(double value, int width)
 {
     if (isnan(value))
         printf(" %*s", width, "-");
@@ -35,10 +35,11 @@ static bool list_gpus(const struct lists *lists, struct error *error)
     for (size_t i = 0; i < lists->hardware->gpu_count; i++) {
         const struct gpu *gpu = &lists->hardware->gpus[i];
         printf("%-20s %6.0f %6.0f", gpu->name, gpu->memory_gib, gpu->bandwidth_gb_s);
-        print_rate(gpu->bf16_tflops, 7);
-        print_rate(gpu->fp8_tflops, 7);
-        print_rate(gpu->fp4_tflops, 7);
-        printf(" %5.0f  %s\n", gpu->tdp_w, gpu->known);
+        print_known(gpu->bf16_tflops, 7);
+        print_known(gpu->fp8_tflops, 7);
+        print_known(gpu->fp4_tflops, 7);
+        print_known(gpu->tdp_w, 5);
+        printf("  %s\n", gpu->known);
     }
     puts("Rates are dense TFLOPS.");
     return true;
@@ -47,11 +48,11 @@ static bool list_gpus(const struct lists *lists, struct error *error)
 static bool list_instances(const struct lists *lists, struct error *error)
 {
     (void)error;
-    printf("%-12s %-28s %-20s %4s %9s %9s  %s\n", "provider", "instance", "GPU", "GPUs", "USD/h",
+    printf("%-16s %-31s %-20s %4s %9s %9s  %s\n", "provider", "instance", "GPU", "GPUs", "USD/h",
            "USD/GPU-h", "as of");
     for (size_t i = 0; i < lists->hardware->instance_count; i++) {
         const struct instance *each = &lists->hardware->instances[i];
-        printf("%-12s %-28s %-20s %4lld %9.3f %9.3f  %s\n", each->provider, each->name, each->gpu,
+        printf("%-16s %-31s %-20s %4lld %9.3f %9.3f  %s\n", each->provider, each->name, each->gpu,
                (long long)each->gpus, each->usd_per_hour, each->usd_per_hour / (double)each->gpus,
                each->as_of);
     }

@@ -281,10 +281,11 @@ static void print_assignment(const struct plan_problem *problem,
 static void print_worth(const char *what, const struct plan_problem *problem,
                         const struct plan_solution *solution, FILE *out)
 {
-    char time[HUMAN_SIZE], rate[HUMAN_SIZE];
-    fprintf(out, "%s: %s requests/s (the demand in %s) for %.2f USD/h\n", what,
-            human_number(demand_requests(problem) / solution->makespan_s, rate),
-            human_duration(solution->makespan_s, time), solution->cost_usd_h);
+    char time[HUMAN_SIZE], rate[HUMAN_SIZE], price[HUMAN_SIZE];
+    double per_s = demand_requests(problem) / solution->makespan_s;
+    fprintf(out, "%s: %s requests/s (the demand in %s) for %.2f USD/h, %s per 1,000 requests\n",
+            what, human_number(per_s, rate), human_duration(solution->makespan_s, time),
+            solution->cost_usd_h, human_usd(solution->cost_usd_h / 3600 / per_s * 1000, price));
 }
 
 static void print_replay(const struct plan_replay *replay, FILE *out)
@@ -295,7 +296,8 @@ static void print_replay(const struct plan_replay *replay, FILE *out)
             human_duration(summary->ttft_s.p99, ttft), human_duration(summary->tpot_s.p99, tpot),
             human_duration(summary->e2e_s.p99, e2e));
     if (!isnan(summary->attainment))
-        fprintf(out, "; SLO %s", human_percent(summary->attainment, slo));
+        fprintf(out, "; SLO %s (%s)", human_percent(summary->attainment, slo),
+                summary->slo_kept ? "kept" : "MISSED");
     fprintf(out, "\n  simulated all at once:   %s requests/s\n",
             human_number(replay->saturated_requests_per_s, rate));
 }

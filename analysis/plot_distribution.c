@@ -29,7 +29,7 @@ bool plot_distribution_possible(const struct plot *plot, const struct plot_input
 /* Curves beside that of all requests. */
 static size_t class_curves(const struct plot_input *input)
 {
-    size_t classes = input->summary->facts.spec->class_count;
+    size_t classes = summary_shown_classes(input->summary);
     return classes < 2 ? 0 : classes < PLOT_SERIES_MAX ? classes : PLOT_SERIES_MAX;
 }
 
@@ -193,7 +193,7 @@ void plot_distribution_script(const struct plot *plot, const struct plot_input *
     }
     fprintf(out, "  '%s.dat' index 0 linewidth 2.5 linecolor '#222222' title 'all requests', \\\n",
             plot->name);
-    size_t classes = input->summary->facts.spec->class_count;
+    size_t classes = summary_shown_classes(input->summary);
     plot_put_omitted(classes < 2 ? 0 : classes - class_curves(input), out);
     fprintf(out, "unset output\n");
 }

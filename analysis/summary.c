@@ -105,6 +105,13 @@ const char *summary_rule_class(const struct simulation_spec *spec, const struct 
     return rule->class_index < 0 ? NULL : spec->classes[rule->class_index].name;
 }
 
+size_t summary_shown_classes(const struct summary *summary)
+{
+    size_t count = summary->facts.spec->class_count;
+    const struct class_summary *rest = &summary->classes[count - 1];
+    return count > 1 && rest->completed + rest->rejected == 0 ? count - 1 : count;
+}
+
 static void sum_classes(struct summary *summary, const struct simulation_result *result)
 {
     const struct simulation_spec *spec = summary->facts.spec;

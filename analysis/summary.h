@@ -109,6 +109,10 @@ void summary_put(struct json_writer *writer, const char *key, const struct summa
 void summary_put_simulator(struct json_writer *writer, const struct summary *summary,
                            const struct simulator_figures *figures);
 
+/* How many of the classes to show to people: without the last, which takes the rest, where no
+ * request was left for it. */
+size_t summary_shown_classes(const struct summary *summary);
+
 /* "long", or NULL for a rule about every class. */
 const char *summary_rule_class(const struct simulation_spec *spec, const struct slo_rule *rule);
 

@@ -4,7 +4,12 @@
 
 #include "analysis/human.h"
 
-enum { NAME_COLUMNS = 18, NAME_SIZE = 4 * NAME_COLUMNS + 1, TITLE_COLUMNS = 60 };
+enum {
+    NAME_COLUMNS = 18,
+    NAME_SIZE = 4 * NAME_COLUMNS + 1,
+    CLASS_COLUMNS_MAX = 40,
+    TITLE_COLUMNS = 60
+};
 
 /* Left-aligned. printf pads by bytes, which is wrong for names beyond ASCII. */
 static void put_left(FILE *out, const char *text, size_t columns)
@@ -120,11 +125,11 @@ static void print_slos(const struct summary *summary, FILE *out)
         print_rule(&summary->slos[i], out);
 }
 
-static void print_class(const struct class_summary *class, FILE *out)
+static void print_class(const struct class_summary *class, size_t name_columns, FILE *out)
 {
-    char text[HUMAN_SIZE];
+    char text[HUMAN_SIZE], name[4 * CLASS_COLUMNS_MAX + 1];
     fprintf(out, "  ");
-    put_name(out, class->name);
+    put_left(out, human_name(class->name, name_columns, name, sizeof name), name_columns);
     put_right(out, human_count(class->completed + class->rejected, text), 12);
     put_right(out, human_duration(class->ttft_s.p50, text), 10);
     put_right(out, human_duration(class->ttft_s.p99, text), 10);
@@ -135,14 +140,27 @@ static void print_class(const struct class_summary *class, FILE *out)
     fprintf(out, "\n");
 }
 
+/* Room for the longest name: a plan's classes differ only towards their ends. */
+static size_t class_columns(const struct summary *summary, size_t count)
+{
+    size_t columns = NAME_COLUMNS;
+    for (size_t i = 0; i < count; i++) {
+        size_t width = human_width(summary->classes[i].name);
+        columns = width > columns ? width : columns;
+    }
+    return columns < CLASS_COLUMNS_MAX ? columns : CLASS_COLUMNS_MAX;
+}
+
 static void print_classes(const struct summary *summary, FILE *out)
 {
     if (summary->facts.spec->class_count < 2)
         return;
-    fprintf(out, "\n%-20s%12s%10s%10s%10s%10s%10s%9s\n", "class", "requests", "TTFT p50",
-            "TTFT p99", "TPOT p50", "TPOT p99", "E2E p99", "SLO");
-    for (size_t i = 0; i < summary->facts.spec->class_count; i++)
-        print_class(&summary->classes[i], out);
+    size_t count = summary_shown_classes(summary);
+    size_t columns = class_columns(summary, count);
+    fprintf(out, "\n%-*s%12s%10s%10s%10s%10s%10s%9s\n", (int)columns + 2, "class", "requests",
+            "TTFT p50", "TTFT p99", "TPOT p50", "TPOT p99", "E2E p99", "SLO");
+    for (size_t i = 0; i < count; i++)
+        print_class(&summary->classes[i], columns, out);
 }
 
 static void print_pool(const struct pool_summary *pool, FILE *out)

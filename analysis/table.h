@@ -1,6 +1,7 @@
 /* What a person reads on the terminal after a run: latencies, throughput, SLOs, money, pools.
  *
- * Plain text within 96 columns. Nothing here goes to a file that a script should read. */
+ * Plain text within 96 columns (118 where class names are long). Nothing here goes to a file that a
+ * script should read. */
 #ifndef TOKENYARD_ANALYSIS_TABLE_H
 #define TOKENYARD_ANALYSIS_TABLE_H
 

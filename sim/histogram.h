@@ -13,9 +13,10 @@
 #include "sim/clock.h"
 
 #define HISTOGRAM_BITS       9
-#define HISTOGRAM_UNIT_SHIFT 10 /* one unit = 2^10 ticks = 2^-30 s */
-#define HISTOGRAM_OCTAVES    44 /* 2^(44 + 9) units are 2^63 ticks: every tick_t has its bucket */
-#define HISTOGRAM_BUCKETS    ((HISTOGRAM_OCTAVES + 1) << HISTOGRAM_BITS)
+#define HISTOGRAM_UNIT_SHIFT (TICK_BITS - 30) /* one unit is 2^-30 s, whatever a tick is */
+#define HISTOGRAM_OCTAVES                                                                          \
+    (63 - HISTOGRAM_UNIT_SHIFT - HISTOGRAM_BITS) /* every tick_t has its bucket */
+#define HISTOGRAM_BUCKETS ((HISTOGRAM_OCTAVES + 1) << HISTOGRAM_BITS)
 
 struct histogram {
     uint64_t count;
@@ -43,7 +44,7 @@ static inline void histogram_add(struct histogram *histogram, tick_t value, uint
 {
     histogram->bucket[histogram_index(value)] += count;
     histogram->count += count;
-    histogram->sum += (unsigned __int128)((uint64_t)value << FINE_SHIFT) * count;
+    histogram->sum += ((unsigned __int128)value << FINE_SHIFT) * count;
     if (value < histogram->min)
         histogram->min = value;
     if (value > histogram->max)

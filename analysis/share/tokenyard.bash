@@ -12,11 +12,14 @@ _tokenyard_words() {
     local commands=("${COMP_WORDS[@]:1:COMP_CWORD-1}")
     case ${COMP_WORDS[COMP_CWORD - 1]} in
     -f | --format | -t | --to) tokenyard list formats 2>/dev/null && return ;;
+    --zero) echo drop one error && return ;;
     esac
     if [ "$COMP_CWORD" -eq 1 ]; then
         _tokenyard_commands
     elif [ "${commands[0]}" = trace ] && [ "$COMP_CWORD" -eq 2 ]; then
         echo stats convert synth
+    elif [ "${commands[0]}" = help ]; then
+        tokenyard help 2>/dev/null | _tokenyard_first_words
     elif [ "${commands[0]}" = list ]; then
         echo gpus instances models presets policies formats
     elif [[ ${COMP_WORDS[COMP_CWORD]} == -* ]]; then

@@ -62,10 +62,7 @@ static uint32_t choose_power_of_two(struct range *range)
     uint32_t a = (uint32_t)gsl_rng_uniform_int(range->rng, range->count);
     uint32_t b = (uint32_t)gsl_rng_uniform_int(range->rng, range->count - 1);
     b += b >= a;
-    double load_a = weighted_requests(range, a), load_b = weighted_requests(range, b);
-    if (load_a != load_b)
-        return load_a < load_b ? a : b;
-    return a < b ? a : b;
+    return weighted_requests(range, b) < weighted_requests(range, a) ? b : a;
 }
 
 static double score_requests(const struct load *load)

@@ -3,8 +3,8 @@
  * "Outstanding" is what a gateway can count: requests (or their prompt and output tokens) that were
  * sent to a replica and have not ended, waiting and running alike; charged when routed, released
  * when they end. Least-outstanding policies divide by the weight of the replica's pool, as nginx's
- * least_conn does, and break ties by the lowest replica number. Output lengths are taken as known
- * (a perfect predictor).
+ * least_conn does; all but the random ones break ties by the lowest replica number. Output lengths
+ * are taken as known (a perfect predictor).
  *
  * A policy chooses among a range of replicas: the whole fleet, or one pool under "weighted", which
  * first gives each pool its share of a class. The router owns its state; choosing allocates

@@ -370,12 +370,17 @@ static void sample(struct simulation *sim)
     }
 }
 
-/* What has happened since the last sample goes into one more. Boundaries at the very end are not
- * part of the simulation, hence the - 1. */
+/* Boundaries at the horizon are not part of the simulation. */
+static tick_t last_tick(const struct simulation *sim)
+{
+    return sim->now == sim->horizon ? sim->now - 1 : sim->now;
+}
+
+/* What has happened since the last sample goes into one more. */
 static void sample_end(struct simulation *sim)
 {
     if (event_queue_has(&sim->queue, actor_sampler(sim)) && sim->sampled < sim->now)
-        sample_pools(sim, sim->now - 1);
+        sample_pools(sim, last_tick(sim));
 }
 
 /* --- the loop --- */
@@ -564,8 +569,7 @@ static void sum_up_pool(struct simulation *sim, uint32_t pool)
         result->iterations += totals->iterations;
         result->preemptions += totals->preemptions;
         result->prefill_tok += totals->prefill_tok;
-        /* as in sample_end */
-        int64_t open_blocks = engine_blocks_at(engine, sim->now - 1);
+        int64_t open_blocks = engine_blocks_at(engine, last_tick(sim));
         peak_blocks = totals->peak_blocks > peak_blocks ? totals->peak_blocks : peak_blocks;
         peak_blocks = open_blocks > peak_blocks ? open_blocks : peak_blocks;
     }

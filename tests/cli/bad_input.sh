@@ -69,7 +69,7 @@ trim() { sed 's/^ *//; s/ *$//' <<<"$1"; }
 while IFS='|' read -r code scenario assignment words; do
     [ "$code" ] || continue
     assignment=$(trim "$assignment")
-    refused "$code" "$TOKENYARD" run $golden/${scenario// /}.json -o "$TMP/result" --set "$assignment"
+    refused "$code" "$TOKENYARD" run "$golden/${scenario// /}.json" -o "$TMP/result" --set "$assignment"
     while IFS= read -r -d ';' phrase; do
         says "$(trim "$phrase")"
     done <<<"$words;"

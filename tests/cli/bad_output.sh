@@ -1,7 +1,7 @@
 # Results that cannot be written: exit code 1, which file and why, and nothing half-written.
 . tests/cli/lib.sh
 
-run=("$TOKENYARD" run $golden/given.json --quiet)
+run=("$TOKENYARD" run "$golden/given.json" --quiet)
 
 : >"$TMP/file"
 refused 1 "${run[@]}" -o "$TMP/file"

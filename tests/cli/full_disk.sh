@@ -2,7 +2,7 @@
 . tests/cli/lib.sh
 
 options=(--quiet --requests --trace --set output.timeline_interval_s=0.1)
-run=("$TOKENYARD" run $golden/given.json "${options[@]}")
+run=("$TOKENYARD" run "$golden/given.json" "${options[@]}")
 expect 0 "${run[@]}" -o "$TMP/whole"
 
 # whole_or_absent FOLDER: each of its files is as it would be with room enough.
@@ -36,7 +36,15 @@ for size_kib in 1 2 4 8 16 32 64 128; do
 done
 [ $failures -ge 4 ] || fail "the disk was not full often enough: $failures"
 
-# The same on a file system of its own, where that is permitted.
+# A trace that is written.
+status=0
+(limited 4 "$TOKENYARD" trace synth $golden/given.json "$TMP/limited/trace.csv" --to azure) \
+    2>"$TMP/err" || status=$?
+[ $status -eq 1 ] || fail "ended with $status"
+says 'File too large'
+[ -z "$(find "$TMP" -name 'trace.csv*')" ] || fail "half a trace is left"
+
+# And a run on a file system of its own, where that is permitted.
 inside='mount -t tmpfs -o size=$2 none "$1" || exit 77
 status=0
 "${@:4}" -o "$1/result" || status=$?

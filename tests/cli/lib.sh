@@ -43,6 +43,14 @@ says() {
     done
 }
 
+# prints WORDS...: each stands in what it wrote to standard output.
+prints() {
+    local words
+    for words; do
+        grep -qF -- "$words" "$TMP/out" || fail "does not print \"$words\", but: $(cat "$TMP/out")"
+    done
+}
+
 # refused STATUS COMMAND...: fails with that status, says why, and prints no result.
 refused() {
     expect "$@"

@@ -17,7 +17,7 @@ fi
 passed=0 failed=0 skipped=0
 for case in "$@"; do
     name=$(basename "$case" .sh)
-    [ "$name" != run ] || continue
+    case $name in run | lib) continue ;; esac
     TMP=$(mktemp -d)
     export TMP
     output=$(timeout 300 bash "$case" 2>&1)

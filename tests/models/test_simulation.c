@@ -4,13 +4,16 @@
 #include <string.h>
 
 #include "models/fleet/simulation.h"
+#include "sim/random.h"
 #include "tests/models/arrivals.h"
+#include "tests/models/support.h"
 
 enum { RECORDS_MAX = 64 };
 
 /* One pool of identical replicas; an iteration takes 10 ms unless told otherwise. */
 struct world {
     struct steptime_given time;
+    bool gpu_time; /* engine.steptime is set; time is not used */
     struct engine_config engine;
     uint32_t replicas;
     struct simulation_spec spec;
@@ -65,10 +68,12 @@ static bool simulate(struct world *world, struct source *source)
         .name = "all", .stream = -1, .prompt_max_tok = UINT32_MAX, .output_max_tok = UINT32_MAX};
     static const struct router_config router = {.policy = {.index = 0}};
     const struct engine_config *engine = &world->engine;
-    world->engine.steptime =
+    struct steptime *given =
         steptime_compile_given(&world->time, engine->max_sequences, engine->max_batch_tokens,
                                engine->kv_blocks * engine->block_tok, NULL);
-    cr_assert_not_null(world->engine.steptime);
+    cr_assert_not_null(given);
+    if (!world->gpu_time)
+        world->engine.steptime = given;
     struct pool_spec pool = {
         .name = "p", .engine = engine, .replicas = world->replicas, .weight = 1};
     world->spec.source = source;
@@ -80,7 +85,7 @@ static bool simulate(struct world *world, struct source *source)
     world->spec.observer.context = world;
     world->spec.observer.request = keep;
     bool done = simulation_run(&world->spec, &world->result, &world->error);
-    steptime_destroy((struct steptime *)world->engine.steptime);
+    steptime_destroy(given);
     return done;
 }
 
@@ -178,19 +183,20 @@ Test(simulation, a_horizon_below_a_tick_simulates_nothing)
     simulation_result_free(&world.result);
 }
 
-/* Iterations of an hour, 10 tokens each: 3000 requests one by one take 3.4 years. */
+/* Iterations of an hour, 10 tokens each: 6000 requests one by one take 6.8 years. */
 Test(simulation, what_outlasts_the_clock_is_an_error)
 {
-    static struct arrival arrivals[3000];
-    for (size_t i = 0; i < 3000; i++)
+    enum { REQUESTS = 6000 };
+    static struct arrival arrivals[REQUESTS];
+    for (size_t i = 0; i < REQUESTS; i++)
         arrivals[i] = (struct arrival){.prompt_tok = 1, .output_tok = 10};
     struct world world = make_world();
     world.time.base_s = 3600;
     world.engine.max_sequences = 1;
-    struct list_source list = LIST_SOURCE(arrivals, 3000);
+    struct list_source list = LIST_SOURCE(arrivals, REQUESTS);
     cr_assert_not(simulate(&world, &list.source));
     cr_assert_eq(world.error.code, ERROR_BAD_INPUT);
-    cr_assert(strstr(world.error.message, "97 days"), "%s", world.error.message);
+    cr_assert(strstr(world.error.message, "1553 days"), "%s", world.error.message);
     cr_assert(strstr(world.error.hint, "horizon_s"), "%s", world.error.hint);
     world.error = (struct error){0};
     world.spec.horizon_s = CLOCK_MAX_S;
@@ -228,4 +234,99 @@ Test(simulation, of_many_replicas_uses_each)
     cr_assert_float_eq(world.result.end_s, 0.02, 1e-9);
     cr_assert_eq(world.result.iterations, 2 * REPLICAS);
     simulation_result_free(&world.result);
+}
+
+/* --- laws --- */
+
+enum { LAW_REQUESTS = 60 };
+
+/* Times and lengths that doubles and ticks hold exactly. */
+static void draw_arrivals(struct arrival *arrivals, double unit_s)
+{
+    gsl_rng *rng = random_stream(5, 0, "test/laws");
+    double time_s = 0;
+    for (size_t i = 0; i < LAW_REQUESTS; i++) {
+        time_s += unit_s * (double)gsl_rng_uniform_int(rng, 64);
+        arrivals[i] = (struct arrival){.time_s = time_s,
+                                       .prompt_tok = 1 + (uint32_t)gsl_rng_uniform_int(rng, 400),
+                                       .output_tok = 1 + (uint32_t)gsl_rng_uniform_int(rng, 80)};
+    }
+    gsl_rng_free(rng);
+}
+
+static void run_scaled(double unit_s, struct world *world)
+{
+    struct arrival arrivals[LAW_REQUESTS];
+    draw_arrivals(arrivals, unit_s);
+    *world = make_world();
+    world->engine.kv_blocks = 80;
+    world->time = (struct steptime_given){.base_s = 4 * unit_s,
+                                          .per_sequence_s = unit_s,
+                                          .per_context_token_s = unit_s / 64,
+                                          .per_prefill_token_s = unit_s / 16};
+    struct list_source list = LIST_SOURCE(arrivals, LAW_REQUESTS);
+    cr_assert(simulate(world, &list.source), "%s", world->error.message);
+}
+
+Test(simulation, time_has_no_unit_of_its_own)
+{
+    struct world one, two;
+    run_scaled(0x1p-10, &one);
+    run_scaled(0x1p-9, &two);
+    cr_assert_gt(one.result.pools[0].preemptions, 0);
+    cr_assert_eq(one.ended, LAW_REQUESTS);
+    for (size_t i = 0; i < LAW_REQUESTS; i++) {
+        cr_assert_eq(two.records[i].arrival_s, 2 * one.records[i].arrival_s);
+        cr_assert_eq(two.records[i].queue_s, 2 * one.records[i].queue_s);
+        cr_assert_eq(two.records[i].ttft_s, 2 * one.records[i].ttft_s);
+        cr_assert_eq(two.records[i].e2e_s, 2 * one.records[i].e2e_s);
+    }
+    cr_assert_eq(two.result.end_s, 2 * one.result.end_s);
+    simulation_result_free(&one.result);
+    simulation_result_free(&two.result);
+}
+
+static double mean_e2e_on(struct arena *arena, const char *gpu, const struct arrival *arrivals)
+{
+    struct world world = make_world();
+    const struct engine_config *engine = &world.engine;
+    struct steptime_request request = {.gpu = shipped_gpu(arena, gpu),
+                                       .llm = shipped_llm(arena, "llama-3.1-8b"),
+                                       .tensor_parallel = 1,
+                                       .pipeline_parallel = 1,
+                                       .weights = PRECISION_BF16,
+                                       .kv = PRECISION_BF16,
+                                       .max_sequences = engine->max_sequences,
+                                       .max_batch_tokens = engine->max_batch_tokens,
+                                       .max_context_tok = engine->kv_blocks * engine->block_tok};
+    struct steptime *steptime = steptime_compile(&request, NULL);
+    cr_assert_not_null(steptime);
+    world.engine.steptime = steptime;
+    world.gpu_time = true;
+    struct list_source list = LIST_SOURCE(arrivals, LAW_REQUESTS);
+    cr_assert(simulate(&world, &list.source), "%s", world.error.message);
+    double mean_s = histogram_mean_s(&world.result.by_class[0].e2e);
+    simulation_result_free(&world.result);
+    steptime_destroy(steptime);
+    return mean_s;
+}
+
+/* The same requests, the same cache: only the rates differ. */
+Test(simulation, a_faster_gpu_answers_sooner)
+{
+    static const char *const slow_to_fast[] = {"L4", "L40S", "A100-80GB-SXM", "H100-SXM",
+                                               "H200-SXM"};
+    struct arena *arena = arena_create();
+    struct arrival arrivals[LAW_REQUESTS];
+    for (double unit_s = 0x1p-12; unit_s < 1; unit_s *= 16) { /* from overload to idle */
+        draw_arrivals(arrivals, unit_s);
+        double before_s = INFINITY;
+        for (size_t i = 0; i < sizeof slow_to_fast / sizeof *slow_to_fast; i++) {
+            double mean_s = mean_e2e_on(arena, slow_to_fast[i], arrivals);
+            cr_expect_lt(mean_s, before_s, "%s: %g s, the one before %g s", slow_to_fast[i], mean_s,
+                         before_s);
+            before_s = mean_s;
+        }
+    }
+    arena_destroy(arena);
 }

@@ -412,8 +412,8 @@ static const struct broken broken_files[] = {
     {VIDUR "0,5,2147483648\n", "2: \"num_decode_tokens\": '2147483648' is out of range\n"
                                "  hint: at most 2147483647 tokens"},
     {VIDUR "1e300,5,1\n", "2: \"arrived_at\": '1e300' is out of range"},
-    {VIDUR "0,5,1\n8388608,5,1\n",
-     "3: arrives 8.38861e+06 s after the first request; the clock ends at 8380800 s"},
+    {VIDUR "0,5,1\n134217728,5,1\n",
+     "3: arrives 1.34218e+08 s after the first request; the clock ends at 134179200 s"},
     {VIDUR "7,5,1\n9.5,5,1\n\n8,5,1\n",
      "5: out of order: arrives at 1 s, line 3 before it at 2.5 s\n"
      "  hint: sort the file, or set \"sort\": true (--sort)"},

@@ -285,7 +285,7 @@ Test(workload, time_beyond_the_clock_is_an_error_unless_nobody_asked_for_it)
                              " " LENGTHS "}%s}";
     char json[512];
     snprintf(json, sizeof json, rare, ", 'limit': 2");
-    fails_on_first_peek(json, "97 days");
+    fails_on_first_peek(json, "1553 days");
     snprintf(json, sizeof json, rare, "");
     struct test_workload workload = test_workload_open(json, 1);
     double time_s;

@@ -1,0 +1,11 @@
+# Every scenario that we ship beside quickstart.json does what its comments tell people to run.
+. tests/cli/lib.sh
+
+ran=0
+for scenario in scenarios/*.json scenarios/jiang2025/*.json; do
+    command=run
+    [ "$(grep -c '^  "pools"' "$scenario")" -gt 0 ] || command=plan
+    expect 0 "$TOKENYARD" "$command" "$scenario" -o "$TMP/$(basename "$scenario" .json)" --quiet
+    ran=$((ran + 1))
+done
+[ "$ran" -gt 5 ] || fail "only $ran scenarios"

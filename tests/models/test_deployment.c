@@ -1,0 +1,100 @@
+/* What one replica is, from GPU, model and settings. */
+#include "models/fleet/deployment.h"
+#include "tests/models/support.h"
+
+static struct engine_settings usual_settings(void)
+{
+    return (struct engine_settings){.max_num_batched_tokens = 8192,
+                                    .max_num_seqs = 256,
+                                    .block_size = 16,
+                                    .enable_chunked_prefill = true,
+                                    .gpu_memory_utilization = 0.9,
+                                    .reserve_gib = 3,
+                                    .step_overhead_ms = 0.65,
+                                    .max_model_len = INT64_MIN,
+                                    .num_gpu_blocks_override = INT64_MIN};
+}
+
+static struct deployment_request usual_request(struct arena *arena, const char *gpu,
+                                               const struct engine_settings *settings)
+{
+    return (struct deployment_request){.gpu = shipped_gpu(arena, gpu),
+                                       .llm = shipped_llm(arena, "llama-3.1-8b"),
+                                       .tensor_parallel = 1,
+                                       .pipeline_parallel = 1,
+                                       .weights = PRECISION_BF16,
+                                       .kv = PRECISION_BF16,
+                                       .engine = settings};
+}
+
+Test(deployment, of_llama_on_an_h100)
+{
+    struct arena *arena = arena_create();
+    struct engine_settings settings = usual_settings();
+    struct deployment_request request = usual_request(arena, "H100-SXM", &settings);
+    struct deployment deployment;
+    struct error error = {0};
+    cr_assert(deployment_compile(&request, &deployment, &error), "%s", error.message);
+    cr_assert_eq(deployment.gpus, 1);
+    cr_assert_eq(deployment.engine.max_model_tok, 131072, "the model's own limit");
+    cr_assert_eq(deployment.engine.kv_blocks, deployment.memory.kv_blocks);
+    cr_assert_eq(deployment.engine.steptime, deployment.steptime);
+    cr_assert_gt(deployment.busy_w, deployment.idle_w);
+    deployment_clear(&deployment);
+    deployment_clear(&deployment); /* harmless */
+    arena_destroy(arena);
+}
+
+/* Where the KV cache is smaller than the model's context, it is the limit. */
+Test(deployment, the_cache_limits_the_length)
+{
+    struct arena *arena = arena_create();
+    struct engine_settings settings = usual_settings();
+    settings.num_gpu_blocks_override = 100;
+    struct deployment_request request = usual_request(arena, "H100-SXM", &settings);
+    struct deployment deployment;
+    struct error error = {0};
+    cr_assert(deployment_compile(&request, &deployment, &error), "%s", error.message);
+    cr_assert_eq(deployment.engine.kv_blocks, 100);
+    cr_assert_eq(deployment.engine.max_model_tok, 1600);
+    deployment_clear(&deployment);
+
+    settings.max_model_len = 1601;
+    cr_assert_not(deployment_compile(&request, &deployment, &error));
+    cr_assert(strstr(error.message, "holds 1600 tokens"), "%s", error.message);
+    arena_destroy(arena);
+}
+
+Test(deployment, gpus_multiply)
+{
+    struct arena *arena = arena_create();
+    struct engine_settings settings = usual_settings();
+    struct deployment_request request = usual_request(arena, "A100-80GB-SXM", &settings);
+    request.tensor_parallel = 2;
+    request.pipeline_parallel = 2;
+    struct deployment deployment;
+    struct error error = {0};
+    cr_assert(deployment_compile(&request, &deployment, &error), "%s", error.message);
+    cr_assert_eq(deployment.gpus, 4);
+    cr_assert_float_eq(deployment.busy_w, 4 * request.gpu->tdp_w, 1e-9);
+    deployment_clear(&deployment);
+    arena_destroy(arena);
+}
+
+Test(deployment, given_step_times_must_take_time)
+{
+    struct arena *arena = arena_create();
+    struct engine_settings settings = usual_settings();
+    struct deployment_request request = usual_request(arena, "H100-SXM", &settings);
+    struct steptime_given given = {.per_sequence_s = 1};
+    struct config_variant step_time = {.index = STEP_TIME_GIVEN, .value = &given};
+    request.step_time = &step_time;
+    struct deployment deployment;
+    struct error error = {0};
+    cr_assert_not(deployment_compile(&request, &deployment, &error));
+    cr_assert_eq(error.code, ERROR_BAD_INPUT);
+    given.per_prefill_token_s = 1e-9;
+    cr_assert(deployment_compile(&request, &deployment, &error), "%s", error.message);
+    deployment_clear(&deployment);
+    arena_destroy(arena);
+}
