@@ -34,7 +34,7 @@ static struct router *make_weighted(struct router_share *shares, size_t count, s
     struct router_weighted_config weighted = {.shares = {.items = shares, .count = count},
                                               .within = policy("round_robin")};
     struct router_config config = {.policy = {.index = policy("weighted"), .value = &weighted}};
-    return router_create(&config, &fleet, error);
+    return router_check(&config, &fleet, error) ? router_create(&config, &fleet, error) : NULL;
 }
 
 Test(router, round_robin_takes_each_in_turn)
@@ -138,8 +138,10 @@ Test(router, refuses_shares_of_what_is_not_there)
     struct router_share no_class[] = {{"z", "a", 1}}, no_pool[] = {{"x", "c", 1}};
     struct error error = {0};
     cr_assert_null(make_weighted(no_class, 1, &error));
-    cr_assert(strstr(error.message, "unknown class \"z\""), "%s", error.message);
+    cr_assert(strstr(error.message, "no class \"z\""), "%s", error.message);
+    cr_assert_str_eq(error.json_path, "/shares/0/class");
     error = (struct error){0};
     cr_assert_null(make_weighted(no_pool, 1, &error));
-    cr_assert(strstr(error.message, "unknown pool \"c\""), "%s", error.message);
+    cr_assert(strstr(error.message, "no pool \"c\""), "%s", error.message);
+    cr_assert_str_eq(error.json_path, "/shares/0/pool");
 }
