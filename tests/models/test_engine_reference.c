@@ -48,15 +48,16 @@ struct reference {
 
 static void insert(struct list *list, uint32_t at, struct job *job)
 {
-    memmove(list->jobs + at + 1, list->jobs + at, (list->count - at) * sizeof *list->jobs);
+    for (uint32_t i = list->count++; i > at; i--)
+        list->jobs[i] = list->jobs[i - 1];
     list->jobs[at] = job;
-    list->count++;
 }
 
 static void take_out(struct list *list, uint32_t at)
 {
     list->count--;
-    memmove(list->jobs + at, list->jobs + at + 1, (list->count - at) * sizeof *list->jobs);
+    for (uint32_t i = at; i < list->count; i++)
+        list->jobs[i] = list->jobs[i + 1];
 }
 
 static int64_t blocks_of(const struct reference *reference, int64_t tokens)
