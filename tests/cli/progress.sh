@@ -6,6 +6,7 @@ expect 0 "$TOKENYARD" "${long[@]}"
 [ ! -s "$TMP/err" ] || fail "written to a file: $(head -c 200 "$TMP/err")"
 
 need script
+script -qec true /dev/null </dev/null >/dev/null 2>&1 || skip "no pseudo-terminal here"
 script -qec "$TOKENYARD ${long[*]} >/dev/null" /dev/null </dev/null >"$TMP/terminal"
 grep -q 'requests completed' "$TMP/terminal" || fail "nothing shown on a terminal"
 script -qec "$TOKENYARD ${long[*]} --quiet" /dev/null </dev/null >"$TMP/terminal"
