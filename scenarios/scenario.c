@@ -317,8 +317,7 @@ static const struct gpu *find_gpu(struct scenario *scenario, const struct scenar
 
 static bool resolve_pool(struct scenario *scenario, size_t index, struct error *error)
 {
-    const struct scenario_pool *given =
-        &((struct scenario_pool *)scenario->config.pools.items)[index];
+    struct scenario_pool *given = &((struct scenario_pool *)scenario->config.pools.items)[index];
     char pointer[POINTER_SIZE];
     json_pointer_index(pointer, sizeof pointer, "/pools", index);
     const struct instance *instance;
@@ -327,6 +326,7 @@ static bool resolve_pool(struct scenario *scenario, size_t index, struct error *
     const struct gpu *gpu = find_gpu(scenario, given, instance, pointer, error);
     if (!gpu)
         return false;
+    deployment_settle(&given->engine, gpu); /* so that the scenario as resolved says it */
     for (size_t i = 0; i < index; i++)
         if (strcmp(scenario->pools[i].name, given->name) == 0)
             return json_error(scenario->document, pointer, error, "two pools are named \"%s\"",

@@ -19,23 +19,21 @@
 #define FIELD(member) offsetof(struct engine_settings, member)
 
 static const struct config_field engine_fields[] = {
-    /* vLLM's server: 8192 on GPUs with 70 GiB and more that are not A100s, else 2048
-     * (EngineArgs.get_batch_defaults, v0.25); here one default for all. */
     {.name = "max_num_batched_tokens",
      .kind = CONFIG_INT,
      .offset = FIELD(max_num_batched_tokens),
-     .preset = "8192",
+     .optional = true,
      .min = 1,
      .max = 1048576,
-     .doc = "tokens of one iteration at most, prompts and decodes together"},
-    /* vLLM's server: 1024 and 256 on the same GPUs. */
+     .doc = "tokens of one iteration at most, prompts and decodes together; null: vLLM's for the "
+            "GPU, 8192 or 2048"},
     {.name = "max_num_seqs",
      .kind = CONFIG_INT,
      .offset = FIELD(max_num_seqs),
-     .preset = "256",
+     .optional = true,
      .min = 1,
      .max = 65536,
-     .doc = "sequences that run at the same time at most"},
+     .doc = "sequences that run at the same time at most; null: vLLM's for the GPU, 1024 or 256"},
     {.name = "block_size",
      .kind = CONFIG_INT,
      .offset = FIELD(block_size),

@@ -29,8 +29,8 @@
 
 /* What a scenario may set, by vLLM's names where vLLM has one. */
 struct engine_settings {
-    int64_t max_num_batched_tokens;
-    int64_t max_num_seqs;
+    int64_t max_num_batched_tokens; /* INT64_MIN: by the GPU, see deployment_settle */
+    int64_t max_num_seqs;           /* likewise */
     int64_t block_size;
     bool enable_chunked_prefill;
     double gpu_memory_utilization;

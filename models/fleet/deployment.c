@@ -1,5 +1,7 @@
 #include "models/fleet/deployment.h"
 
+#include <string.h>
+
 #include <math.h>
 
 #define GIVEN(member) offsetof(struct steptime_given, member)
@@ -151,9 +153,30 @@ static bool set_engine(const struct deployment_request *request, struct deployme
     return set_max_model_tok(request, deployment, error);
 }
 
+/* vLLM's server (EngineArgs.get_batch_defaults, v0.25): GPUs with 70 GiB and more get large
+ * batches, A100s do not. A limit that the user gives moves the other's default, so that they agree.
+ */
+void deployment_settle(struct engine_settings *settings, const struct gpu *gpu)
+{
+    bool large = gpu->memory_gib >= 70 && strstr(gpu->name, "A100") == NULL;
+    int64_t batched = large ? 8192 : 2048, sequences = large ? 1024 : 256;
+    int64_t given_batched = settings->max_num_batched_tokens;
+    int64_t given_sequences = settings->max_num_seqs;
+    if (given_sequences == INT64_MIN)
+        settings->max_num_seqs =
+            given_batched != INT64_MIN && given_batched < sequences ? given_batched : sequences;
+    if (given_batched == INT64_MIN)
+        settings->max_num_batched_tokens =
+            given_sequences != INT64_MIN && given_sequences > batched ? given_sequences : batched;
+}
+
 bool deployment_compile(const struct deployment_request *request, struct deployment *deployment,
                         struct error *error)
 {
+    struct engine_settings settings = *request->engine;
+    deployment_settle(&settings, request->gpu);
+    struct deployment_request settled = *request;
+    settled.engine = &settings;
     int64_t gpus = request->tensor_parallel * request->pipeline_parallel;
     *deployment = (struct deployment){.gpu = request->gpu,
                                       .llm = request->llm,
@@ -164,8 +187,8 @@ bool deployment_compile(const struct deployment_request *request, struct deploym
                                       .kv = request->kv,
                                       .busy_w = request->gpu->tdp_w * (double)gpus,
                                       .idle_w = request->gpu->idle_w * (double)gpus};
-    if (fit_memory(request, deployment, error) && compile_steptime(request, deployment, error) &&
-        set_engine(request, deployment, error))
+    if (fit_memory(&settled, deployment, error) && compile_steptime(&settled, deployment, error) &&
+        set_engine(&settled, deployment, error))
         return true;
     deployment_clear(deployment);
     return false;

@@ -98,3 +98,35 @@ Test(deployment, given_step_times_must_take_time)
     deployment_clear(&deployment);
     arena_destroy(arena);
 }
+
+/* What vLLM's server takes where nothing is said: by the GPU; a limit that is given moves the
+ * other. */
+Test(deployment, limits_are_vllms_for_the_gpu)
+{
+    struct arena *arena = arena_create();
+    const struct {
+        const char *gpu;
+        int64_t batched, sequences; /* given; INT64_MIN: not */
+        int64_t expected_batched, expected_sequences;
+    } cases[] = {
+        {"H100-SXM", INT64_MIN, INT64_MIN, 8192, 1024},
+        {"A100-80GB-SXM", INT64_MIN, INT64_MIN, 2048, 256},
+        {"L40S", INT64_MIN, INT64_MIN, 2048, 256},
+        {"L40S", 100, INT64_MIN, 100, 100},
+        {"L40S", INT64_MIN, 4000, 4000, 4000},
+        {"L40S", 512, 8, 512, 8},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct engine_settings settings = usual_settings();
+        settings.max_num_batched_tokens = cases[i].batched;
+        settings.max_num_seqs = cases[i].sequences;
+        struct deployment_request request = usual_request(arena, cases[i].gpu, &settings);
+        struct deployment deployment;
+        struct error error = {0};
+        cr_assert(deployment_compile(&request, &deployment, &error), "%s", error.message);
+        cr_expect_eq(deployment.engine.max_batch_tokens, cases[i].expected_batched, "case %zu", i);
+        cr_expect_eq(deployment.engine.max_sequences, cases[i].expected_sequences, "case %zu", i);
+        deployment_clear(&deployment);
+    }
+    arena_destroy(arena);
+}
