@@ -1,6 +1,7 @@
 /* The front door: one table of subcommands, one place that prints errors and picks the exit code.
  */
 #include <gsl/gsl_errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -95,7 +96,8 @@ static bool help_command(int argc, char *const argv[], struct error *error)
 
 int main(int argc, char *argv[])
 {
-    gsl_set_error_handler_off();
+    gsl_set_error_handler_off(); /* GSL's own ends the process */
+    signal(SIGXFSZ, SIG_IGN);    /* a file too large is then an error of the write */
     struct error error = {0};
     if (argc < 2) {
         print_commands();
