@@ -91,7 +91,7 @@ MISSING    = $(if $(shell command -v pkg-config),,pkg-config) $(if $(shell comma
 # --- What a machine needs -------------------------------------------------------------------------
 
 DEBIAN     := gcc libc6-dev pkg-config libhdf5-dev libgsl-dev libcjson-dev zlib1g-dev libglpk-dev \
-              uthash-dev gnuplot-nox libcriterion-dev
+              uthash-dev gnuplot-nox libcriterion-dev python3-jsonschema hdf5-tools
 DEBIAN_DEV := clang clang-format clang-tidy libclang-rt-dev valgrind
 
 # $(call apt,PACKAGES): installs those that are missing, and says so.

@@ -39,9 +39,9 @@ static bool list_gpus(const struct lists *lists, struct error *error)
         print_known(gpu->fp8_tflops, 7);
         print_known(gpu->fp4_tflops, 7);
         print_known(gpu->tdp_w, 5);
-        printf("  %s\n", gpu->known);
+        printf("  %.*s\n", (int)strcspn(gpu->known, ";"), gpu->known);
     }
-    puts("Rates are dense TFLOPS.");
+    puts("Rates are dense TFLOPS. What each rests on in detail is in a run's manifest.json.");
     return true;
 }
 

@@ -317,7 +317,9 @@ static void print_single_type(const struct plan_report *report, FILE *out)
     print_fleet(problem_of(report), single, out);
     if (report->single)
         print_replay(report->single, out);
-    fprintf(out, "\ngain of mixing: %s\n", human_percent(answer->gain, gain));
+    bool by_cost = plan_question_options(answer->question).objective == PLAN_MIN_COST;
+    fprintf(out, "\ngain of mixing: %s %s\n", human_percent(answer->gain, gain),
+            by_cost ? "on the price" : "more requests/s under the same budget");
 }
 
 void plan_report_print(const struct plan_report *report, FILE *out)

@@ -136,12 +136,23 @@ static void print_json(const struct run *run, const struct summary *summary)
     json_writer_destroy(writer);
 }
 
+/* What was found, rather than said, should be seen. */
+static void print_prices(const struct scenario *scenario)
+{
+    const struct scenario_pool *pools = scenario->config.pools.items;
+    for (size_t i = 0; i < scenario->pool_count; i++)
+        if (!pools[i].instance && isnan(pools[i].usd_per_gpu_hour))
+            printf("\npool %s is priced %s\n", pools[i].name, scenario->prices[i].source);
+}
+
 static void print_results(const struct run *run, const struct summary *summary)
 {
     if (run->options->json)
         print_json(run, summary);
     else if (!run->options->quiet)
         table_print(summary, stdout);
+    if (!run->options->quiet && !run->options->json)
+        print_prices(run->scenario);
     if (!run->report)
         return;
     const char *notice;
