@@ -37,6 +37,7 @@ static void latency_merge(struct latency_set *into, const struct latency_set *fr
     histogram_merge(&into->queue, &from->queue);
     into->completed += from->completed;
     into->rejected += from->rejected;
+    into->late += from->late;
     into->prompt_tok += from->prompt_tok;
     into->output_tok += from->output_tok;
     into->slo_met += from->slo_met;
@@ -47,7 +48,7 @@ static double attainment_of(const struct simulation_spec *spec, const struct lat
 {
     if (spec->slo_count == 0)
         return NAN;
-    return ratio((double)set->slo_met, (double)(set->completed + set->rejected));
+    return ratio((double)set->slo_met, (double)(set->completed + set->rejected + set->late));
 }
 
 static struct class_summary class_of(const struct summary *summary, const char *name,

@@ -101,6 +101,40 @@ static bool judge(struct simulation *sim, uint32_t class_index, const struct lat
     return all_kept;
 }
 
+/* A request that is in flight at the end counts where it has broken a bound already; whether it
+ * would have kept the others is not known. */
+static void judge_in_flight(struct simulation *sim, const struct request *request)
+{
+    if (request->arrival < sim->warmup)
+        return;
+    tick_t waited = sim->now - request->arrival;
+    struct latencies least = {.ttft = request->emitted > 0 ? request->first_token - request->arrival
+                                                           : waited,
+                              .tpot = TICK_NEVER,
+                              .e2e = waited};
+    bool late = false;
+    for (size_t i = 0; i < sim->spec->slo_count; i++) {
+        const struct bounds *bounds = &sim->bounds[i];
+        bool applies =
+            bounds->class_index == UINT32_MAX || bounds->class_index == request->class_index;
+        if (!applies || keeps(bounds, &least))
+            continue;
+        sim->result->slos[i].requests++;
+        late = true;
+    }
+    sim->result->by_class[request->class_index].late += late;
+}
+
+/* first: the head of a running list or a waiting queue. */
+static void judge_list(struct simulation *sim, uint32_t first)
+{
+    for (uint32_t number = first; number != REQUEST_NONE;) {
+        const struct request *request = &sim->requests.requests[number];
+        judge_in_flight(sim, request);
+        number = request->next;
+    }
+}
+
 static void measure_completed(struct simulation *sim, const struct request *request,
                               const struct latencies *latencies)
 {
@@ -587,8 +621,11 @@ static void sum_up_pool(struct simulation *sim, uint32_t pool)
 static void sum_up(struct simulation *sim)
 {
     struct simulation_result *result = sim->result;
-    for (uint32_t i = 0; i < sim->replicas; i++)
+    for (uint32_t i = 0; i < sim->replicas; i++) {
         engine_settle(&sim->engines[i], sim->now);
+        judge_list(sim, sim->engines[i].running_head);
+        judge_list(sim, sim->engines[i].waiting_head);
+    }
     for (uint32_t pool = 0; pool < sim->spec->pool_count; pool++) {
         sum_up_pool(sim, pool);
         result->arrived += result->pools[pool].arrived;

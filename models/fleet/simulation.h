@@ -102,10 +102,12 @@ struct latency_set {
     uint64_t completed, rejected; /* measured ones */
     uint64_t prompt_tok, output_tok;
     uint64_t slo_met; /* completed requests that kept every bound that applies to them */
+    uint64_t late;    /* measured ones in flight at the end that have broken a bound already */
 };
 
 struct slo_result {
-    uint64_t requests, met; /* measured requests it applies to (rejected ones count as missed) */
+    uint64_t requests, met; /* measured requests it applies to; rejected ones missed it, and so did
+                             * those that are in flight at the end and past it */
     bool kept;              /* met / requests >= percentile; true when there are none */
 };
 

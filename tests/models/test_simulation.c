@@ -330,3 +330,31 @@ Test(simulation, a_faster_gpu_answers_sooner)
     }
     arena_destroy(arena);
 }
+
+/* Four requests at once on one sequence, 10 iterations of 10 ms each: at 0.25 s two are done, the
+ * third has begun, the fourth waits. */
+Test(simulation, what_is_late_in_flight_misses_its_slo)
+{
+    struct arrival arrivals[4];
+    for (size_t i = 0; i < 4; i++)
+        arrivals[i] = ten_tokens[0];
+    const struct slo_rule rules[] = {
+        {.class_index = -1, .ttft_s = 0.22, .tpot_s = NAN, .e2e_s = NAN, .percentile = 75},
+        {.class_index = -1, .ttft_s = NAN, .tpot_s = 0.02, .e2e_s = 1, .percentile = 99}};
+    struct world world = make_world();
+    world.engine.max_sequences = 1;
+    world.spec.horizon_s = 0.25;
+    world.spec.slos = rules;
+    world.spec.slo_count = 2;
+    struct list_source list = LIST_SOURCE(arrivals, 4);
+    cr_assert(simulate(&world, &list.source));
+    cr_assert_eq(world.result.in_flight, 2);
+    cr_assert_eq(world.result.by_class->slo_met, 2);
+    cr_assert_eq(world.result.by_class->late, 1, "the fourth; the third began at 0.21 s");
+    cr_assert_eq(world.result.slos[0].requests, 3);
+    cr_assert_eq(world.result.slos[0].met, 2);
+    cr_assert_not(world.result.slos[0].kept);
+    cr_assert_eq(world.result.slos[1].requests, 2, "it is open how those in flight will do");
+    cr_assert(world.result.slos[1].kept);
+    simulation_result_free(&world.result);
+}
