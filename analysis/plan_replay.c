@@ -1,6 +1,5 @@
 #include "analysis/plan_replay.h"
 
-#include <limits.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,36 +11,6 @@
 /* How often the sample is served to saturate a fleet. At the end the batches drain, which no longer
  * shows what the fleet can do: the longer the run, the less that weighs. */
 #define SATURATION_ROUNDS 4
-
-/* ---- files, from wherever the new scenario lies */
-
-/* The absolute form of a path that is relative to the folder. */
-static void make_absolute(cJSON *text, const char *folder)
-{
-    char joined[PATH_MAX], absolute[PATH_MAX];
-    snprintf(joined, sizeof joined, "%s/%s", folder, text->valuestring);
-    if (text->valuestring[0] != '/' && realpath(joined, absolute))
-        cJSON_SetValuestring(text, absolute);
-}
-
-/* Every "path" of the workload, at whatever depth. */
-static void make_paths_absolute(cJSON *node, const char *folder)
-{
-    cJSON *child;
-    cJSON_ArrayForEach(child, node)
-    {
-        if (child->string && strcmp(child->string, "path") == 0 && cJSON_IsString(child))
-            make_absolute(child, folder);
-        else
-            make_paths_absolute(child, folder);
-    }
-}
-
-static bool is_path(const char *model)
-{
-    size_t length = strlen(model);
-    return strchr(model, '/') || (length > 5 && strcmp(model + length - 5, ".json") == 0);
-}
 
 static void replace_member(cJSON *root, const char *name, cJSON *value)
 {
@@ -175,9 +144,7 @@ cJSON *plan_replay_scenario(const struct plan_question *question,
     cJSON *root = cJSON_Duplicate(json_root(asked->document), true);
     cJSON_DeleteItemFromObjectCaseSensitive(root, "plan");
     replace_member(root, "name", cJSON_CreateString(name));
-    make_paths_absolute(json_member(root, "workload"), asked->folder);
-    if (is_path(asked->config.model))
-        make_absolute(json_member(root, "model"), asked->folder);
+    scenario_make_paths_absolute(root, asked->folder);
     if (question->cut)
         replace_member(root, "classes", classes_of(question));
     replace_member(root, "pools", pools_of(question, solution));

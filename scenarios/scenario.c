@@ -471,5 +471,7 @@ struct simulation_spec scenario_spec(const struct scenario *scenario, uint64_t r
 
 cJSON *scenario_to_json(const struct scenario *scenario)
 {
-    return config_to_json(&scenario_config_type, &scenario->config);
+    cJSON *root = config_to_json(&scenario_config_type, &scenario->config);
+    scenario_make_paths_absolute(root, scenario->folder);
+    return root;
 }

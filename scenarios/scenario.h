@@ -106,7 +106,12 @@ struct source *scenario_open_source(const struct scenario *scenario, uint64_t re
 /* Everything of the spec but its source, stepwise and observer. */
 struct simulation_spec scenario_spec(const struct scenario *scenario, uint64_t replication);
 
-/* The scenario as resolved: what --print-config and the manifest show. The caller deletes it. */
+/* Makes the files that a scenario names (its traces, its model) be found from wherever the scenario
+ * will lie, instead of relative to this folder. A file that is not there keeps its name. */
+void scenario_make_paths_absolute(cJSON *root, const char *folder);
+
+/* The scenario as resolved, with absolute paths: what --print-config and the manifest show. The
+ * caller deletes it. */
 cJSON *scenario_to_json(const struct scenario *scenario);
 
 #endif

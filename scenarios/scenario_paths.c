@@ -1,0 +1,37 @@
+/* Files that a scenario names, from wherever the scenario lies. */
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "models/llm/llm.h"
+#include "scenarios/scenario.h"
+
+static void make_absolute(cJSON *text, const char *folder)
+{
+    char joined[PATH_MAX], absolute[PATH_MAX];
+    snprintf(joined, sizeof joined, "%s/%s", folder, text->valuestring);
+    if (text->valuestring[0] != '/' && realpath(joined, absolute))
+        cJSON_SetValuestring(text, absolute);
+}
+
+/* Every "path" of a workload, at whatever depth. */
+static void make_each_absolute(cJSON *node, const char *folder)
+{
+    cJSON *child;
+    cJSON_ArrayForEach(child, node)
+    {
+        if (child->string && strcmp(child->string, "path") == 0 && cJSON_IsString(child))
+            make_absolute(child, folder);
+        else
+            make_each_absolute(child, folder);
+    }
+}
+
+void scenario_make_paths_absolute(cJSON *root, const char *folder)
+{
+    make_each_absolute(json_member(root, "workload"), folder);
+    cJSON *model = json_member(root, "model");
+    if (cJSON_IsString(model) && llm_is_path(model->valuestring))
+        make_absolute(model, folder);
+}
