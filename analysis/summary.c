@@ -90,6 +90,8 @@ static struct pool_summary pool_of(const struct pool_spec *spec, const struct po
         .prefill_tok = result->prefill_tok,
         .utilisation = ratio(result->busy_s, simulated_s * spec->replicas),
         .mean_batch = result->mean_batch,
+        .mean_outstanding = result->mean_outstanding,
+        .max_outstanding = result->max_outstanding,
         .peak_kv = result->peak_kv,
         .output_tok_per_s = ratio((double)result->output_tok, simulated_s),
         .usd_per_hour = spec->usd_per_hour * spec->replicas,

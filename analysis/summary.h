@@ -58,6 +58,8 @@ struct pool_summary {
     uint64_t prompt_tok, output_tok, prefill_tok;
     double utilisation; /* share of its replicas' time that they were iterating */
     double mean_batch, peak_kv;
+    double mean_outstanding; /* requests sent there that had not ended, over time */
+    uint64_t max_outstanding;
     double output_tok_per_s;
     double usd_per_hour, cost_usd, usd_per_million_tok;
     double energy_j, mean_power_w;

@@ -129,6 +129,8 @@ static void put_pool(struct json_writer *writer, const struct pool_summary *pool
     put_count(writer, "in_flight", pool->in_flight);
     json_put_number(writer, "utilisation", pool->utilisation);
     json_put_number(writer, "mean_batch", pool->mean_batch);
+    json_put_number(writer, "mean_outstanding", pool->mean_outstanding);
+    put_count(writer, "max_outstanding", pool->max_outstanding);
     json_put_number(writer, "peak_kv", pool->peak_kv);
     put_count(writer, "preemptions", pool->preemptions);
     put_count(writer, "iterations", pool->iterations);

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "sim/event_queue.h"
+#include "sim/time_stat.h"
 
 enum priority { PRIORITY_ARRIVAL, PRIORITY_WARMUP, PRIORITY_REPLICA, PRIORITY_SAMPLE };
 
@@ -35,7 +36,8 @@ struct simulation {
     struct engine_config *configs; /* [pools] */
     struct request_pool requests;
     struct router *router;
-    struct bounds *bounds; /* [slo rules] */
+    struct bounds *bounds;         /* [slo rules] */
+    struct time_stat *outstanding; /* [pools]: requests sent there that have not ended */
 
     tick_t now, horizon, warmup;
     bool measuring; /* the warm-up is over */
@@ -184,10 +186,18 @@ static void answer_client(struct simulation *sim, const struct request *request,
     sim->answered = true;
 }
 
+static void add_outstanding(struct simulation *sim, uint32_t pool, double change)
+{
+    struct time_stat *outstanding = &sim->outstanding[pool];
+    time_stat_set(outstanding, sim->now, outstanding->value + change);
+}
+
 static void complete(struct simulation *sim, uint32_t number)
 {
     const struct request *request = &sim->requests.requests[number];
-    struct pool_result *pool = &sim->result->pools[sim->pool_of[request->replica]];
+    uint32_t pool_index = sim->pool_of[request->replica];
+    struct pool_result *pool = &sim->result->pools[pool_index];
+    add_outstanding(sim, pool_index, -1);
     struct latencies latencies = latencies_of(request);
     pool->completed++;
     pool->prompt_tok += request->prompt_tok;
@@ -279,6 +289,7 @@ static void submit(struct simulation *sim, const struct request *request)
         return;
     }
     sim->requests.requests[number] = *request;
+    add_outstanding(sim, sim->pool_of[request->replica], 1);
     struct engine *engine = &sim->engines[request->replica];
     tick_t before = engine->next;
     engine_submit(engine, number, sim->now);
@@ -495,14 +506,15 @@ static bool allocate(struct simulation *sim)
     sim->first_replica = calloc(pools, sizeof *sim->first_replica);
     sim->configs = calloc(pools, sizeof *sim->configs);
     sim->bounds = calloc(spec->slo_count + 1, sizeof *sim->bounds);
+    sim->outstanding = calloc(pools, sizeof *sim->outstanding);
     sim->sampled_busy = calloc(pools, sizeof *sim->sampled_busy);
     sim->samples = calloc(pools, sizeof *sim->samples);
     result->by_class = calloc(spec->class_count, sizeof *result->by_class);
     result->pools = calloc(pools, sizeof *result->pools);
     result->slos = calloc(spec->slo_count + 1, sizeof *result->slos);
     return sim->engines && sim->pool_of && sim->first_replica && sim->configs && sim->bounds &&
-           sim->sampled_busy && sim->samples && result->by_class && result->pools && result->slos &&
-           event_queue_init(&sim->queue, sim->replicas + 3);
+           sim->outstanding && sim->sampled_busy && sim->samples && result->by_class &&
+           result->pools && result->slos && event_queue_init(&sim->queue, sim->replicas + 3);
 }
 
 static bool make_engines(struct simulation *sim)
@@ -611,6 +623,8 @@ static void sum_up_pool(struct simulation *sim, uint32_t pool)
     result->in_flight = result->arrived - result->completed - result->rejected;
     result->busy_s = tick_to_s(busy);
     result->mean_batch = busy > 0 ? (double)sequence_ticks / (double)busy : 0;
+    result->mean_outstanding = time_stat_mean(&sim->outstanding[pool], sim->now);
+    result->max_outstanding = (uint64_t)sim->outstanding[pool].max;
     result->kv_blocks = (uint64_t)sim->configs[pool].kv_blocks;
     result->peak_kv = (double)peak_blocks / (double)sim->configs[pool].kv_blocks;
     result->cost_usd = spec->usd_per_hour * spec->replicas * end_s / 3600;
@@ -654,6 +668,7 @@ static void release(struct simulation *sim)
     free(sim->first_replica);
     free(sim->configs);
     free(sim->bounds);
+    free(sim->outstanding);
     free(sim->sampled_busy);
     free(sim->samples);
     request_pool_free(&sim->requests);

@@ -117,8 +117,10 @@ struct pool_result {
     uint64_t prefill_tok;            /* computed, recomputation included */
     double busy_s;                   /* summed over replicas */
     double mean_batch;               /* sequences per iteration, weighted by time, while busy */
-    double peak_kv;                  /* largest share of one replica's KV blocks in use */
-    uint64_t kv_blocks;              /* of one replica */
+    double mean_outstanding;         /* requests sent there that had not ended, over time */
+    uint64_t max_outstanding;
+    double peak_kv;     /* largest share of one replica's KV blocks in use */
+    uint64_t kv_blocks; /* of one replica */
     double cost_usd;
     double energy_j;
     struct histogram itl;

@@ -293,6 +293,7 @@ static void expect_same(const struct scene *scene, const struct simulation_resul
         cr_assert_eq(a->preemptions, b->preemptions);
         cr_assert_eq(a->prefill_tok, b->prefill_tok);
         cr_assert_eq(a->mean_batch, b->mean_batch);
+        cr_assert_eq(a->mean_outstanding, b->mean_outstanding);
         cr_assert_eq(a->busy_s, b->busy_s);
         cr_assert_eq(a->peak_kv, b->peak_kv);
         cr_assert_eq(a->iterations, b->iterations);

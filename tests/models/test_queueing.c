@@ -68,6 +68,7 @@ struct station {
     uint32_t replicas;
     int router;  /* index of the policy */
     double load; /* of all servers together, 0..1 */
+    bool no_warmup;
     double (*service_s)(gsl_rng *rng);
 };
 
@@ -113,7 +114,7 @@ static struct simulation_result simulate_once(const struct station *station, uin
                                    .seed = 1,
                                    .replication = replication,
                                    .horizon_s = INFINITY,
-                                   .warmup_s = 2000 / servers};
+                                   .warmup_s = station->no_warmup ? 0 : 2000 / servers};
     struct simulation_result result;
     struct error error = {0};
     cr_assert(simulation_run(&spec, &result, &error), "%s", error.message);
@@ -246,6 +247,25 @@ Test(queueing, m_g_1_ps)
     expect_sharing("M/D/1-PS stay", fixed_service);
     expect_sharing("M/M/1-PS stay", exponential_service);
     expect_sharing("M/H2/1-PS stay", hyperexponential_service);
+}
+
+/* Little's law, to rounding: over a whole run, requests in the system on average = requests / time
+ * x mean stay. Nothing is warmed up here, so that every request counts on both sides. */
+Test(queueing, littles_law)
+{
+    struct station station = {.time = fixed_time,
+                              .sequences = 3,
+                              .replicas = 1,
+                              .load = 0.9,
+                              .no_warmup = true,
+                              .service_s = hyperexponential_service};
+    struct simulation_result result = simulate_once(&station, 0);
+    double mean_stay_s = histogram_mean_s(&result.by_class->e2e);
+    double expected = (double)result.completed / result.end_s * mean_stay_s;
+    cr_assert_eq(result.completed, REQUESTS);
+    cr_assert_float_eq(result.pools[0].mean_outstanding, expected, 1e-9 * expected);
+    cr_assert_gt(result.pools[0].max_outstanding, result.pools[0].mean_outstanding);
+    simulation_result_free(&result);
 }
 
 /* Random routing to four replicas is four M/M/1 queues; the least loaded one does better, never
