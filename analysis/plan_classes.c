@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- sampling */
+/* --- sampling --- */
 
 static enum source_status sample_next(struct source *source, struct plan_request *request,
                                       struct error *error)
@@ -50,7 +50,7 @@ bool plan_sample_read(struct source *source, size_t limit, struct arena *arena,
     return true;
 }
 
-/* ---- cutting */
+/* --- cutting --- */
 
 /* Half-open bins [start[k], start[k + 1]), the last one open. */
 struct bins {
@@ -144,7 +144,7 @@ size_t plan_cut(const struct plan_sample *sample, const struct plan_axis *prompt
     return count;
 }
 
-/* ---- grouping */
+/* --- grouping --- */
 
 static bool matches(const struct class_rule *rule, const struct plan_request *request)
 {

@@ -36,7 +36,7 @@ struct program {
     int length;
 };
 
-/* ---- columns and rows: GLPK counts from 1 */
+/* --- columns and rows: GLPK counts from 1 --- */
 
 static int theta_column(void)
 {
@@ -143,7 +143,7 @@ static void add_budget_row(struct program *program)
     row_end(program, GLP_UP, problem->budget_usd_h / program->money_usd_h);
 }
 
-/* ---- bounds */
+/* --- bounds --- */
 
 /* Units of an offer that the budget can pay for, and that there are. */
 static int64_t units_max(const struct plan_problem *problem, size_t offer)
@@ -182,7 +182,7 @@ static void bound_counts(struct program *program, size_t gpu_type)
     }
 }
 
-/* ---- the program as a whole */
+/* --- the program as a whole --- */
 
 /* What one replica of the best kind for each class would take for the whole demand. */
 static double reference_s(const struct plan_problem *problem)
@@ -246,7 +246,7 @@ static void minimise_cost(struct program *program, double within_s)
     program->bound = 0;
 }
 
-/* ---- solving */
+/* --- solving --- */
 
 static void note_bound(glp_tree *tree, void *context)
 {
@@ -290,7 +290,7 @@ static void take_fleet(const struct program *program, int64_t *replicas, int64_t
         units[i] = llround(glp_mip_col_val(program->lp, unit_column(problem, i)));
 }
 
-/* ---- what a fleet is worth */
+/* --- what a fleet is worth --- */
 
 /* Shares u_cw of the LP, made to sum to 1 over the configurations. */
 static void take_shares(const struct program *program, double *share)
@@ -377,7 +377,7 @@ static void count_units(const struct plan_problem *problem, const int64_t *repli
         units[i] = (units[i] + problem->offers[i].gpus - 1) / problem->offers[i].gpus;
 }
 
-/* ---- why nothing is possible */
+/* --- why nothing is possible --- */
 
 static double replica_usd_h(const struct plan_problem *problem, size_t config)
 {
@@ -412,8 +412,7 @@ static bool cannot_serve(const struct plan_problem *problem, size_t class_index,
                      problem->classes[class_index].name);
 }
 
-/* A class that nothing can serve, or whose cheapest server is beyond the budget; true if neither.
- */
+/* false for a class that nothing can serve, or whose cheapest server is beyond the budget. */
 static bool check_classes(const struct plan_problem *problem, size_t gpu_type, struct error *error)
 {
     for (size_t w = 0; w < problem->class_count; w++) {
@@ -450,7 +449,7 @@ static bool no_fleet(const struct plan_problem *problem, const struct plan_optio
                      problem->budget_usd_h);
 }
 
-/* ---- the two questions */
+/* --- the two questions --- */
 
 static void check_problem(const struct plan_problem *problem)
 {

@@ -13,7 +13,7 @@
  * shows what the fleet can do: the longer the run, the less that weighs. */
 #define SATURATION_ROUNDS 4
 
-/* ---- files, from wherever the new scenario lies */
+/* --- files, from wherever the new scenario lies --- */
 
 /* The absolute form of a path that is relative to the folder. */
 static void make_absolute(cJSON *text, const char *folder)
@@ -49,7 +49,7 @@ static void replace_member(cJSON *root, const char *name, cJSON *value)
     cJSON_AddItemToObject(root, name, value);
 }
 
-/* ---- classes */
+/* --- classes --- */
 
 static void add_bounds(cJSON *class_object, const char *name, uint32_t least, uint32_t most)
 {
@@ -75,7 +75,7 @@ static cJSON *classes_of(const struct plan_question *question)
     return classes;
 }
 
-/* ---- pools */
+/* --- pools --- */
 
 /* Instances that the pools of an offer would be charged for if none were shared between pools. */
 static int64_t unshared_units(const struct plan_problem *problem,
@@ -145,7 +145,7 @@ static cJSON *pools_of(const struct plan_question *question, const struct plan_s
     return pools;
 }
 
-/* ---- routing */
+/* --- routing --- */
 
 static cJSON *router_of(const struct plan_question *question, const struct plan_solution *solution)
 {
@@ -185,7 +185,7 @@ cJSON *plan_replay_scenario(const struct plan_question *question,
     return root;
 }
 
-/* ---- simulation */
+/* --- simulation --- */
 
 static bool replay_arrivals(struct plan_replay *replay, struct error *error)
 {

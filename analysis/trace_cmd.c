@@ -23,7 +23,7 @@ struct trace_cmd {
     struct option_texts sets, words;
 };
 
-/* ---- what the words mean ---------------------------------------------------------------------*/
+/* --- what the words mean --- */
 
 /* text as one of the names from `first` on; NULL: the first of them. */
 static bool read_name(const char *option, const char *text, const char *const *names, int first,
@@ -72,7 +72,7 @@ static bool read_limit(const struct trace_cmd *cmd, uint64_t *limit, struct erro
     return true;
 }
 
-/* ---- writing ---------------------------------------------------------------------------------*/
+/* --- writing --- */
 
 static bool copy_arrivals(struct source *source, struct trace_writer *writer, uint64_t limit,
                           uint64_t *copied, struct error *error)
@@ -141,7 +141,7 @@ static bool write_trace(const struct trace_cmd *cmd, struct source *source, stru
     return true;
 }
 
-/* ---- the commands ----------------------------------------------------------------------------*/
+/* --- the commands --- */
 
 static bool run_stats(struct trace_cmd *cmd, struct error *error)
 {
@@ -221,7 +221,7 @@ static bool run_synth(struct trace_cmd *cmd, struct error *error)
     return ok;
 }
 
-/* ---- the front door of `trace` ---------------------------------------------------------------*/
+/* --- the front door of `trace` --- */
 
 struct trace_action {
     const char *name;

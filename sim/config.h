@@ -106,8 +106,7 @@ cJSON *config_schema(const struct config_type *type, const char *title);
  * that starts with it ("rate" for "rate_per_s"); NULL when none is close. */
 const char *config_nearest(const char *name, const char *const *names, size_t count);
 
-/* Adds a hint to an error about a name that is none of `names`: the nearest, or else all of them.
- */
+/* Adds a hint to an error about a name that is none of `names`: the nearest, or else all. */
 void config_hint_names(struct error *error, const char *name, const char *const *names,
                        size_t count);
 

@@ -16,8 +16,7 @@
 
 #define INVERSE_CDF_CELLS 1024
 
-/* A share p of all values is at most x. Two knots with equal p make a jump, with equal x a spike.
- */
+/* A share p of all values is at most x. Knots with equal p make a jump, with equal x a spike. */
 struct inverse_cdf_knot {
     double p;
     double x;

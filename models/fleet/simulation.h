@@ -25,8 +25,7 @@ struct class_rule {
     uint32_t prompt_min_tok, prompt_max_tok, output_min_tok, output_max_tok; /* inclusive */
 };
 
-/* A bound on a latency of one class (or all): at least `percentile` of its requests must keep it.
- */
+/* Bounds on the latency of one class (or all), which `percentile` of its requests must keep. */
 struct slo_rule {
     int64_t class_index;          /* -1: every class */
     double ttft_s, tpot_s, e2e_s; /* NaN: not bounded. All that are given must be kept. */
@@ -75,8 +74,7 @@ struct simulation_observer {
      * slow down as a run of unknown length grows. The end is sampled, too. */
     double (*sample)(void *context, double time_s, const struct pool_sample *pools, size_t count);
     void (*span)(void *context, const struct iteration_span *span);
-    /* Called every few thousand events; false stops the simulation, which then reports what it has.
-     */
+    /* Called every few thousand events; false stops the simulation, which reports what it has. */
     bool (*proceed)(void *context, double time_s, uint64_t completed);
 };
 

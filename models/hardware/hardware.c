@@ -30,7 +30,7 @@ double gpu_peak_ops(const struct gpu *gpu, enum precision precision)
     return 1e12 * (isnan(rate) ? gpu->bf16_tflops : rate);
 }
 
-/* --- Field tables --- */
+/* --- field tables --- */
 
 #define MEMBER(type, kind_, member, doc_, ...)                                                     \
     {                                                                                              \
@@ -108,7 +108,7 @@ static const struct config_field hardware_fields[] = {
 const struct config_type hardware_config_type = {"hardware", "GPUs and instances",
                                                  sizeof(struct hardware_entries), hardware_fields};
 
-/* --- Look-up --- */
+/* --- look-up --- */
 
 /* A list of GPUs or of instances: structs whose first member is their name. */
 struct named_list {
@@ -174,7 +174,7 @@ const struct instance *hardware_instance(const struct hardware *hardware, const 
     return NULL;
 }
 
-/* --- Putting lists together --- */
+/* --- putting lists together --- */
 
 /* Where a list of entries was read: document, pointer to the object that holds it, its key. */
 struct list_place {

@@ -8,7 +8,7 @@
 
 #include "models/llm/hf_config.h"
 
-/* --- Files --- */
+/* --- files --- */
 
 static bool is_path(const char *name_or_path)
 {
@@ -109,7 +109,7 @@ const struct llm *llm_read(const char *catalog_folder, const char *base_folder,
     return read_file(path, arena_strdup(arena, name_or_path), arena, error);
 }
 
-/* --- Sizes --- */
+/* --- sizes --- */
 
 static double ffn_weights(const struct llm *llm, int64_t width)
 {

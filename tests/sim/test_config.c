@@ -34,7 +34,7 @@ static struct every_kind read_ok(const char *text, struct arena *arena)
     return value;
 }
 
-/* ---- reading ---- */
+/* --- reading --- */
 
 Test(config, absent_fields_take_their_presets)
 {
@@ -311,7 +311,7 @@ Test(config, a_preset_that_breaks_its_own_rules_is_a_bug, .signal = SIGABRT)
     config_defaults(&type, arena_create(), &count, NULL);
 }
 
-/* ---- nearest ---- */
+/* --- nearest --- */
 
 static void assert_nearest(const char *name, const char *expected)
 {
@@ -345,7 +345,7 @@ Test(config_nearest, finds_slips_but_not_strangers)
     cr_assert_null(config_nearest("a", (const char *const[]){"b"}, 1));
 }
 
-/* ---- writing back ---- */
+/* --- writing back --- */
 
 static char *resolved(const struct every_kind *value)
 {
@@ -377,7 +377,7 @@ Test(config_to_json, holds_every_field_with_its_resolved_value)
     arena_destroy(arena);
 }
 
-/* ---- a property: what is written back reads as the same struct ---- */
+/* --- a property: what is written back reads as the same struct --- */
 
 struct draw {
     uint64_t state;
@@ -558,7 +558,7 @@ Test(config_to_json, what_is_written_back_reads_as_the_same_struct)
     }
 }
 
-/* ---- schema ---- */
+/* --- schema --- */
 
 static const cJSON *at(const cJSON *node, const char *first, ...)
 {

@@ -230,7 +230,7 @@ Test(json, pointers_are_escaped_and_cut)
     cr_assert_lt(strlen(small), sizeof small);
 }
 
-/* ---- files ---- */
+/* --- files --- */
 
 Test(json, files_are_read_whole)
 {
@@ -267,7 +267,7 @@ Test(json, files_that_cannot_be_read_are_refused)
     assert_unreadable("/dev/null", "expected a value");
 }
 
-/* ---- overrides ---- */
+/* --- overrides --- */
 
 static void assert_set(const char *before, const char *assignment, const char *after)
 {

@@ -112,7 +112,7 @@ Test(workload, written_settings_read_back_the_same)
     test_workload_close(&second);
 }
 
-/* ---- what is refused -------------------------------------------------------------------------*/
+/* --- what is refused --- */
 
 struct refusal {
     const char *json, *pointer, *message;
@@ -262,7 +262,7 @@ Test(workload, refuses_bad_lengths)
     REFUSE(cases);
 }
 
-/* ---- what only shows while reading -----------------------------------------------------------*/
+/* --- what only shows while reading --- */
 
 static void fails_on_first_peek(const char *json, const char *message)
 {
