@@ -17,9 +17,6 @@
 /* Replicas of one kind are capped here, far above any fleet, to keep the program bounded. */
 #define PLAN_REPLICAS_MAX 1000000
 
-/* Throughput, as a part of the best, below which a configuration does not serve a class. */
-#define PLAN_SLOWEST 1e-6
-
 /* Two fleets whose throughput differs by less than this part are equally good. */
 #define PLAN_EQUAL 1e-9
 
@@ -77,8 +74,7 @@ static double best_throughput(const struct plan_problem *problem, size_t class_i
     return best;
 }
 
-/* Can a configuration be given requests of this class? One that is a million times slower than the
- * best cannot: its numbers would drown in the rounding of the search. */
+/* Can a configuration be given requests of this class? */
 static bool carries(const struct plan_problem *problem, size_t config, size_t class_index)
 {
     return problem->classes[class_index].demand > 0 && throughput(problem, config, class_index) > 0;
