@@ -100,11 +100,6 @@ static struct pool_summary pool_of(const struct pool_spec *spec, const struct po
     };
 }
 
-const char *summary_rule_class(const struct simulation_spec *spec, const struct slo_rule *rule)
-{
-    return rule->class_index < 0 ? NULL : spec->classes[rule->class_index].name;
-}
-
 size_t summary_shown_classes(const struct summary *summary)
 {
     size_t count = summary->facts.spec->class_count;
@@ -172,9 +167,10 @@ static void judge_slos(struct summary *summary, const struct simulation_result *
     summary->slo_kept = true;
     for (size_t i = 0; i < spec->slo_count; i++) {
         const struct slo_result *slo = &result->slos[i];
+        int64_t class_index = spec->slos[i].class_index;
         summary->slos[i] = (struct slo_summary){
             .rule = &spec->slos[i],
-            .class_name = summary_rule_class(spec, &spec->slos[i]),
+            .class_name = class_index < 0 ? NULL : spec->classes[class_index].name,
             .requests = slo->requests,
             .met = slo->met,
             .attainment = ratio((double)slo->met, (double)slo->requests),

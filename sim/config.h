@@ -92,10 +92,6 @@ bool config_read(const struct config_type *type, const struct json_document *doc
                  const cJSON *node, const char *pointer, struct arena *arena, void *out,
                  struct error *error);
 
-/* The struct as an object of all defaults would be; false if a field is required. */
-bool config_defaults(const struct config_type *type, struct arena *arena, void *out,
-                     struct error *error);
-
 /* The resolved values as a tree the caller deletes. Reading it back gives the same struct. */
 cJSON *config_to_json(const struct config_type *type, const void *value);
 

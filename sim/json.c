@@ -206,11 +206,6 @@ cJSON *json_root(const struct json_document *document)
     return document->root;
 }
 
-const char *json_name(const struct json_document *document)
-{
-    return document->name;
-}
-
 cJSON *json_member(const cJSON *object, const char *name)
 {
     return cJSON_GetObjectItemCaseSensitive(object, name);

@@ -41,9 +41,6 @@ void inverse_cdf_build(struct inverse_cdf *cdf, const struct inverse_cdf_knot *k
  * ..."), and which knot it is; NULL when nothing is. */
 const char *inverse_cdf_flaw(const struct inverse_cdf_knot *knots, size_t count, size_t *which);
 
-/* The mean of the distribution. */
-double inverse_cdf_mean(const struct inverse_cdf_knot *knots, size_t count);
-
 /* u in [0, 1). */
 static inline double inverse_cdf_at(const struct inverse_cdf *cdf, double u)
 {

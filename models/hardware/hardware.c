@@ -72,7 +72,7 @@ static const struct config_field gpu_fields[] = {
     TEXT(struct gpu, source, "where these numbers come from", .preset = "\"not stated\""),
     {0},
 };
-const struct config_type gpu_config_type = {"gpu", "a GPU or other accelerator", sizeof(struct gpu),
+static const struct config_type gpu_type = {"gpu", "a GPU or other accelerator", sizeof(struct gpu),
                                             gpu_fields};
 
 static const struct config_field instance_fields[] = {
@@ -89,14 +89,14 @@ static const struct config_field instance_fields[] = {
     TEXT(struct instance, known, "confidence in the price", .preset = "\"not stated\""),
     {0},
 };
-const struct config_type instance_config_type = {"instance", "an instance that a cloud rents out",
+static const struct config_type instance_type = {"instance", "an instance that a cloud rents out",
                                                  sizeof(struct instance), instance_fields};
 
 #define LIST_MAX 1000 /* entries; names are compared with one another */
 
-static const struct config_field gpu_element = {.kind = CONFIG_OBJECT, .object = &gpu_config_type};
+static const struct config_field gpu_element = {.kind = CONFIG_OBJECT, .object = &gpu_type};
 static const struct config_field instance_element = {.kind = CONFIG_OBJECT,
-                                                     .object = &instance_config_type};
+                                                     .object = &instance_type};
 
 static const struct config_field hardware_fields[] = {
     MEMBER(struct hardware_entries, CONFIG_LIST, gpus, "GPUs, added to the catalogue's",

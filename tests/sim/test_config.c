@@ -282,24 +282,6 @@ Test(config, overrides_pass_the_same_checks)
     json_free(document);
 }
 
-Test(config, defaults_are_those_of_an_empty_object)
-{
-    static const struct config_field fields[] = {
-        {.name = "count", .kind = CONFIG_INT, .preset = "3"},
-        {0},
-    };
-    static const struct config_type type = {"counted", "", sizeof(int64_t), fields};
-    struct arena *arena = arena_create();
-    struct error error = {0};
-    int64_t count;
-    struct spot spot;
-    cr_assert(config_defaults(&type, arena, &count, &error));
-    cr_assert_eq(count, 3);
-    cr_assert_not(config_defaults(&spot_type, arena, &spot, &error));
-    cr_assert_str_eq(error.message, "\"rate_usd_h\" is missing");
-    arena_destroy(arena);
-}
-
 Test(config, a_preset_that_breaks_its_own_rules_is_a_bug, .signal = SIGABRT)
 {
     static const struct config_field fields[] = {
@@ -307,8 +289,9 @@ Test(config, a_preset_that_breaks_its_own_rules_is_a_bug, .signal = SIGABRT)
         {0},
     };
     static const struct config_type type = {"counted", "", sizeof(int64_t), fields};
+    struct json_document *document = document_of("{}");
     int64_t count;
-    config_defaults(&type, arena_create(), &count, NULL);
+    config_read(&type, document, json_root(document), "", arena_create(), &count, NULL);
 }
 
 /* --- nearest --- */
