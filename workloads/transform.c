@@ -27,10 +27,7 @@ static void stage_ended(struct source *source, uint32_t stream, uint32_t client,
 
 static bool stage_rewind(struct source *source, struct error *error)
 {
-    struct source *inner = inner_of(source);
-    if (!inner->ops->rewind)
-        return error_set(error, ERROR_FAILED, "a %s cannot be read twice", inner->ops->name);
-    return inner->ops->rewind(inner, error);
+    return source_rewind(inner_of(source), error);
 }
 
 static uint64_t stage_skipped(const struct source *source)
@@ -377,5 +374,5 @@ bool source_mean_rate(struct source *inner, double *rate_per_s, struct error *er
     if (status == SOURCE_FAILED)
         return false;
     *rate_per_s = last_s > first_s ? (double)(count - 1) / (last_s - first_s) : NAN;
-    return inner->ops->rewind(inner, error);
+    return source_rewind(inner, error);
 }

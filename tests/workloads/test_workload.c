@@ -50,7 +50,7 @@ Test(workload, rewinds_to_the_same_arrivals)
         struct arrival first[SOME], again[SOME];
         struct error error = {0};
         size_t count = test_take(workload.source, first, SOME, NULL);
-        cr_assert(workload.source->ops->rewind(workload.source, &error));
+        cr_assert(source_rewind(workload.source, &error));
         cr_assert_eq(test_take(workload.source, again, SOME, NULL), count);
         cr_assert(same(first, again, count), "%s", workloads[i]);
         test_workload_close(&workload);
