@@ -39,12 +39,8 @@ static bool read_name(const char *option, const char *text, const char *const *n
             return true;
         }
     error_set(error, ERROR_USAGE, "--%s: \"%s\" is not known", option, text);
-    char list[256] = "";
-    size_t used = 0;
-    for (size_t i = (size_t)first; i < count && used < sizeof list; i++)
-        used +=
-            (size_t)snprintf(list + used, sizeof list - used, "%s%s", used ? ", " : "", names[i]);
-    return error_hint(error, "one of %s", list);
+    config_hint_names(error, text, names + first, count - (size_t)first);
+    return false;
 }
 
 static struct source *open_trace(const struct trace_cmd *cmd, struct error *error)
