@@ -20,15 +20,6 @@ static struct quantiles quantiles_of(const struct histogram *histogram)
     };
 }
 
-static void latency_clear(struct latency_set *set)
-{
-    *set = (struct latency_set){0};
-    histogram_clear(&set->ttft);
-    histogram_clear(&set->tpot);
-    histogram_clear(&set->e2e);
-    histogram_clear(&set->queue);
-}
-
 static void latency_merge(struct latency_set *into, const struct latency_set *from)
 {
     histogram_merge(&into->ttft, &from->ttft);
@@ -110,7 +101,7 @@ size_t summary_shown_classes(const struct summary *summary)
 static void sum_classes(struct summary *summary, const struct simulation_result *result)
 {
     const struct simulation_spec *spec = summary->facts.spec;
-    latency_clear(&summary->merged);
+    latency_set_clear(&summary->merged);
     for (size_t i = 0; i < spec->class_count; i++) {
         latency_merge(&summary->merged, &result->by_class[i]);
         summary->classes[i] = class_of(summary, spec->classes[i].name, &result->by_class[i]);

@@ -25,6 +25,19 @@ struct class_rule {
     uint32_t prompt_min_tok, prompt_max_tok, output_min_tok, output_max_tok; /* inclusive */
 };
 
+/* The first rule that matches; count when none does. */
+static inline size_t class_rule_first(const struct class_rule *rules, size_t count, uint32_t stream,
+                                      uint32_t prompt_tok, uint32_t output_tok)
+{
+    size_t i = 0;
+    while (i < count &&
+           ((rules[i].stream >= 0 && rules[i].stream != stream) ||
+            prompt_tok < rules[i].prompt_min_tok || prompt_tok > rules[i].prompt_max_tok ||
+            output_tok < rules[i].output_min_tok || output_tok > rules[i].output_max_tok))
+        i++;
+    return i;
+}
+
 /* Bounds on the latency of one class (or all), which `percentile` of its requests must keep. */
 struct slo_rule {
     int64_t class_index;          /* -1: every class */
@@ -101,6 +114,9 @@ struct latency_set {
     uint64_t prompt_tok, output_tok;
     uint64_t slo_met; /* completed requests that kept every bound that applies to them */
 };
+
+/* As it is before any request: zeros, and empty histograms. */
+void latency_set_clear(struct latency_set *set);
 
 struct slo_result {
     uint64_t requests, met; /* measured requests it applies to (rejected ones count as missed) */
