@@ -37,12 +37,6 @@ static void make_paths_absolute(cJSON *node, const char *folder)
     }
 }
 
-static bool is_path(const char *model)
-{
-    size_t length = strlen(model);
-    return strchr(model, '/') || (length > 5 && strcmp(model + length - 5, ".json") == 0);
-}
-
 static void replace_member(cJSON *root, const char *name, cJSON *value)
 {
     cJSON_DeleteItemFromObjectCaseSensitive(root, name);
@@ -176,7 +170,7 @@ cJSON *plan_replay_scenario(const struct plan_question *question,
     cJSON_DeleteItemFromObjectCaseSensitive(root, "plan");
     replace_member(root, "name", cJSON_CreateString(name));
     make_paths_absolute(json_member(root, "workload"), asked->folder);
-    if (is_path(asked->config.model))
+    if (llm_is_path(asked->config.model))
         make_absolute(json_member(root, "model"), asked->folder);
     if (question->cut)
         replace_member(root, "classes", classes_of(question));

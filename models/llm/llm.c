@@ -10,7 +10,7 @@
 
 /* --- files --- */
 
-static bool is_path(const char *name_or_path)
+bool llm_is_path(const char *name_or_path)
 {
     size_t length = strlen(name_or_path);
     return strchr(name_or_path, '/') ||
@@ -72,7 +72,7 @@ bool llm_catalog_names(const char *catalog_folder, struct arena *arena, struct c
     *names = (struct config_list){list, 0};
     const struct dirent *entry;
     while ((entry = readdir(folder)) && names->count < room)
-        if (is_path(entry->d_name))
+        if (llm_is_path(entry->d_name))
             list[names->count++] = name_of_path(entry->d_name, arena);
     closedir(folder);
     qsort(list, names->count, sizeof *list, compare_names);
@@ -97,7 +97,7 @@ static const struct llm *unknown_name(const char *catalog_folder, const char *na
 const struct llm *llm_read(const char *catalog_folder, const char *base_folder,
                            const char *name_or_path, struct arena *arena, struct error *error)
 {
-    if (is_path(name_or_path)) {
+    if (llm_is_path(name_or_path)) {
         bool absolute = name_or_path[0] == '/' || !base_folder || !base_folder[0];
         const char *path = absolute ? arena_strdup(arena, name_or_path)
                                     : arena_printf(arena, "%s/%s", base_folder, name_or_path);

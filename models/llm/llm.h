@@ -35,6 +35,9 @@ struct llm {
 const struct llm *llm_read(const char *catalog_folder, const char *base_folder,
                            const char *name_or_path, struct arena *arena, struct error *error);
 
+/* Is it a path, and not a name of the catalogue? */
+bool llm_is_path(const char *name_or_path);
+
 /* Names of the models in <catalog_folder>/llm, sorted: a list of const char *. */
 bool llm_catalog_names(const char *catalog_folder, struct arena *arena, struct config_list *names,
                        struct error *error);
