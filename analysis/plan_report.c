@@ -234,8 +234,8 @@ static void print_name(const char *name, FILE *out)
 {
     char text[NAME_SIZE];
     human_name(name, NAME_COLUMNS, text, sizeof text);
-    size_t width = human_width(text);
-    fprintf(out, "  %s%*s", text, width < NAME_COLUMNS ? (int)(NAME_COLUMNS - width) : 0, "");
+    fprintf(out, "  ");
+    human_put_left(out, text, NAME_COLUMNS);
 }
 
 static void print_fleet(const struct plan_problem *problem, const struct plan_solution *solution,
