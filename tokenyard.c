@@ -1,5 +1,4 @@
-/* The front door: one table of subcommands, one place that prints errors and picks the exit code.
- */
+/* The front door: one table of subcommands, one place that prints errors and sets the exit code. */
 #include <gsl/gsl_errno.h>
 #include <signal.h>
 #include <stdio.h>
@@ -73,8 +72,7 @@ static bool unknown_subcommand(const char *name, struct error *error)
     return error_hint(error, "`tokenyard help` lists the commands");
 }
 
-/* Output that could not be written (a full disk behind a pipe or a redirection) is a failure too.
- */
+/* Output that could not be written (a full disk behind a redirection) is a failure, too. */
 static bool flush_output(struct error *error)
 {
     if (fflush(stdout) == 0 && !ferror(stdout))

@@ -143,3 +143,9 @@ char *human_name(const char *name, size_t columns, char *text, size_t size)
     text[length] = '\0';
     return text;
 }
+
+void human_put_left(FILE *out, const char *text, size_t columns)
+{
+    size_t width = human_width(text);
+    fprintf(out, "%s%*s", text, width < columns ? (int)(columns - width) : 0, "");
+}

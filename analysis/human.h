@@ -7,6 +7,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #define HUMAN_SIZE 32
 
@@ -20,6 +21,9 @@ char *human_energy(double joules, char *text);    /* "12.0 kJ" below 0.1 kWh, "1
 /* A user's text on one line: control characters become '?', and what is longer than `columns`
  * characters is cut and ends in '~'. size must hold 4 * columns + 1 bytes for any UTF-8. */
 char *human_name(const char *name, size_t columns, char *text, size_t size);
+
+/* Writes the text and blanks up to that many columns; printf pads by bytes, not by characters. */
+void human_put_left(FILE *out, const char *text, size_t columns);
 
 /* Columns a UTF-8 text takes, counting one for each character. */
 size_t human_width(const char *text);

@@ -10,7 +10,7 @@
 #include "scenarios/scenario.h"
 #include "sim/json_writer.h"
 #include "workloads/presets.h"
-#include "workloads/trace.h"
+#include "workloads/trace_format.h"
 
 /* What the parts of the list read from; freed by the command. */
 struct lists {
@@ -111,8 +111,11 @@ static bool list_policies(const struct lists *lists, struct error *error)
 static bool list_formats(const struct lists *lists, struct error *error)
 {
     (void)lists, (void)error;
-    for (const char *const *name = trace_format_names; *name; name++)
-        puts(*name);
+    printf("%-14s %s\n", trace_format_names[TRACE_AUTO], "told by the content");
+    for (int format = TRACE_AUTO + 1; format < TRACE_FORMAT_COUNT; format++) {
+        const struct trace_layout *layout = trace_layout((enum trace_format)format);
+        printf("%-14s %s\n", layout->name, layout->summary);
+    }
     return true;
 }
 
@@ -143,9 +146,8 @@ static bool list_part(const struct lists *lists, const char *name, struct error 
         names[i] = parts[i].name;
     }
     error_set(error, ERROR_USAGE, "cannot list \"%s\"", name);
-    const char *nearest = config_nearest(name, names, PARTS);
-    return error_hint(error, "there are gpus, instances, models, presets, policies, formats%s%s",
-                      nearest ? "; did you mean " : "", nearest ? nearest : "");
+    config_hint_names(error, name, names, PARTS);
+    return false;
 }
 
 static const struct option no_options[] = {{0}};

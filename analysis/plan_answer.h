@@ -1,5 +1,4 @@
-/* The answer to a plan's question: the best fleet, and beside it the best of each GPU type alone.
- */
+/* The answer to a plan's question: the best fleet, and beside it the best of each GPU type. */
 #ifndef TOKENYARD_ANALYSIS_PLAN_ANSWER_H
 #define TOKENYARD_ANALYSIS_PLAN_ANSWER_H
 

@@ -1,5 +1,4 @@
-/* A source of requests that all arrive at t = 0: what a fleet, or one replica, is saturated with.
- */
+/* A source of requests that all arrive at t = 0: what saturates a fleet, or one replica. */
 #ifndef TOKENYARD_ANALYSIS_PLAN_BATCH_H
 #define TOKENYARD_ANALYSIS_PLAN_BATCH_H
 

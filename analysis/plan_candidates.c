@@ -9,7 +9,7 @@ struct offered {
     const struct instance *instance; /* NULL: single GPUs */
 };
 
-/* ---- offers */
+/* --- offers --- */
 
 static bool unknown_offer(const struct json_document *document, size_t index, const char *what,
                           const char *name, const char *nearest, struct error *error)
@@ -81,7 +81,7 @@ bool plan_offers_list(const struct scenario_plan *plan, const struct hardware *h
     return true;
 }
 
-/* ---- layouts on an offer */
+/* --- layouts on an offer --- */
 
 struct layout {
     int64_t tensor_parallel, pipeline_parallel;

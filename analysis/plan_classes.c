@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- sampling */
+/* --- sampling --- */
 
 static enum source_status sample_next(struct source *source, struct plan_request *request,
                                       struct error *error)
@@ -50,7 +50,7 @@ bool plan_sample_read(struct source *source, size_t limit, struct arena *arena,
     return true;
 }
 
-/* ---- cutting */
+/* --- cutting --- */
 
 /* Half-open bins [start[k], start[k + 1]), the last one open. */
 struct bins {
@@ -144,25 +144,7 @@ size_t plan_cut(const struct plan_sample *sample, const struct plan_axis *prompt
     return count;
 }
 
-/* ---- grouping */
-
-static bool matches(const struct class_rule *rule, const struct plan_request *request)
-{
-    return (rule->stream < 0 || rule->stream == request->stream) &&
-           request->prompt_tok >= rule->prompt_min_tok &&
-           request->prompt_tok <= rule->prompt_max_tok &&
-           request->output_tok >= rule->output_min_tok &&
-           request->output_tok <= rule->output_max_tok;
-}
-
-static size_t first_match(const struct class_rule *rules, size_t rule_count,
-                          const struct plan_request *request)
-{
-    size_t w = 0;
-    while (w < rule_count && !matches(&rules[w], request))
-        w++;
-    return w;
-}
+/* --- grouping --- */
 
 static void take_means(struct plan_group *group)
 {
@@ -184,8 +166,12 @@ struct plan_group *plan_group_requests(const struct plan_sample *sample,
     size_t *class_of = ARENA_ARRAY(arena, sample->count, size_t);
     size_t *filled = ARENA_ARRAY(arena, rule_count + 1, size_t);
     struct plan_group *groups = ARENA_ARRAY(arena, rule_count, struct plan_group);
-    for (size_t i = 0; i < sample->count; i++)
-        filled[class_of[i] = first_match(rules, rule_count, &sample->requests[i])]++;
+    for (size_t i = 0; i < sample->count; i++) {
+        const struct plan_request *request = &sample->requests[i];
+        class_of[i] = class_rule_first(rules, rule_count, request->stream, request->prompt_tok,
+                                       request->output_tok);
+        filled[class_of[i]]++;
+    }
     struct plan_request *sorted = ARENA_ARRAY(arena, sample->count, struct plan_request);
     size_t start = 0;
     for (size_t w = 0; w < rule_count; w++) {

@@ -24,7 +24,7 @@ struct plan_run {
     struct plan_replay mix, single;
 };
 
-/* ---- files */
+/* --- files --- */
 
 static bool write_json(const struct plan_run *run, const char *name, struct json_writer *writer,
                        struct error *error)
@@ -68,7 +68,7 @@ static bool replay_both(struct plan_run *run, struct error *error)
                   &run->single, error);
 }
 
-/* ---- the command */
+/* --- the command --- */
 
 static bool report(struct plan_run *run, struct error *error)
 {

@@ -17,9 +17,6 @@
 /* Replicas of one kind are capped here, far above any fleet, to keep the program bounded. */
 #define PLAN_REPLICAS_MAX 1000000
 
-/* Throughput, as a part of the best, below which a configuration does not serve a class. */
-#define PLAN_SLOWEST 1e-6
-
 /* Two fleets whose throughput differs by less than this part are equally good. */
 #define PLAN_EQUAL 1e-9
 
@@ -36,7 +33,7 @@ struct program {
     int length;
 };
 
-/* ---- columns and rows: GLPK counts from 1 */
+/* --- columns and rows: GLPK counts from 1 --- */
 
 static int theta_column(void)
 {
@@ -77,8 +74,7 @@ static double best_throughput(const struct plan_problem *problem, size_t class_i
     return best;
 }
 
-/* Can a configuration be given requests of this class? One that is a million times slower than the
- * best cannot: its numbers would drown in the rounding of the search. */
+/* Can a configuration be given requests of this class? */
 static bool carries(const struct plan_problem *problem, size_t config, size_t class_index)
 {
     return problem->classes[class_index].demand > 0 && throughput(problem, config, class_index) > 0;
@@ -143,7 +139,7 @@ static void add_budget_row(struct program *program)
     row_end(program, GLP_UP, problem->budget_usd_h / program->money_usd_h);
 }
 
-/* ---- bounds */
+/* --- bounds --- */
 
 /* Units of an offer that the budget can pay for, and that there are. */
 static int64_t units_max(const struct plan_problem *problem, size_t offer)
@@ -182,7 +178,7 @@ static void bound_counts(struct program *program, size_t gpu_type)
     }
 }
 
-/* ---- the program as a whole */
+/* --- the program as a whole --- */
 
 /* What one replica of the best kind for each class would take for the whole demand. */
 static double reference_s(const struct plan_problem *problem)
@@ -246,7 +242,7 @@ static void minimise_cost(struct program *program, double within_s)
     program->bound = 0;
 }
 
-/* ---- solving */
+/* --- solving --- */
 
 static void note_bound(glp_tree *tree, void *context)
 {
@@ -290,7 +286,7 @@ static void take_fleet(const struct program *program, int64_t *replicas, int64_t
         units[i] = llround(glp_mip_col_val(program->lp, unit_column(problem, i)));
 }
 
-/* ---- what a fleet is worth */
+/* --- what a fleet is worth --- */
 
 /* Shares u_cw of the LP, made to sum to 1 over the configurations. */
 static void take_shares(const struct program *program, double *share)
@@ -377,7 +373,7 @@ static void count_units(const struct plan_problem *problem, const int64_t *repli
         units[i] = (units[i] + problem->offers[i].gpus - 1) / problem->offers[i].gpus;
 }
 
-/* ---- why nothing is possible */
+/* --- why nothing is possible --- */
 
 static double replica_usd_h(const struct plan_problem *problem, size_t config)
 {
@@ -412,8 +408,7 @@ static bool cannot_serve(const struct plan_problem *problem, size_t class_index,
                      problem->classes[class_index].name);
 }
 
-/* A class that nothing can serve, or whose cheapest server is beyond the budget; true if neither.
- */
+/* false for a class that nothing can serve, or whose cheapest server is beyond the budget. */
 static bool check_classes(const struct plan_problem *problem, size_t gpu_type, struct error *error)
 {
     for (size_t w = 0; w < problem->class_count; w++) {
@@ -450,7 +445,7 @@ static bool no_fleet(const struct plan_problem *problem, const struct plan_optio
                      problem->budget_usd_h);
 }
 
-/* ---- the two questions */
+/* --- the two questions --- */
 
 static void check_problem(const struct plan_problem *problem)
 {

@@ -10,7 +10,7 @@ static const struct scenario_plan *plan_of(const struct plan_question *question)
     return question->scenario->config.plan;
 }
 
-/* ---- given throughputs */
+/* --- given throughputs --- */
 
 static void take_demand(struct plan_question *question)
 {
@@ -61,7 +61,7 @@ static bool take_given(struct plan_question *question, struct error *error)
     return true;
 }
 
-/* ---- measured throughputs */
+/* --- measured throughputs --- */
 
 static bool read_sample(struct plan_question *question, struct error *error)
 {
@@ -146,7 +146,7 @@ static bool measure_all(struct plan_question *question, struct error *error)
     return measure(question, error);
 }
 
-/* ---- the question as a whole */
+/* --- the question as a whole --- */
 
 bool plan_question_build(const struct scenario *scenario, struct plan_question *question,
                          struct error *error)

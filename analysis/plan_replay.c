@@ -18,7 +18,7 @@ static void replace_member(cJSON *root, const char *name, cJSON *value)
     cJSON_AddItemToObject(root, name, value);
 }
 
-/* ---- classes */
+/* --- classes --- */
 
 static void add_bounds(cJSON *class_object, const char *name, uint32_t least, uint32_t most)
 {
@@ -44,7 +44,7 @@ static cJSON *classes_of(const struct plan_question *question)
     return classes;
 }
 
-/* ---- pools */
+/* --- pools --- */
 
 /* Instances that the pools of an offer would be charged for if none were shared between pools. */
 static int64_t unshared_units(const struct plan_problem *problem,
@@ -114,7 +114,7 @@ static cJSON *pools_of(const struct plan_question *question, const struct plan_s
     return pools;
 }
 
-/* ---- routing */
+/* --- routing --- */
 
 static cJSON *router_of(const struct plan_question *question, const struct plan_solution *solution)
 {
@@ -152,7 +152,7 @@ cJSON *plan_replay_scenario(const struct plan_question *question,
     return root;
 }
 
-/* ---- simulation */
+/* --- simulation --- */
 
 static bool replay_arrivals(struct plan_replay *replay, struct error *error)
 {

@@ -23,7 +23,7 @@ static double demand_requests(const struct plan_problem *problem)
     return requests;
 }
 
-/* ---- plan.json */
+/* --- plan.json --- */
 
 static const char *status_of(const struct plan_solution *solution)
 {
@@ -226,7 +226,7 @@ void plan_report_put_infeasible(struct json_writer *writer, double budget_usd_h,
     json_end_object(writer);
 }
 
-/* ---- the table */
+/* --- the table --- */
 
 enum { NAME_COLUMNS = 34, NAME_SIZE = 4 * NAME_COLUMNS + 1 };
 
@@ -234,8 +234,8 @@ static void print_name(const char *name, FILE *out)
 {
     char text[NAME_SIZE];
     human_name(name, NAME_COLUMNS, text, sizeof text);
-    size_t width = human_width(text);
-    fprintf(out, "  %s%*s", text, width < NAME_COLUMNS ? (int)(NAME_COLUMNS - width) : 0, "");
+    fprintf(out, "  ");
+    human_put_left(out, text, NAME_COLUMNS);
 }
 
 static void print_fleet(const struct plan_problem *problem, const struct plan_solution *solution,

@@ -17,8 +17,7 @@ struct plan_report {
 
 /* plan.json: {status, objective, budget_usd_h, cost_usd_h, throughput_requests_per_s, fleet[],
  * rented[], assignment, demand, classes[], throughput, simulated, saturated_requests_per_s,
- * single_type, gain, seconds}.
- */
+ * single_type, gain, seconds}. */
 void plan_report_put(struct json_writer *writer, const struct plan_report *report);
 
 /* plan.json when no fleet serves the demand: {status, reason, hint, budget_usd_h, seconds}. */

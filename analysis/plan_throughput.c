@@ -9,11 +9,10 @@
 
 #include "analysis/plan_batch.h"
 
-/* Where even this many times the requests asked for do not fill the engine, the whole run counts.
- */
+/* Where even so many times the requests asked for do not fill the engine, the whole run counts. */
 #define GROWTH_MAX 64
 
-/* ---- the observation: when each request was admitted and when it ended */
+/* --- the observation: when each request was admitted and when it ended --- */
 
 struct stay {
     double start_s, end_s;
@@ -62,7 +61,7 @@ static bool simulate(const struct engine_config *engine, const struct plan_group
     return true;
 }
 
-/* ---- reading it */
+/* --- reading it --- */
 
 static double mean_stay_s(const struct stays *stays)
 {

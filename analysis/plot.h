@@ -46,7 +46,7 @@ bool plot_pools_possible(const struct plot *plot, const struct plot_input *input
 void plot_pools_data(const struct plot *plot, const struct plot_input *input, FILE *out);
 void plot_pools_script(const struct plot *plot, const struct plot_input *input, FILE *out);
 
-/* ---- the look ---- */
+/* --- the look --- */
 
 /* Series beyond this many are left out, and the key says so: nobody could tell them apart. */
 #define PLOT_SERIES_MAX 6

@@ -33,7 +33,7 @@ static size_t class_curves(const struct plot_input *input)
     return classes < 2 ? 0 : classes < PLOT_SERIES_MAX ? classes : PLOT_SERIES_MAX;
 }
 
-/* ---- data ---- */
+/* --- data --- */
 
 static void put_point(double seconds, double share, FILE *out)
 {
@@ -73,7 +73,7 @@ void plot_distribution_data(const struct plot *plot, const struct plot_input *in
                   out);
 }
 
-/* ---- the axis ---- */
+/* --- the axis --- */
 
 struct range {
     double low_s, high_s;
@@ -108,8 +108,7 @@ static void round_range(struct range *range, int *first, int *last)
     range->high_s = round_value(*last);
 }
 
-/* Ticks carry their units ("200 ms", "1 s"), as latencies of one plot span milliseconds to minutes.
- */
+/* Ticks carry their units ("200 ms", "1 s"): latencies of one plot span milliseconds to minutes. */
 static void put_axis(struct range range, FILE *out)
 {
     enum { TICKS_MAX = 9 };
@@ -142,7 +141,7 @@ static struct range range_of(const struct plot *plot, const struct plot_input *i
     return range.high_s > 0 ? range : (struct range){least_s, least_s};
 }
 
-/* ---- marks ---- */
+/* --- marks --- */
 
 static void put_bounds(const struct plot *plot, const struct plot_input *input, FILE *out)
 {

@@ -33,7 +33,7 @@ static size_t drawn_pools(const struct plot_input *input)
     return pools_of(input) < PLOT_SERIES_MAX ? pools_of(input) : PLOT_SERIES_MAX;
 }
 
-/* ---- data: columns 1 to 3 and then `per_pool` columns for each pool ---- */
+/* --- data: columns 1 to 3 and then `per_pool` columns for each pool --- */
 
 void plot_load_data(const struct plot *plot, const struct plot_input *input, FILE *out)
 {
@@ -72,7 +72,7 @@ void plot_batch_data(const struct plot *plot, const struct plot_input *input, FI
     }
 }
 
-/* ---- scripts ---- */
+/* --- scripts --- */
 
 static void put_panels_head(const struct plot *plot, const struct plot_input *input, FILE *out)
 {

@@ -1,8 +1,7 @@
 /* How a running simulation talks to a person: a progress line, and Ctrl-C.
  *
  * The line goes to standard error, only when that is a terminal, at most four times a second. The
- * first SIGINT or SIGTERM asks the simulation to stop and report what it has; a second one kills.
- */
+ * first SIGINT or SIGTERM asks the simulation to stop and report what it has; a second kills. */
 #ifndef TOKENYARD_ANALYSIS_PROGRESS_H
 #define TOKENYARD_ANALYSIS_PROGRESS_H
 

@@ -39,7 +39,7 @@ static bool note_file(struct run_report *report, const char *name)
     return true;
 }
 
-/* ---- watching the simulation ---- */
+/* --- watching the simulation --- */
 
 static void on_request(void *context, const struct request_record *record)
 {
@@ -83,7 +83,7 @@ void run_report_observe(struct run_report *report, struct simulation_spec *spec)
     spec->sample_interval_s = timeline_first_sample_s(report->timeline);
 }
 
-/* ---- opening ---- */
+/* --- opening --- */
 
 static bool open_files(struct run_report *report, struct error *error)
 {
@@ -121,7 +121,7 @@ struct run_report *run_report_open(const struct run_report_request *request, str
     return NULL;
 }
 
-/* ---- finishing ---- */
+/* --- finishing --- */
 
 static bool write_json(struct run_report *report, const char *name, struct json_writer *writer,
                        struct error *error)

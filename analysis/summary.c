@@ -20,15 +20,6 @@ static struct quantiles quantiles_of(const struct histogram *histogram)
     };
 }
 
-static void latency_clear(struct latency_set *set)
-{
-    *set = (struct latency_set){0};
-    histogram_clear(&set->ttft);
-    histogram_clear(&set->tpot);
-    histogram_clear(&set->e2e);
-    histogram_clear(&set->queue);
-}
-
 static void latency_merge(struct latency_set *into, const struct latency_set *from)
 {
     histogram_merge(&into->ttft, &from->ttft);
@@ -103,11 +94,6 @@ static struct pool_summary pool_of(const struct pool_spec *spec, const struct po
     };
 }
 
-const char *summary_rule_class(const struct simulation_spec *spec, const struct slo_rule *rule)
-{
-    return rule->class_index < 0 ? NULL : spec->classes[rule->class_index].name;
-}
-
 size_t summary_shown_classes(const struct summary *summary)
 {
     size_t count = summary->facts.spec->class_count;
@@ -118,7 +104,7 @@ size_t summary_shown_classes(const struct summary *summary)
 static void sum_classes(struct summary *summary, const struct simulation_result *result)
 {
     const struct simulation_spec *spec = summary->facts.spec;
-    latency_clear(&summary->merged);
+    latency_set_clear(&summary->merged);
     for (size_t i = 0; i < spec->class_count; i++) {
         latency_merge(&summary->merged, &result->by_class[i]);
         summary->classes[i] = class_of(summary, spec->classes[i].name, &result->by_class[i]);
@@ -175,9 +161,10 @@ static void judge_slos(struct summary *summary, const struct simulation_result *
     summary->slo_kept = true;
     for (size_t i = 0; i < spec->slo_count; i++) {
         const struct slo_result *slo = &result->slos[i];
+        int64_t class_index = spec->slos[i].class_index;
         summary->slos[i] = (struct slo_summary){
             .rule = &spec->slos[i],
-            .class_name = summary_rule_class(spec, &spec->slos[i]),
+            .class_name = class_index < 0 ? NULL : spec->classes[class_index].name,
             .requests = slo->requests,
             .met = slo->met,
             .attainment = ratio((double)slo->met, (double)slo->requests),

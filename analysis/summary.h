@@ -115,7 +115,4 @@ void summary_put_simulator(struct json_writer *writer, const struct summary *sum
  * request was left for it. */
 size_t summary_shown_classes(const struct summary *summary);
 
-/* "long", or NULL for a rule about every class. */
-const char *summary_rule_class(const struct simulation_spec *spec, const struct slo_rule *rule);
-
 #endif

@@ -11,17 +11,10 @@ enum {
     TITLE_COLUMNS = 60
 };
 
-/* Left-aligned. printf pads by bytes, which is wrong for names beyond ASCII. */
-static void put_left(FILE *out, const char *text, size_t columns)
-{
-    size_t width = human_width(text);
-    fprintf(out, "%s%*s", text, width < columns ? (int)(columns - width) : 0, "");
-}
-
 static void put_name(FILE *out, const char *name)
 {
     char text[NAME_SIZE];
-    put_left(out, human_name(name, NAME_COLUMNS, text, sizeof text), NAME_COLUMNS);
+    human_put_left(out, human_name(name, NAME_COLUMNS, text, sizeof text), NAME_COLUMNS);
 }
 
 static void put_right(FILE *out, const char *text, int columns)
@@ -51,7 +44,7 @@ static void print_latency(const char *name, const struct quantiles *quantiles, F
     const double columns[] = {quantiles->mean, quantiles->p50, quantiles->p90,
                               quantiles->p95,  quantiles->p99, quantiles->max};
     char text[HUMAN_SIZE];
-    put_left(out, name, NAME_COLUMNS);
+    human_put_left(out, name, NAME_COLUMNS);
     for (size_t i = 0; i < sizeof columns / sizeof columns[0]; i++)
         put_right(out, human_duration(columns[i], text), 11);
     fprintf(out, "\n");
@@ -59,7 +52,7 @@ static void print_latency(const char *name, const struct quantiles *quantiles, F
 
 static void print_latencies(const struct summary *summary, FILE *out)
 {
-    put_left(out, "\nlatency", NAME_COLUMNS + 1);
+    human_put_left(out, "\nlatency", NAME_COLUMNS + 1);
     const char *const columns[] = {"mean", "p50", "p90", "p95", "p99", "max"};
     for (size_t i = 0; i < sizeof columns / sizeof columns[0]; i++)
         put_right(out, columns[i], 11);
@@ -129,7 +122,7 @@ static void print_class(const struct class_summary *class, size_t name_columns, 
 {
     char text[HUMAN_SIZE], name[4 * CLASS_COLUMNS_MAX + 1];
     fprintf(out, "  ");
-    put_left(out, human_name(class->name, name_columns, name, sizeof name), name_columns);
+    human_put_left(out, human_name(class->name, name_columns, name, sizeof name), name_columns);
     put_right(out, human_count(class->completed + class->rejected, text), 12);
     put_right(out, human_duration(class->ttft_s.p50, text), 10);
     put_right(out, human_duration(class->ttft_s.p99, text), 10);
@@ -171,7 +164,7 @@ static void print_pool(const struct pool_summary *pool, FILE *out)
     human_name(pool->facts->gpu, 13, gpu, sizeof gpu);
     snprintf(gpus, sizeof gpus, "%lld %s", (long long)pool->gpus, gpu);
     fprintf(out, " ");
-    put_left(out, gpus, 16);
+    human_put_left(out, gpus, 16);
     put_right(out, human_count(pool->completed, text), 10);
     put_right(out, human_percent(pool->utilisation, text), 8);
     put_right(out, human_number(pool->mean_batch, text), 7);

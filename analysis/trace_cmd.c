@@ -23,7 +23,7 @@ struct trace_cmd {
     struct option_texts sets, words;
 };
 
-/* ---- what the words mean ---------------------------------------------------------------------*/
+/* --- what the words mean --- */
 
 /* text as one of the names from `first` on; NULL: the first of them. */
 static bool read_name(const char *option, const char *text, const char *const *names, int first,
@@ -39,12 +39,8 @@ static bool read_name(const char *option, const char *text, const char *const *n
             return true;
         }
     error_set(error, ERROR_USAGE, "--%s: \"%s\" is not known", option, text);
-    char list[256] = "";
-    size_t used = 0;
-    for (size_t i = (size_t)first; i < count && used < sizeof list; i++)
-        used +=
-            (size_t)snprintf(list + used, sizeof list - used, "%s%s", used ? ", " : "", names[i]);
-    return error_hint(error, "one of %s", list);
+    config_hint_names(error, text, names + first, count - (size_t)first);
+    return false;
 }
 
 static struct source *open_trace(const struct trace_cmd *cmd, struct error *error)
@@ -72,7 +68,7 @@ static bool read_limit(const struct trace_cmd *cmd, uint64_t *limit, struct erro
     return true;
 }
 
-/* ---- writing ---------------------------------------------------------------------------------*/
+/* --- writing --- */
 
 static bool copy_arrivals(struct source *source, struct trace_writer *writer, uint64_t limit,
                           uint64_t *copied, struct error *error)
@@ -141,7 +137,7 @@ static bool write_trace(const struct trace_cmd *cmd, struct source *source, stru
     return true;
 }
 
-/* ---- the commands ----------------------------------------------------------------------------*/
+/* --- the commands --- */
 
 static bool run_stats(struct trace_cmd *cmd, struct error *error)
 {
@@ -221,7 +217,7 @@ static bool run_synth(struct trace_cmd *cmd, struct error *error)
     return ok;
 }
 
-/* ---- the front door of `trace` ---------------------------------------------------------------*/
+/* --- the front door of `trace` --- */
 
 struct trace_action {
     const char *name;

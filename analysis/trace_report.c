@@ -3,7 +3,7 @@
 #include "analysis/human.h"
 #include "sim/json_writer.h"
 
-/* ---- table -----------------------------------------------------------------------------------*/
+/* --- table --- */
 
 enum { LABEL_COLUMNS = 24, TITLE_COLUMNS = 60 };
 
@@ -142,7 +142,7 @@ void trace_report_table(const char *name, const struct trace_stats *stats, FILE 
         print_prefixes(&stats->prefix, out);
 }
 
-/* ---- JSON ------------------------------------------------------------------------------------*/
+/* --- JSON --- */
 
 static void put_count_stats(struct json_writer *json, const char *key,
                             const struct count_stats *stats)

@@ -8,7 +8,7 @@
 
 #define AT(type, member) .offset = offsetof(struct type, member)
 
-/* ---- offers */
+/* --- offers --- */
 
 static const struct config_field offer_fields[] = {
     {"instance", CONFIG_STRING, AT(scenario_offer, instance), .optional = true,
@@ -28,7 +28,7 @@ static const struct config_type offer_type = {"plan_offer", "Something that can 
 
 static const struct config_field offer_element = {.kind = CONFIG_OBJECT, .object = &offer_type};
 
-/* ---- layouts */
+/* --- layouts --- */
 
 static const struct config_field degree_element = {.kind = CONFIG_INT, .min = 1, .max = 1024};
 static const struct config_field precision_element = {.kind = CONFIG_ENUM,
@@ -51,7 +51,7 @@ static const struct config_type layouts_type = {"plan_layouts",
                                                 "Deployments that are tried on every offer",
                                                 sizeof(struct scenario_layouts), layout_fields};
 
-/* ---- classes */
+/* --- classes --- */
 
 static const struct config_field edge_element = {.kind = CONFIG_INT, .min = 1, .max = UINT32_MAX};
 
@@ -71,7 +71,7 @@ static const struct config_type cut_type = {
     "plan_cut", "How requests are cut into classes, where the scenario names none",
     sizeof(struct scenario_cut), cut_fields};
 
-/* ---- given throughputs */
+/* --- given throughputs --- */
 
 static const struct config_field demand_fields[] = {
     {"class", CONFIG_STRING, AT(scenario_demand, name), .doc = "name of the class"},
@@ -117,7 +117,7 @@ static const struct config_field given_fields[] = {
 static const struct config_type given_type = {"plan_given", "Throughputs that need not be measured",
                                               sizeof(struct scenario_given), given_fields};
 
-/* ---- the whole */
+/* --- the whole --- */
 
 /* In the order of enum plan_objective. */
 static const char *const objective_names[] = {"makespan_s", "cost_usd_h", NULL};
@@ -154,7 +154,7 @@ static const struct config_field plan_fields[] = {
 const struct config_type scenario_plan_type = {"plan", "The fleet that is looked for",
                                                sizeof(struct scenario_plan), plan_fields};
 
-/* ---- what no single field can tell */
+/* --- what no single field can tell --- */
 
 const char *scenario_offer_name(const struct scenario_offer *offer)
 {

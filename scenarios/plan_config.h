@@ -26,9 +26,8 @@ struct scenario_layouts {
 
 /* How requests are cut into classes, where the scenario has no classes of its own. */
 struct scenario_cut {
-    int64_t prompt_bins, output_bins; /* of about equally many requests each ... */
-    struct config_list prompt_edges,
-        output_edges; /* ... unless given: int64_t, each starts a bin */
+    int64_t prompt_bins, output_bins; /* of about equally many requests each, unless ... */
+    struct config_list prompt_edges, output_edges; /* ... given: int64_t, each starts a bin */
 };
 
 struct scenario_demand {

@@ -426,8 +426,7 @@ void scenario_free(struct scenario *scenario)
 {
     if (!scenario)
         return;
-    /* deployments is zeroed memory from the arena: clearing one that was not compiled does nothing
-     */
+    /* The arena zeroes: clearing a deployment that was not compiled does nothing. */
     for (size_t i = 0; scenario->deployments && i < scenario->config.pools.count; i++)
         deployment_clear(&scenario->deployments[i]);
     json_free(scenario->document);

@@ -420,12 +420,3 @@ bool config_read(const struct config_type *type, const struct json_document *doc
     struct place place = {&field, node, pointer};
     return read_object(&reader, &place, out);
 }
-
-bool config_defaults(const struct config_type *type, struct arena *arena, void *out,
-                     struct error *error)
-{
-    struct json_document *nothing = json_read_text(type->name, "{}", 2, error);
-    bool ok = config_read(type, nothing, json_root(nothing), "", arena, out, error);
-    json_free(nothing);
-    return ok;
-}

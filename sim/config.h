@@ -92,10 +92,6 @@ bool config_read(const struct config_type *type, const struct json_document *doc
                  const cJSON *node, const char *pointer, struct arena *arena, void *out,
                  struct error *error);
 
-/* The struct as an object of all defaults would be; false if a field is required. */
-bool config_defaults(const struct config_type *type, struct arena *arena, void *out,
-                     struct error *error);
-
 /* The resolved values as a tree the caller deletes. Reading it back gives the same struct. */
 cJSON *config_to_json(const struct config_type *type, const void *value);
 
@@ -106,8 +102,7 @@ cJSON *config_schema(const struct config_type *type, const char *title);
  * that starts with it ("rate" for "rate_per_s"); NULL when none is close. */
 const char *config_nearest(const char *name, const char *const *names, size_t count);
 
-/* Adds a hint to an error about a name that is none of `names`: the nearest, or else all of them.
- */
+/* Adds a hint to an error about a name that is none of `names`: the nearest, or else all. */
 void config_hint_names(struct error *error, const char *name, const char *const *names,
                        size_t count);
 

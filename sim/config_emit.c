@@ -7,7 +7,7 @@
 
 enum { POINTER_SIZE = 256 };
 
-/* ---- values ---- */
+/* --- values --- */
 
 static cJSON *must(cJSON *node)
 {
@@ -112,7 +112,7 @@ static cJSON *value_to_json(const struct config_field *field, const void *member
     return NULL;
 }
 
-/* ---- schema ---- */
+/* --- schema --- */
 
 static cJSON *value_schema(cJSON *defs, const struct config_field *field);
 

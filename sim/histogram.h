@@ -14,9 +14,9 @@
 
 #define HISTOGRAM_BITS       9
 #define HISTOGRAM_UNIT_SHIFT (TICK_BITS - 30) /* one unit is 2^-30 s, whatever a tick is */
-#define HISTOGRAM_OCTAVES                                                                          \
-    (63 - HISTOGRAM_UNIT_SHIFT - HISTOGRAM_BITS) /* every tick_t has its bucket */
-#define HISTOGRAM_BUCKETS ((HISTOGRAM_OCTAVES + 1) << HISTOGRAM_BITS)
+/* Enough for every tick_t to have its bucket. */
+#define HISTOGRAM_OCTAVES    (63 - HISTOGRAM_UNIT_SHIFT - HISTOGRAM_BITS)
+#define HISTOGRAM_BUCKETS    ((HISTOGRAM_OCTAVES + 1) << HISTOGRAM_BITS)
 
 struct histogram {
     uint64_t count;
@@ -53,9 +53,8 @@ static inline void histogram_add(struct histogram *histogram, tick_t value, uint
 
 /* Adds `count` times each of the `steps` values first, first + step, ... (fine units, step >= 0),
  * by bucket: the cost grows with the buckets crossed, not with the number of steps. Each value is
- * rounded down to a tick, exactly as if it had been added by itself with histogram_add; the
- * sum takes it unrounded. first must not be negative,
- * and the last value must fit a fine_t. */
+ * rounded down to a tick, exactly as if it had been added by itself with histogram_add; the sum
+ * takes it unrounded. first must not be negative, and the last value must fit a fine_t. */
 void histogram_add_run(struct histogram *histogram, fine_t first, fine_t step, uint64_t steps,
                        uint64_t count);
 

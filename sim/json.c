@@ -28,7 +28,7 @@ struct json_document {
     struct override *overrides; /* the latest first */
 };
 
-/* ---- pointers ---- */
+/* --- pointers --- */
 
 void json_pointer_key(char *to, size_t size, const char *pointer, const char *key)
 {
@@ -46,7 +46,7 @@ void json_pointer_index(char *to, size_t size, const char *pointer, size_t index
     snprintf(to, size, "%s/%zu", pointer, index);
 }
 
-/* ---- reading ---- */
+/* --- reading --- */
 
 static int compare_keys(const void *a, const void *b)
 {
@@ -199,16 +199,11 @@ void json_free(struct json_document *document)
     free(document);
 }
 
-/* ---- looking at it ---- */
+/* --- looking at it --- */
 
 cJSON *json_root(const struct json_document *document)
 {
     return document->root;
-}
-
-const char *json_name(const struct json_document *document)
-{
-    return document->name;
 }
 
 cJSON *json_member(const cJSON *object, const char *name)
@@ -263,7 +258,7 @@ bool json_error(const struct json_document *document, const char *pointer, struc
     return false;
 }
 
-/* ---- overrides ---- */
+/* --- overrides --- */
 
 struct step {
     const char *key; /* NULL: an index */

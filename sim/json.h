@@ -27,7 +27,6 @@ struct json_document *json_read_text(const char *name, const char *text, size_t 
 void json_free(struct json_document *document); /* NULL is allowed */
 
 cJSON *json_root(const struct json_document *document);
-const char *json_name(const struct json_document *document);
 
 /* 1-based line on which the value at the pointer starts; 0 when there is no such place in the text,
  * or json_set has set it. */

@@ -42,7 +42,7 @@ __attribute__((format(printf, 2, 3))) static bool fail(const struct walker *walk
     return false;
 }
 
-/* ---- bytes and comments ---- */
+/* --- bytes and comments --- */
 
 static void blank(char *from, const char *to)
 {
@@ -110,7 +110,7 @@ bool json_text_clean(const char *name, char *text, size_t length, struct error *
     return json_text_check_bytes(name, text, length, error) && blank_comments(&walker, text);
 }
 
-/* ---- grammar ---- */
+/* --- grammar --- */
 
 static void skip_space(struct walker *walker)
 {
@@ -347,7 +347,7 @@ bool json_text_check(const char *name, const char *text, struct error *error)
     return true;
 }
 
-/* ---- finding a place ---- */
+/* --- finding a place --- */
 
 /* Is the quoted text from start to end the key? Keys may hold escapes, so cJSON decodes it. */
 static bool key_is(const char *start, const char *end, const char *key)

@@ -19,7 +19,7 @@ struct json_writer {
     char closing[DEPTH_MAX]; /* of the open containers: '}' or ']' */
 };
 
-/* ---- text ---- */
+/* --- text --- */
 
 static void reserve(struct json_writer *writer, size_t more)
 {
@@ -75,7 +75,7 @@ static void append_quoted(struct json_writer *writer, const char *value)
     append_text(writer, "\"");
 }
 
-/* ---- structure ---- */
+/* --- structure --- */
 
 struct json_writer *json_writer_create(void)
 {
@@ -183,7 +183,7 @@ void json_end_list(struct json_writer *writer)
     end(writer, ']');
 }
 
-/* ---- values ---- */
+/* --- values --- */
 
 void json_format_number(double value, char *text, size_t size)
 {

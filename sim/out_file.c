@@ -60,8 +60,7 @@ static void release(struct out_file *file)
     free(file);
 }
 
-/* An earlier write that failed has lost its errno; closing mostly fails for the same cause again.
- */
+/* An earlier write that failed has lost its errno; closing mostly fails for the same cause. */
 static bool close_checked(struct out_file *file, struct error *error)
 {
     bool written = !ferror(file->stream);

@@ -44,11 +44,3 @@ void inverse_cdf_build(struct inverse_cdf *cdf, const struct inverse_cdf_knot *k
     cdf->lines[count] = (struct inverse_cdf_line){2, knots[count - 1].x, 0};
     fill_guide(cdf);
 }
-
-double inverse_cdf_mean(const struct inverse_cdf_knot *knots, size_t count)
-{
-    double mean = 0;
-    for (size_t i = 1; i < count; i++)
-        mean += (knots[i].p - knots[i - 1].p) * (knots[i].x + knots[i - 1].x) / 2;
-    return mean;
-}

@@ -16,8 +16,7 @@
 
 #define INVERSE_CDF_CELLS 1024
 
-/* A share p of all values is at most x. Two knots with equal p make a jump, with equal x a spike.
- */
+/* A share p of all values is at most x. Knots with equal p make a jump, with equal x a spike. */
 struct inverse_cdf_knot {
     double p;
     double x;
@@ -41,9 +40,6 @@ void inverse_cdf_build(struct inverse_cdf *cdf, const struct inverse_cdf_knot *k
 /* What is wrong with knots a user gave, as the rest of a sentence that starts with the knot ("is
  * ..."), and which knot it is; NULL when nothing is. */
 const char *inverse_cdf_flaw(const struct inverse_cdf_knot *knots, size_t count, size_t *which);
-
-/* The mean of the distribution. */
-double inverse_cdf_mean(const struct inverse_cdf_knot *knots, size_t count);
 
 /* u in [0, 1). */
 static inline double inverse_cdf_at(const struct inverse_cdf *cdf, double u)

@@ -318,9 +318,10 @@ static struct inverse_cdf_knot *table_knots(const struct length_table *table, st
     return knots;
 }
 
-const struct inverse_cdf_knot *length_knots(const struct config_variant *config,
-                                            struct arena *arena, size_t *count,
-                                            const struct place *place, struct error *error)
+/* The knots of a distribution's inverse CDF, in the arena; NULL on error. */
+static const struct inverse_cdf_knot *knots_of(const struct config_variant *config,
+                                               struct arena *arena, size_t *count,
+                                               const struct place *place, struct error *error)
 {
     switch ((enum length_kind)config->index) {
     case LENGTH_CONSTANT:
@@ -343,7 +344,7 @@ static bool compile(struct inverse_cdf *cdf, const struct config_variant *config
 {
     struct place at = place_key(place, key);
     size_t count;
-    const struct inverse_cdf_knot *knots = length_knots(config, arena, &count, &at, error);
+    const struct inverse_cdf_knot *knots = knots_of(config, arena, &count, &at, error);
     if (!knots)
         return false;
     inverse_cdf_build(cdf, knots, count, arena);

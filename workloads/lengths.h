@@ -82,11 +82,6 @@ bool length_pair_open(struct length_pair *pair, const struct length_pair_config 
 void length_pair_rewind(struct length_pair *pair);
 void length_pair_close(struct length_pair *pair);
 
-/* The knots of a distribution's inverse CDF, in the arena; NULL on error. */
-const struct inverse_cdf_knot *length_knots(const struct config_variant *config,
-                                            struct arena *arena, size_t *count,
-                                            const struct place *place, struct error *error);
-
 static inline uint32_t length_round(double tok)
 {
     return tok < 1 ? 1 : (uint32_t)(tok + 0.5);

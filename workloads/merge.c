@@ -65,10 +65,7 @@ static bool merge_rewind(struct source *source, struct error *error)
     struct merge *merge = (struct merge *)source;
     for (uint32_t i = 0; i < merge->count; i++) {
         struct lane *lane = &merge->lanes[i];
-        const struct source_ops *ops = lane->source->ops;
-        if (!ops->rewind)
-            return error_set(error, ERROR_FAILED, "a %s cannot be read twice", ops->name);
-        if (!ops->rewind(lane->source, error))
+        if (!source_rewind(lane->source, error))
             return false;
         lane->asked = false;
     }

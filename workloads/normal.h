@@ -2,8 +2,7 @@
  *
  * Tabulated at z = -6.5 ... 6.5 in steps of 1/64 and interpolated by straight lines, both ways from
  * the same knots, so that the two functions are each other's inverse. Errors: below 8e-6 in
- * probability; below 2e-4 in z within |z| < 6. Costs a few nanoseconds where gsl_cdf_* costs fifty.
- */
+ * probability; below 2e-4 in z within |z| < 6. Costs a few nanoseconds; gsl_cdf_* costs fifty. */
 #ifndef TOKENYARD_WORKLOADS_NORMAL_H
 #define TOKENYARD_WORKLOADS_NORMAL_H
 

@@ -168,8 +168,9 @@ enum number_status number_to_id(struct text text, uint64_t *id)
     return NUMBER_OK;
 }
 
-/* ---- dates ------------------------------------------------------------------------------------
- * Days are counted from 1970-01-01 in the Gregorian calendar. A year is taken to begin on 1 March,
+/* --- dates --- */
+
+/* Days are counted from 1970-01-01 in the Gregorian calendar. A year is taken to begin on 1 March,
  * so that the leap day is its last day; 400 years have 146,097 days. */
 
 enum { DAYS_PER_400_YEARS = 146097, DAYS_TO_1970_FROM_MARCH_0000 = 719468 };

@@ -75,6 +75,14 @@ static inline void source_ended(struct source *source, uint32_t stream, uint32_t
         source->ops->ended(source, stream, client, now_s);
 }
 
+/* Back to the first arrival; an error for a source that cannot. */
+static inline bool source_rewind(struct source *source, struct error *error)
+{
+    if (!source->ops->rewind)
+        return error_set(error, ERROR_FAILED, "a %s cannot be read twice", source->ops->name);
+    return source->ops->rewind(source, error);
+}
+
 static inline uint64_t source_skipped(const struct source *source)
 {
     return source->ops->skipped ? source->ops->skipped(source) : 0;

@@ -20,7 +20,7 @@ struct trace_reader {
     bool first_is_pending;
 };
 
-/* ---- understanding cells ---------------------------------------------------------------------*/
+/* --- understanding cells --- */
 
 static bool bad_cell(const struct trace_reader *reader, long line, enum trace_field field,
                      struct text cell, enum number_status status, struct error *error)
@@ -145,7 +145,7 @@ enum line_status trace_reader_next(struct trace_reader *reader, struct trace_row
     return ok ? LINE_READY : LINE_FAILED;
 }
 
-/* ---- telling the format ----------------------------------------------------------------------*/
+/* --- telling the format --- */
 
 static bool list_formats(struct error *error)
 {
@@ -221,7 +221,7 @@ static bool read_head(struct trace_reader *reader, struct error *error)
     return true;
 }
 
-/* ---- BLIS: a YAML header beside the rows -----------------------------------------------------*/
+/* --- BLIS: a YAML header beside the rows --- */
 
 static bool is_yaml(const char *path)
 {
@@ -291,7 +291,7 @@ static struct line_reader *open_rows(const char *path, enum trace_format format,
     return lines;
 }
 
-/* ---- opening and closing ---------------------------------------------------------------------*/
+/* --- opening and closing --- */
 
 struct trace_reader *trace_reader_open(const char *path, enum trace_format format,
                                        struct error *error)

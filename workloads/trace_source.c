@@ -64,7 +64,7 @@ static void fill_arrival(const struct trace_source *trace, const struct stored_r
     };
 }
 
-/* ---- rules -----------------------------------------------------------------------------------*/
+/* --- rules --- */
 
 /* Whether the row is kept. ERROR: fails. */
 static bool apply_zero_rule(struct trace_source *trace, struct trace_row *row, bool *keep,
@@ -133,7 +133,7 @@ static enum source_status read_row(struct trace_source *trace, struct stored_row
     }
 }
 
-/* ---- serving ---------------------------------------------------------------------------------*/
+/* --- serving --- */
 
 static void keep_row(struct trace_source *trace, const struct stored_row *row, const uint64_t *ids)
 {
@@ -237,7 +237,7 @@ static const struct source_ops trace_ops = {.name = "trace",
                                             .skipped = trace_skipped,
                                             .destroy = trace_destroy};
 
-/* ---- opening ---------------------------------------------------------------------------------*/
+/* --- opening --- */
 
 static bool load_sorted(struct trace_source *trace, struct error *error)
 {

@@ -11,7 +11,7 @@
 const double stats_quantile_percent[STATS_QUANTILES] = {1, 5, 10, 25, 50, 75, 90, 95, 99, 99.9};
 const uint32_t stats_cache_blocks[STATS_CACHES] = {1000, 10000, 50000};
 
-/* ---- prefix blocks: counted while the requests pass ------------------------------------------*/
+/* --- prefix blocks: counted while the requests pass --- */
 
 struct prefix_counter {
     struct block_cache *unbounded, *bounded[STATS_CACHES];
@@ -69,7 +69,7 @@ static void prefix_report(const struct prefix_counter *counter, struct prefix_st
         stats->lru_block_hit_rate[i] = (double)counter->bounded_hits[i] / blocks;
 }
 
-/* ---- collecting ------------------------------------------------------------------------------*/
+/* --- collecting --- */
 
 struct requests {
     double *time_s;
@@ -132,7 +132,7 @@ static bool collect(struct source *source, struct requests *requests, struct pre
     return status == SOURCE_END;
 }
 
-/* ---- arrivals --------------------------------------------------------------------------------*/
+/* --- arrivals --- */
 
 static double coefficient_of_variation(const double *values, size_t count)
 {
@@ -233,7 +233,7 @@ static bool describe_arrivals(const struct requests *requests, struct arrival_st
     return true;
 }
 
-/* ---- lengths ---------------------------------------------------------------------------------*/
+/* --- lengths --- */
 
 static int compare_tokens(const void *left, const void *right)
 {

@@ -27,10 +27,7 @@ static void stage_ended(struct source *source, uint32_t stream, uint32_t client,
 
 static bool stage_rewind(struct source *source, struct error *error)
 {
-    struct source *inner = inner_of(source);
-    if (!inner->ops->rewind)
-        return error_set(error, ERROR_FAILED, "a %s cannot be read twice", inner->ops->name);
-    return inner->ops->rewind(inner, error);
+    return source_rewind(inner_of(source), error);
 }
 
 static uint64_t stage_skipped(const struct source *source)
@@ -47,7 +44,7 @@ static void stage_destroy(struct source *source)
     .peek = stage_peek, .ended = stage_ended, .rewind = stage_rewind, .skipped = stage_skipped,    \
     .destroy = stage_destroy
 
-/* Window. */
+/* --- window --- */
 
 struct window {
     struct stage stage;
@@ -90,8 +87,9 @@ struct source *transform_window(struct source *inner, double from_s, double to_s
     return &window->stage.base;
 }
 
-/* Filter. Lengths show only once a request is taken, so peek takes it and take hands it on. */
+/* --- filter --- */
 
+/* Lengths show only once a request is taken, so peek takes it and take hands it on. */
 struct filter {
     struct stage stage;
     struct token_range keep;
@@ -165,7 +163,7 @@ struct source *transform_filter(struct source *inner, const struct token_range *
     return &filter->stage.base;
 }
 
-/* Clip. */
+/* --- clip --- */
 
 struct clip {
     struct stage stage;
@@ -194,7 +192,7 @@ struct source *transform_clip(struct source *inner, const struct token_range *ra
     return &clip->stage.base;
 }
 
-/* Rate. */
+/* --- rate --- */
 
 struct rate {
     struct stage stage;
@@ -230,8 +228,9 @@ struct source *transform_rate(struct source *inner, double factor, struct arena 
     return &rate->stage.base;
 }
 
-/* Repeat. The first pass measures what the others are shifted by. */
+/* --- repeat --- */
 
+/* The first pass measures what the others are shifted by. */
 struct repeat {
     struct stage stage;
     uint64_t times;
@@ -315,7 +314,7 @@ struct source *transform_repeat(struct source *inner, uint64_t times, struct are
     return &repeat->stage.base;
 }
 
-/* Limit. */
+/* --- limit --- */
 
 struct limit {
     struct stage stage;
@@ -375,5 +374,5 @@ bool source_mean_rate(struct source *inner, double *rate_per_s, struct error *er
     if (status == SOURCE_FAILED)
         return false;
     *rate_per_s = last_s > first_s ? (double)(count - 1) / (last_s - first_s) : NAN;
-    return inner->ops->rewind(inner, error);
+    return source_rewind(inner, error);
 }

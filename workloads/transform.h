@@ -32,8 +32,7 @@ struct source *transform_rate(struct source *inner, double factor, struct arena 
 
 /* The whole stream `times` times, one after the other. The gap from the last arrival to the first
  * of the next repetition is the mean time between arrivals, so that the mean rate stays. Sessions
- * get new numbers in each repetition; hash_ids stay, so a prefix cache sees the same blocks again.
- */
+ * get new numbers in each repetition; hash_ids stay: a prefix cache sees the same blocks again. */
 struct source *transform_repeat(struct source *inner, uint64_t times, struct arena *arena);
 
 /* At most `count` requests (UINT64_MAX: any number), and only those that arrive before

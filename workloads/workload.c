@@ -317,10 +317,7 @@ static void workload_ended(struct source *source, uint32_t stream, uint32_t clie
 
 static bool workload_rewind(struct source *source, struct error *error)
 {
-    struct source *inner = ((struct workload *)source)->inner;
-    if (!inner->ops->rewind)
-        return error_set(error, ERROR_FAILED, "a %s cannot be read twice", inner->ops->name);
-    return inner->ops->rewind(inner, error);
+    return source_rewind(((struct workload *)source)->inner, error);
 }
 
 static uint64_t workload_skipped(const struct source *source)

@@ -4,6 +4,10 @@ _tokenyard_commands() {
     tokenyard help 2>/dev/null | sed -n 's/^  \([a-z]*\) .*/\1/p'
 }
 
+_tokenyard_formats() {
+    tokenyard list formats 2>/dev/null | cut -d ' ' -f 1
+}
+
 _tokenyard_options() { # COMMAND...
     tokenyard "$@" --help 2>/dev/null | grep -o -- '--[a-z][a-z-]*' | sort -u
 }
@@ -11,7 +15,7 @@ _tokenyard_options() { # COMMAND...
 _tokenyard_words() {
     local commands=("${COMP_WORDS[@]:1:COMP_CWORD-1}")
     case ${COMP_WORDS[COMP_CWORD - 1]} in
-    -f | --format | -t | --to) tokenyard list formats 2>/dev/null && return ;;
+    -f | --format | -t | --to) _tokenyard_formats && return ;;
     --zero) echo drop one error && return ;;
     esac
     if [ "$COMP_CWORD" -eq 1 ]; then
@@ -19,7 +23,7 @@ _tokenyard_words() {
     elif [ "${commands[0]}" = trace ] && [ "$COMP_CWORD" -eq 2 ]; then
         echo stats convert synth
     elif [ "${commands[0]}" = help ]; then
-        tokenyard help 2>/dev/null | _tokenyard_first_words
+        _tokenyard_commands
     elif [ "${commands[0]}" = list ]; then
         echo gpus instances models presets policies formats
     elif [[ ${COMP_WORDS[COMP_CWORD]} == -* ]]; then

@@ -1,14 +1,14 @@
 /* See engine.h for what an engine does. How it does it in O(log batch) per change:
  *
- * - A decoding sequence is never touched while it decodes. Its progress is the difference between
- * the engine's iteration counter and its finish_iteration.
+ * - A decoding sequence is never touched while it decodes. Its progress is the difference
+ *   between the engine's iteration counter and its finish_iteration.
  * - A sequence with c tokens in the cache at iteration i needs a new block in every iteration j
- * with c + (j - i) divisible by the block size, that is in every iteration of one phase (j mod
- * block size). Counting sequences by phase gives the blocks that any number of iterations will
- * need.
+ *   with c + (j - i) divisible by the block size, that is in every iteration of one phase (j
+ *   mod block size). Counting sequences by phase gives the blocks that any number of
+ *   iterations will need.
  * - Iteration times in a run grow by `step` each (every decode adds a token of context), so k
- *   iterations take k first + step k (k - 1) / 2, in integers, and the iteration an arrival falls
- * into is the root of a quadratic. */
+ *   iterations take k first + step k (k - 1) / 2, in integers, and the iteration an arrival
+ *   falls into is the root of a quadratic. */
 #include "models/engine/engine.h"
 
 #include <assert.h>
@@ -284,8 +284,7 @@ static const struct finish_entry *finish_first(struct engine *engine)
 
 /* --- KV blocks of decodes --- */
 
-/* The phase of the iterations in which a sequence with context_tok tokens cached now needs a block.
- */
+/* The phase of the iterations in which a sequence with context_tok cached tokens needs a block. */
 static inline uint32_t block_slot(const struct engine *engine, uint32_t context_tok)
 {
     uint32_t block_tok = engine->config->block_tok;
@@ -634,8 +633,7 @@ void engine_boundary(struct engine *engine)
     assert(engine->next != TICK_NEVER || engine->waiting == 0);
 }
 
-/* The number of iterations after which the run's first boundary at or after `now` lies, at least 1.
- */
+/* How many iterations, at least 1, lead to the run's first boundary at or after `now`. */
 static uint64_t iterations_until(const struct engine *engine, tick_t now)
 {
     const struct engine_run *run = &engine->run;

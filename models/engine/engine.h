@@ -101,8 +101,7 @@ struct engine {
     uint32_t waiting;
     uint32_t next_order;
 
-    struct finish_entry
-        *finish_heap; /* decodes by last iteration; stale entries are dropped lazily */
+    struct finish_entry *finish_heap; /* decodes by last iteration; stale entries go lazily */
     uint32_t finish_count, finish_capacity;
 
     uint32_t *chunk_requests; /* [max_sequences] */

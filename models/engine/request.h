@@ -22,9 +22,8 @@ struct request {
     uint32_t emitted;  /* output tokens so far; while decoding: when it (re)joined the decodes */
     uint32_t computed; /* tokens in the KV cache while it is being prefilled */
     uint32_t order;    /* admission number on its replica while running, 0 otherwise */
-    uint64_t
-        finish_iteration;    /* while decoding: the replica's iteration that emits the last token */
-    uint32_t previous, next; /* neighbours in its replica's running list, or waiting queue */
+    uint64_t finish_iteration; /* while decoding: the replica's iteration of its last token */
+    uint32_t previous, next;   /* neighbours in its replica's running list, or waiting queue */
     uint32_t preemptions;
     uint32_t replica; /* in the fleet */
     uint32_t class_index;

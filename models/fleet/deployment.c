@@ -154,8 +154,7 @@ static bool set_engine(const struct deployment_request *request, struct deployme
 }
 
 /* vLLM's server (EngineArgs.get_batch_defaults, v0.25): GPUs with 70 GiB and more get large
- * batches, A100s do not. A limit that the user gives moves the other's default, so that they agree.
- */
+ * batches, A100s do not. A limit that is given moves the other's default, so that they agree. */
 void deployment_settle(struct engine_settings *settings, const struct gpu *gpu)
 {
     bool large = gpu->memory_gib >= 70 && strstr(gpu->name, "A100") == NULL;

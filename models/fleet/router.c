@@ -53,8 +53,7 @@ static double weighted_requests(const struct range *range, uint32_t index)
 }
 
 /* Mitzenmacher, "The power of two choices in randomized load balancing", 2001: the less loaded of
- * two different replicas drawn at random; by outstanding requests, as Envoy's LEAST_REQUEST does.
- */
+ * two different replicas drawn at random; by outstanding requests, as Envoy's LEAST_REQUEST. */
 static uint32_t choose_power_of_two(struct range *range)
 {
     if (range->count == 1)

@@ -262,16 +262,11 @@ static void await_arrival(struct simulation *sim, tick_t earliest)
 
 static uint32_t classify(const struct simulation *sim, const struct arrival *arrival)
 {
-    const struct class_rule *rules = sim->spec->classes;
-    for (uint32_t i = 0; i < sim->spec->class_count; i++)
-        if ((rules[i].stream < 0 || (uint64_t)rules[i].stream == arrival->stream) &&
-            arrival->prompt_tok >= rules[i].prompt_min_tok &&
-            arrival->prompt_tok <= rules[i].prompt_max_tok &&
-            arrival->output_tok >= rules[i].output_min_tok &&
-            arrival->output_tok <= rules[i].output_max_tok)
-            return i;
-    assert(false && "the last class matches all");
-    return 0;
+    size_t class_index =
+        class_rule_first(sim->spec->classes, sim->spec->class_count, arrival->stream,
+                         arrival->prompt_tok, arrival->output_tok);
+    assert(class_index < sim->spec->class_count && "the last class matches all");
+    return (uint32_t)class_index;
 }
 
 static void replica_changed(struct simulation *sim, uint32_t replica)
@@ -533,15 +528,19 @@ static bool make_engines(struct simulation *sim)
     return true;
 }
 
+void latency_set_clear(struct latency_set *set)
+{
+    *set = (struct latency_set){0};
+    histogram_clear(&set->ttft);
+    histogram_clear(&set->tpot);
+    histogram_clear(&set->e2e);
+    histogram_clear(&set->queue);
+}
+
 static void clear_histograms(struct simulation *sim)
 {
-    for (size_t i = 0; i < sim->spec->class_count; i++) {
-        struct latency_set *set = &sim->result->by_class[i];
-        histogram_clear(&set->ttft);
-        histogram_clear(&set->tpot);
-        histogram_clear(&set->e2e);
-        histogram_clear(&set->queue);
-    }
+    for (size_t i = 0; i < sim->spec->class_count; i++)
+        latency_set_clear(&sim->result->by_class[i]);
     for (size_t i = 0; i < sim->spec->pool_count; i++)
         histogram_clear(&sim->result->pools[i].itl);
 }

@@ -25,8 +25,20 @@ struct class_rule {
     uint32_t prompt_min_tok, prompt_max_tok, output_min_tok, output_max_tok; /* inclusive */
 };
 
-/* A bound on a latency of one class (or all): at least `percentile` of its requests must keep it.
- */
+/* The first rule that matches; count when none does. */
+static inline size_t class_rule_first(const struct class_rule *rules, size_t count, uint32_t stream,
+                                      uint32_t prompt_tok, uint32_t output_tok)
+{
+    size_t i = 0;
+    while (i < count &&
+           ((rules[i].stream >= 0 && rules[i].stream != stream) ||
+            prompt_tok < rules[i].prompt_min_tok || prompt_tok > rules[i].prompt_max_tok ||
+            output_tok < rules[i].output_min_tok || output_tok > rules[i].output_max_tok))
+        i++;
+    return i;
+}
+
+/* Bounds on the latency of one class (or all), which `percentile` of its requests must keep. */
 struct slo_rule {
     int64_t class_index;          /* -1: every class */
     double ttft_s, tpot_s, e2e_s; /* NaN: not bounded. All that are given must be kept. */
@@ -75,8 +87,7 @@ struct simulation_observer {
      * slow down as a run of unknown length grows. The end is sampled, too. */
     double (*sample)(void *context, double time_s, const struct pool_sample *pools, size_t count);
     void (*span)(void *context, const struct iteration_span *span);
-    /* Called every few thousand events; false stops the simulation, which then reports what it has.
-     */
+    /* Called every few thousand events; false stops the simulation, which reports what it has. */
     bool (*proceed)(void *context, double time_s, uint64_t completed);
 };
 
@@ -104,6 +115,9 @@ struct latency_set {
     uint64_t slo_met; /* completed requests that kept every bound that applies to them */
     uint64_t late;    /* measured ones in flight at the end that have broken a bound already */
 };
+
+/* As it is before any request: zeros, and empty histograms. */
+void latency_set_clear(struct latency_set *set);
 
 struct slo_result {
     uint64_t requests, met; /* measured requests it applies to; rejected ones missed it, and so did

@@ -30,7 +30,7 @@ double gpu_peak_ops(const struct gpu *gpu, enum precision precision)
     return 1e12 * (isnan(rate) ? gpu->bf16_tflops : rate);
 }
 
-/* --- Field tables --- */
+/* --- field tables --- */
 
 #define MEMBER(type, kind_, member, doc_, ...)                                                     \
     {                                                                                              \
@@ -72,7 +72,7 @@ static const struct config_field gpu_fields[] = {
     TEXT(struct gpu, source, "where these numbers come from", .preset = "\"not stated\""),
     {0},
 };
-const struct config_type gpu_config_type = {"gpu", "a GPU or other accelerator", sizeof(struct gpu),
+static const struct config_type gpu_type = {"gpu", "a GPU or other accelerator", sizeof(struct gpu),
                                             gpu_fields};
 
 static const struct config_field instance_fields[] = {
@@ -89,14 +89,14 @@ static const struct config_field instance_fields[] = {
     TEXT(struct instance, known, "confidence in the price", .preset = "\"not stated\""),
     {0},
 };
-const struct config_type instance_config_type = {"instance", "an instance that a cloud rents out",
+static const struct config_type instance_type = {"instance", "an instance that a cloud rents out",
                                                  sizeof(struct instance), instance_fields};
 
 #define LIST_MAX 1000 /* entries; names are compared with one another */
 
-static const struct config_field gpu_element = {.kind = CONFIG_OBJECT, .object = &gpu_config_type};
+static const struct config_field gpu_element = {.kind = CONFIG_OBJECT, .object = &gpu_type};
 static const struct config_field instance_element = {.kind = CONFIG_OBJECT,
-                                                     .object = &instance_config_type};
+                                                     .object = &instance_type};
 
 static const struct config_field hardware_fields[] = {
     MEMBER(struct hardware_entries, CONFIG_LIST, gpus, "GPUs, added to the catalogue's",
@@ -108,7 +108,7 @@ static const struct config_field hardware_fields[] = {
 const struct config_type hardware_config_type = {"hardware", "GPUs and instances",
                                                  sizeof(struct hardware_entries), hardware_fields};
 
-/* --- Look-up --- */
+/* --- look-up --- */
 
 /* A list of GPUs or of instances: structs whose first member is their name. */
 struct named_list {
@@ -174,7 +174,7 @@ const struct instance *hardware_instance(const struct hardware *hardware, const 
     return NULL;
 }
 
-/* --- Putting lists together --- */
+/* --- putting lists together --- */
 
 /* Where a list of entries was read: document, pointer to the object that holds it, its key. */
 struct list_place {

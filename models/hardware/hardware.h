@@ -67,8 +67,6 @@ struct hardware_entries {
     struct config_list instances; /* of struct instance */
 };
 
-extern const struct config_type gpu_config_type;      /* struct gpu */
-extern const struct config_type instance_config_type; /* struct instance */
 extern const struct config_type hardware_config_type; /* struct hardware_entries */
 
 /* Reads <folder>/gpus.json and <folder>/instances.json; NULL on error. */

@@ -88,7 +88,7 @@ static bool refuse(struct reader *reader, const char *key, const char *what)
     return json_error(reader->document, pointer, reader->error, "%s", what);
 }
 
-/* --- What a model_type presets without saying so in config.json --- */
+/* --- what a model_type presets without saying so in config.json --- */
 
 struct family {
     const char *type;
@@ -117,7 +117,7 @@ static const struct family *read_family(const struct reader *reader)
     return &usual_family;
 }
 
-/* --- Parts of an architecture --- */
+/* --- parts of an architecture --- */
 
 static void read_shape(struct reader *reader, struct llm *llm)
 {

@@ -8,7 +8,7 @@
 
 #include "models/llm/hf_config.h"
 
-/* --- Files --- */
+/* --- files --- */
 
 bool llm_is_path(const char *name_or_path)
 {
@@ -109,7 +109,7 @@ const struct llm *llm_read(const char *catalog_folder, const char *base_folder,
     return read_file(path, arena_strdup(arena, name_or_path), arena, error);
 }
 
-/* --- Sizes --- */
+/* --- sizes --- */
 
 static double ffn_weights(const struct llm *llm, int64_t width)
 {
@@ -151,7 +151,8 @@ double llm_shared_expert_weights(const struct llm *llm)
            (double)llm->hidden * (double)llm->experts;
 }
 
-double llm_embedding_weights(const struct llm *llm)
+/* The input embedding and lm_head, once if tied. */
+static double embedding_weights(const struct llm *llm)
 {
     return (llm->tied_embeddings ? 1.0 : 2.0) * (double)llm->vocab * (double)llm->hidden;
 }
@@ -168,12 +169,12 @@ static double layer_weights(const struct llm *llm, int64_t experts)
 
 double llm_total_weights(const struct llm *llm)
 {
-    return llm_embedding_weights(llm) + layer_weights(llm, llm->experts);
+    return embedding_weights(llm) + layer_weights(llm, llm->experts);
 }
 
 double llm_active_weights(const struct llm *llm)
 {
-    return llm_embedding_weights(llm) + layer_weights(llm, llm->active_experts);
+    return embedding_weights(llm) + layer_weights(llm, llm->active_experts);
 }
 
 int64_t llm_kv_heads_per_gpu(const struct llm *llm, int64_t tensor_parallel)

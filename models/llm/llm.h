@@ -48,7 +48,6 @@ double llm_attention_weights(const struct llm *llm);
 double llm_dense_ffn_weights(const struct llm *llm);
 double llm_expert_weights(const struct llm *llm);
 double llm_shared_expert_weights(const struct llm *llm);
-double llm_embedding_weights(const struct llm *llm); /* input embedding and lm_head, once if tied */
 double llm_total_weights(const struct llm *llm);
 double llm_active_weights(const struct llm *llm); /* used by one token */
 

@@ -4,8 +4,7 @@
 
 #define GIB 1073741824.0
 
-/* A pipeline stage: consecutive layers. vLLM, too, gives stages sizes that differ by one at most.
- */
+/* A pipeline stage: consecutive layers. vLLM's stages, too, differ by one at most. */
 struct stage {
     int64_t first_layer, end_layer;
     bool embeds, emits; /* holds the input embedding; the lm_head */
@@ -28,8 +27,7 @@ static double stage_embedding_elements(const struct llm *llm, struct stage stage
     return one * (shared ? 1 : stage.embeds + stage.emits);
 }
 
-/* Which layers of a mixture of experts are dense hardly matters; they come first, as in DeepSeek.
- */
+/* Which layers of a mixture of experts are dense hardly matters; the first, as in DeepSeek. */
 static double stage_weight_bytes(const struct memory_request *request, struct stage stage)
 {
     const struct llm *llm = request->llm;

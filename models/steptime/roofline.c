@@ -42,7 +42,7 @@ struct roofline roofline_prepare(const struct steptime_request *request)
     };
 }
 
-/* --- Kernels --- */
+/* --- kernels --- */
 
 /* rows x in times in x out, with weights of one format. A mixture of experts reads several such
  * matrices, each for some of the rows. */
@@ -83,7 +83,7 @@ static double all_reduce_s(const struct roofline *roofline, double tokens)
     return roofline->reduce_latency_s + bytes / roofline->reduce_bytes_per_s;
 }
 
-/* --- Layers --- */
+/* --- layers --- */
 
 /* DeepSeek-V2 (2024), section 2.1. The down-projections are copied on every GPU; the absorbed form
  * that decoding uses reads the same matrices. */
@@ -196,7 +196,7 @@ double roofline_head_s(const struct roofline *roofline, int64_t rows)
     return fmin((double)rows, roofline->pp) * one_s;
 }
 
-/* --- Attention to the cache --- */
+/* --- attention to the cache --- */
 
 double roofline_attention_floor_s(const struct roofline *roofline)
 {

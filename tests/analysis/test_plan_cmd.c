@@ -81,7 +81,7 @@ Test(plan_cmd, a_time_is_needed_to_be_cheap_in)
     cr_assert_eq(error.code, ERROR_BAD_INPUT);
 }
 
-/* ---- with a model and a workload */
+/* --- with a model and a workload --- */
 
 /* A trace beside the scenario, named relative to it; g5.12xlarge holds four GPUs, so that replicas
  * of one and of two GPUs can share one. */

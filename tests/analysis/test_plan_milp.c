@@ -91,7 +91,7 @@ Test(plan_milp, assigns_the_19_feasible_fleets_of_the_example)
     arena_destroy(arena);
 }
 
-/* ---- random problems of two classes, against enumeration */
+/* --- random problems of two classes, against enumeration --- */
 
 enum { CONFIGS = 4, OFFERS = 3 };
 

@@ -34,7 +34,7 @@ static void play_twice(struct source *source, int arrivals)
 {
     struct error error = {0};
     double first_s = play(source, arrivals, &error);
-    if (error.code == ERROR_NONE && source->ops->rewind(source, &error))
+    if (error.code == ERROR_NONE && source_rewind(source, &error))
         assert(play(source, arrivals, &error) == first_s);
 }
 

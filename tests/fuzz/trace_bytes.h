@@ -59,7 +59,7 @@ static inline struct pass check_options(const struct trace_options *options)
     struct pass first = read_pass(source);
     assert(first.requests > 0 || first.end == SOURCE_FAILED);
     if (first.end == SOURCE_END) {
-        assert(source->ops->rewind(source, &error));
+        assert(source_rewind(source, &error));
         struct pass again = read_pass(source);
         assert(again.end == SOURCE_END && again.digest == first.digest);
     }

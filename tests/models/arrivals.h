@@ -1,5 +1,4 @@
-/* Sources for tests: a list of arrivals, and closed-loop clients with the same lengths every time.
- */
+/* Sources for tests: a list of arrivals, and closed-loop clients whose lengths never change. */
 #ifndef TOKENYARD_TESTS_MODELS_ARRIVALS_H
 #define TOKENYARD_TESTS_MODELS_ARRIVALS_H
 
@@ -39,8 +38,7 @@ static const struct source_ops list_source_ops = {
         .source = {&list_source_ops}, .arrivals = (array), .count = (length)                       \
     }
 
-/* `clients` clients; each sends its next request as soon as its last one ended, `requests` in all.
- */
+/* `clients` clients; each sends its next request when its last one has ended, `requests` in all. */
 struct loop_source {
     struct source source;
     uint32_t clients, requests, sent, ready;

@@ -249,8 +249,7 @@ Test(engine, warm_up_is_simulated_and_not_measured)
     cr_assert_eq(hand.result.by_class->completed, 1);
     cr_assert_eq(hand.result.window_completed, 2);
     cr_assert_eq(hand.result.window_output_tok, 12);
-    /* the iterations from 50 ms on: 60 ms (one decode), 70 (two, one of them not a first token) ...
-     */
+    /* the iterations from 50 ms on: 60 ms (one decode), 70 (two, one of them no first token) ... */
     cr_assert_eq(hand.result.pools[0].itl.count, 6);
     expect_s(hand.result.measured_s, 0.055);
     simulation_result_free(&hand.result);

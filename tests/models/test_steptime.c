@@ -67,7 +67,7 @@ static double prefill_s(struct steptime_request request, int64_t tokens)
     return seconds;
 }
 
-/* --- Given step times --- */
+/* --- given step times --- */
 
 Test(steptime, given_parts_add_up_exactly)
 {
@@ -107,7 +107,7 @@ Test(steptime, given_parts_out_of_range_are_refused)
     }
 }
 
-/* --- The roofline, by hand --- */
+/* --- the roofline, by hand --- */
 
 Test(steptime, one_sequence_reads_all_weights_once)
 {
@@ -189,7 +189,7 @@ Test(steptime, a_pipeline_shares_a_full_batch_and_not_a_single_sequence)
     cr_assert(shared > prefill / 4 && shared < prefill / 2, "%g of %g", shared, prefill);
 }
 
-/* --- What holds for every deployment --- */
+/* --- what holds for every deployment --- */
 
 static const struct {
     const char *gpu, *llm;
@@ -292,7 +292,7 @@ Test(steptime, a_later_chunk_and_a_finishing_one_are_never_faster)
     }
 }
 
-/* --- What holds between deployments --- */
+/* --- what holds between deployments --- */
 
 static void assert_not_slower(struct steptime_request a, struct steptime_request b)
 {

@@ -34,7 +34,7 @@ static struct every_kind read_ok(const char *text, struct arena *arena)
     return value;
 }
 
-/* ---- reading ---- */
+/* --- reading --- */
 
 Test(config, absent_fields_take_their_presets)
 {
@@ -282,24 +282,6 @@ Test(config, overrides_pass_the_same_checks)
     json_free(document);
 }
 
-Test(config, defaults_are_those_of_an_empty_object)
-{
-    static const struct config_field fields[] = {
-        {.name = "count", .kind = CONFIG_INT, .preset = "3"},
-        {0},
-    };
-    static const struct config_type type = {"counted", "", sizeof(int64_t), fields};
-    struct arena *arena = arena_create();
-    struct error error = {0};
-    int64_t count;
-    struct spot spot;
-    cr_assert(config_defaults(&type, arena, &count, &error));
-    cr_assert_eq(count, 3);
-    cr_assert_not(config_defaults(&spot_type, arena, &spot, &error));
-    cr_assert_str_eq(error.message, "\"rate_usd_h\" is missing");
-    arena_destroy(arena);
-}
-
 Test(config, a_preset_that_breaks_its_own_rules_is_a_bug, .signal = SIGABRT)
 {
     static const struct config_field fields[] = {
@@ -307,11 +289,12 @@ Test(config, a_preset_that_breaks_its_own_rules_is_a_bug, .signal = SIGABRT)
         {0},
     };
     static const struct config_type type = {"counted", "", sizeof(int64_t), fields};
+    struct json_document *document = document_of("{}");
     int64_t count;
-    config_defaults(&type, arena_create(), &count, NULL);
+    config_read(&type, document, json_root(document), "", arena_create(), &count, NULL);
 }
 
-/* ---- nearest ---- */
+/* --- nearest --- */
 
 static void assert_nearest(const char *name, const char *expected)
 {
@@ -345,7 +328,7 @@ Test(config_nearest, finds_slips_but_not_strangers)
     cr_assert_null(config_nearest("a", (const char *const[]){"b"}, 1));
 }
 
-/* ---- writing back ---- */
+/* --- writing back --- */
 
 static char *resolved(const struct every_kind *value)
 {
@@ -377,7 +360,7 @@ Test(config_to_json, holds_every_field_with_its_resolved_value)
     arena_destroy(arena);
 }
 
-/* ---- a property: what is written back reads as the same struct ---- */
+/* --- a property: what is written back reads as the same struct --- */
 
 struct draw {
     uint64_t state;
@@ -558,7 +541,7 @@ Test(config_to_json, what_is_written_back_reads_as_the_same_struct)
     }
 }
 
-/* ---- schema ---- */
+/* --- schema --- */
 
 static const cJSON *at(const cJSON *node, const char *first, ...)
 {

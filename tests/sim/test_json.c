@@ -45,7 +45,7 @@ Test(json, reads_values_of_every_kind)
                        "\"A\": {}, \"\": []}\r\n";
     struct json_document *document = read_ok(text);
     assert_tree(document, text);
-    cr_assert_str_eq(json_name(document), "t.json");
+    cr_assert_str_eq(json_origin(document, ""), "t.json");
     const cJSON *list = json_member(json_root(document), "a");
     cr_assert_str_eq(cJSON_GetArrayItem(list, 5)->valuestring, "x\n\xc3\xa9\xf0\x9f\x9a\x80");
     json_free(document);
@@ -230,7 +230,7 @@ Test(json, pointers_are_escaped_and_cut)
     cr_assert_lt(strlen(small), sizeof small);
 }
 
-/* ---- files ---- */
+/* --- files --- */
 
 Test(json, files_are_read_whole)
 {
@@ -267,7 +267,7 @@ Test(json, files_that_cannot_be_read_are_refused)
     assert_unreadable("/dev/null", "expected a value");
 }
 
-/* ---- overrides ---- */
+/* --- overrides --- */
 
 static void assert_set(const char *before, const char *assignment, const char *after)
 {

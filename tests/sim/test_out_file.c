@@ -100,8 +100,7 @@ Test(out_file, a_full_disk_is_reported_and_leaves_nothing)
     cr_assert_not(exists(temporary));
 }
 
-/* The first writes fail long before the commit, and at the commit nothing is in the way any more.
- */
+/* The first writes fail long before the commit, and at the commit nothing is in the way. */
 Test(out_file, a_write_that_failed_before_the_commit_is_reported)
 {
     signal(SIGXFSZ, SIG_IGN);

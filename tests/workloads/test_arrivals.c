@@ -164,7 +164,7 @@ Test(arrivals, client_rates_are_skewed_as_asked)
     cr_assert_float_eq(undisturbed_share("'top_share': 0.8", 1.25), 3 / 5.0, 0.02);
 }
 
-/* ---- a day's rhythm --------------------------------------------------------------------------*/
+/* --- a day's rhythm --- */
 
 static void count_hours(const char *diurnal, const char *arrivals, double counts[24], int days)
 {

@@ -29,7 +29,6 @@ Test(inverse_cdf, is_straight_between_knots)
     cr_assert_float_eq(inverse_cdf_at(&cdf, 0.25), 20, 1e-12);
     cr_assert_float_eq(inverse_cdf_at(&cdf, 0.625), 35, 1e-12);
     cr_assert_float_eq(inverse_cdf_at(&cdf, nextafter(1, 0)), 50, 1e-9);
-    cr_assert_float_eq(inverse_cdf_mean(knots, 3), 0.25 * 15 + 0.75 * 35, 1e-12);
 }
 
 Test(inverse_cdf, knows_jumps_and_spikes)

@@ -51,7 +51,7 @@ static void read_text(const char *name, const char *text, struct rows *rows)
     read_file(path, rows);
 }
 
-/* ---- every format ----------------------------------------------------------------------------*/
+/* --- every format --- */
 
 struct sample {
     const char *file;
@@ -174,7 +174,7 @@ Test(trace_read, shared_session_sample_holds_the_same_requests)
     cr_expect_eq(rows.at[49].turn, 1);
 }
 
-/* ---- rules for odd files ---------------------------------------------------------------------*/
+/* --- rules for odd files --- */
 
 static const char *const odd_files[] = {
     "\xEF\xBB\xBF"
@@ -304,7 +304,7 @@ Test(trace_read, a_lone_long_line_is_read)
     cr_expect_eq(rows.at[0].blocks, IDS);
 }
 
-/* ---- repeats, big files, gzip ----------------------------------------------------------------*/
+/* --- repeats, big files, gzip --- */
 
 /* More rows than are kept in memory, so that a second pass reads the file again. */
 static void write_big_gzip(char *path, size_t size, int rows)
@@ -343,7 +343,7 @@ Test(trace_read, repeats_give_the_same_arrivals)
         write_big_gzip(path, sizeof path, sizes[i]);
         struct source *source = open_trace(&(struct trace_options){.path = path});
         uint64_t first = digest(source, &count);
-        cr_assert(source->ops->rewind(source, &error));
+        cr_assert(source_rewind(source, &error));
         uint64_t again = digest(source, &again_count);
         cr_expect_eq(count, (uint64_t)(sizes[i] - (sizes[i] + 6) / 7));
         cr_expect_eq(count, again_count);
@@ -365,7 +365,7 @@ Test(trace_read, rewinds_from_the_middle)
         cr_assert_eq(source_peek(source, &time_s, &error), SOURCE_READY);
         source_take(source, &arrival);
     }
-    cr_assert(source->ops->rewind(source, &error));
+    cr_assert(source_rewind(source, &error));
     cr_assert_eq(source_peek(source, &time_s, &error), SOURCE_READY);
     cr_expect_eq(time_s, 0);
     digest(source, &count);
@@ -373,7 +373,7 @@ Test(trace_read, rewinds_from_the_middle)
     source_destroy(source);
 }
 
-/* ---- broken files ----------------------------------------------------------------------------*/
+/* --- broken files --- */
 
 #define VIDUR "arrived_at,num_prefill_tokens,num_decode_tokens\n"
 #define KNOWN                                                                                      \

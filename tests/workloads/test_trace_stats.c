@@ -23,7 +23,7 @@ static void collect_text(const char *text, struct trace_stats *stats)
     collect(path, stats);
 }
 
-/* ---- against the published statistics --------------------------------------------------------*/
+/* --- against the published statistics --- */
 
 enum { MAX_CELLS = 64 };
 
@@ -202,7 +202,7 @@ Test(trace_stats, mooncake_conversation_as_published)
     check_trace("mooncake_conversation", "mooncake_conversation.jsonl");
 }
 
-/* ---- by hand ---------------------------------------------------------------------------------*/
+/* --- by hand --- */
 
 #define VIDUR "arrived_at,num_prefill_tokens,num_decode_tokens\n"
 

@@ -50,7 +50,7 @@ Test(workload, rewinds_to_the_same_arrivals)
         struct arrival first[SOME], again[SOME];
         struct error error = {0};
         size_t count = test_take(workload.source, first, SOME, NULL);
-        cr_assert(workload.source->ops->rewind(workload.source, &error));
+        cr_assert(source_rewind(workload.source, &error));
         cr_assert_eq(test_take(workload.source, again, SOME, NULL), count);
         cr_assert(same(first, again, count), "%s", workloads[i]);
         test_workload_close(&workload);
@@ -112,7 +112,7 @@ Test(workload, written_settings_read_back_the_same)
     test_workload_close(&second);
 }
 
-/* ---- what is refused -------------------------------------------------------------------------*/
+/* --- what is refused --- */
 
 struct refusal {
     const char *json, *pointer, *message;
@@ -262,7 +262,7 @@ Test(workload, refuses_bad_lengths)
     REFUSE(cases);
 }
 
-/* ---- what only shows while reading -----------------------------------------------------------*/
+/* --- what only shows while reading --- */
 
 static void fails_on_first_peek(const char *json, const char *message)
 {
