@@ -23,7 +23,7 @@ prints "2 requests written"
 refused 2 "$TOKENYARD" trace convert $traces/vidur.csv "$TMP/f.csv"
 says "--to is missing"
 refused 2 "$TOKENYARD" trace convert $traces/vidur.csv "$TMP/f.csv" --to foo
-says "one of azure, vidur"
+says "possible here: azure, vidur"
 refused 2 "$TOKENYARD" trace stats $traces/vidur.csv --zero foo
 says "one of drop, one, error"
 refused 2 "$TOKENYARD" trace
