@@ -125,7 +125,6 @@ static void add_candidate(const struct scenario_plan *plan, const struct plan_ca
         !deployment_compile(&request, &candidate->deployment, reason))
         return;
     candidate->instance = offered->instance;
-    candidate->usd_h = offer->usd_h;
     candidates->configs[candidates->count++] = (struct plan_config){
         .name = candidate_name(plan, layout, offer->name, arena),
         .offer = index,
