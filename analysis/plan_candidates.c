@@ -18,9 +18,7 @@ static bool unknown_offer(const struct json_document *document, size_t index, co
     json_pointer_index(offer, sizeof offer, "/plan/offers", index);
     json_pointer_key(pointer, sizeof pointer, offer, what);
     json_error(document, pointer, error, "unknown %s \"%s\"", what, name);
-    if (nearest)
-        error_hint(error, "did you mean \"%s\"? `tokenyard list %ss` shows all", nearest, what);
-    return error_hint(error, "`tokenyard list %ss` shows all", what);
+    return hardware_hint(error, nearest, strcmp(what, "gpu") == 0 ? "gpus" : "instances");
 }
 
 static bool look_up(const struct scenario_offer *offer, size_t index,
