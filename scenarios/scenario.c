@@ -170,10 +170,7 @@ static bool resolve_classes(struct scenario *scenario, struct error *error)
     }
     if (count == 0 || !matches_all(&scenario->classes[count - 1]))
         scenario->classes[scenario->class_count++] =
-            (struct class_rule){.name = count == 0 ? "all" : "other",
-                                .stream = -1,
-                                .prompt_max_tok = UINT32_MAX,
-                                .output_max_tok = UINT32_MAX};
+            (struct class_rule)CLASS_RULE_ALL(count == 0 ? "all" : "other");
     return true;
 }
 
