@@ -18,9 +18,7 @@ static bool unknown_offer(const struct json_document *document, size_t index, co
     json_pointer_index(offer, sizeof offer, "/plan/offers", index);
     json_pointer_key(pointer, sizeof pointer, offer, what);
     json_error(document, pointer, error, "unknown %s \"%s\"", what, name);
-    if (nearest)
-        error_hint(error, "did you mean \"%s\"? `tokenyard list %ss` shows all", nearest, what);
-    return error_hint(error, "`tokenyard list %ss` shows all", what);
+    return hardware_hint(error, nearest, strcmp(what, "gpu") == 0 ? "gpus" : "instances");
 }
 
 static bool look_up(const struct scenario_offer *offer, size_t index,
@@ -125,7 +123,6 @@ static void add_candidate(const struct scenario_plan *plan, const struct plan_ca
         !deployment_compile(&request, &candidate->deployment, reason))
         return;
     candidate->instance = offered->instance;
-    candidate->usd_h = offer->usd_h;
     candidates->configs[candidates->count++] = (struct plan_config){
         .name = candidate_name(plan, layout, offer->name, arena),
         .offer = index,

@@ -9,7 +9,6 @@
 struct plan_candidate {
     struct deployment deployment;
     const struct instance *instance; /* NULL: single GPUs */
-    double usd_h;                    /* of one instance or GPU */
 };
 
 /* Index by index, candidates[c] is configs[c] of the problem to be. */

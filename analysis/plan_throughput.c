@@ -40,8 +40,7 @@ static bool simulate(const struct engine_config *engine, const struct plan_group
 {
     struct plan_batch batch = plan_batch(group->requests, group->count, requests);
     struct pool_spec pool = {.name = "replica", .engine = engine, .replicas = 1, .weight = 1};
-    struct class_rule all = {
-        .name = "all", .stream = -1, .prompt_max_tok = UINT32_MAX, .output_max_tok = UINT32_MAX};
+    struct class_rule all = CLASS_RULE_ALL("all");
     struct router_config router = {{0}}; /* one replica: any policy */
     struct simulation_spec spec = {
         .source = &batch.source,

@@ -188,8 +188,6 @@ static bool finish(struct run *run, struct error *error)
         summary = run_report_summary(run->report);
     } else {
         summary = own = summary_create(&run->facts, &run->result);
-        if (!summary)
-            return error_set(error, ERROR_FAILED, "out of memory");
     }
     print_results(run, summary);
     bool kept = judge(run, summary, error);

@@ -126,9 +126,7 @@ struct run_report *run_report_open(const struct run_report_request *request, str
 static bool write_json(struct run_report *report, const char *name, struct json_writer *writer,
                        struct error *error)
 {
-    size_t length;
-    const char *text = json_writer_text(writer, &length);
-    return out_file_write(path_of(report, name), text, length, error) && note_file(report, name);
+    return json_writer_save(writer, path_of(report, name), error) && note_file(report, name);
 }
 
 static bool write_summary_csv(struct run_report *report, const struct json_writer *summary,

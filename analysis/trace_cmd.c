@@ -265,8 +265,7 @@ static bool run_action(const struct trace_action *action, int argc, char *const 
          "requests of 0 tokens: drop (default), one, error"},
         {"sort", 0, OPTION_FLAG, &cmd.sort, NULL, "sort requests that are out of order"},
         {"to", 't', OPTION_TEXT, &cmd.to, "FORMAT",
-         "azure, vidur, splitwise_sim, mooncake, timed_trace, aiperf, bailian, burstgpt, blis, "
-         "llmservingsim"},
+         "of the trace to write, from `tokenyard list formats`"},
         {"limit", 'n', OPTION_NUMBER, &cmd.limit, "N", "stop after N requests"},
         {"seed", 0, OPTION_NUMBER, &cmd.seed, "N", "instead of the scenario's seed"},
         {"set", 's', OPTION_TEXTS, &cmd.sets, "A.B[0].C=V",

@@ -170,10 +170,7 @@ static bool resolve_classes(struct scenario *scenario, struct error *error)
     }
     if (count == 0 || !matches_all(&scenario->classes[count - 1]))
         scenario->classes[scenario->class_count++] =
-            (struct class_rule){.name = count == 0 ? "all" : "other",
-                                .stream = -1,
-                                .prompt_max_tok = UINT32_MAX,
-                                .output_max_tok = UINT32_MAX};
+            (struct class_rule)CLASS_RULE_ALL(count == 0 ? "all" : "other");
     return true;
 }
 
@@ -281,9 +278,7 @@ static bool find_instance(struct scenario *scenario, const struct scenario_pool 
     char place[POINTER_SIZE];
     json_pointer_key(place, sizeof place, pointer, "instance");
     json_error(scenario->document, place, error, "unknown instance \"%s\"", pool->instance);
-    if (nearest)
-        error_hint(error, "did you mean \"%s\"? `tokenyard list instances` shows all", nearest);
-    return error_hint(error, "`tokenyard list instances` shows all");
+    return hardware_hint(error, nearest, "instances");
 }
 
 static const struct gpu *find_gpu(struct scenario *scenario, const struct scenario_pool *pool,
@@ -302,9 +297,7 @@ static const struct gpu *find_gpu(struct scenario *scenario, const struct scenar
     json_pointer_key(place, sizeof place, pointer, "gpu");
     if (!gpu) {
         json_error(scenario->document, place, error, "unknown GPU \"%s\"", name);
-        if (nearest)
-            error_hint(error, "did you mean \"%s\"? `tokenyard list gpus` shows all", nearest);
-        error_hint(error, "`tokenyard list gpus` shows all");
+        hardware_hint(error, nearest, "gpus");
         return NULL;
     }
     if (instance && gpu != hardware_gpu(scenario->hardware, instance->gpu, &nearest)) {

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "sim/arena.h"
+#include "sim/out_file.h"
 #include "sim/utf8.h"
 
 enum { DEPTH_MAX = 256 };
@@ -99,6 +100,11 @@ const char *json_writer_text(const struct json_writer *writer, size_t *length)
     if (length)
         *length = writer->length;
     return writer->text;
+}
+
+bool json_writer_save(const struct json_writer *writer, const char *path, struct error *error)
+{
+    return out_file_write(path, writer->text, writer->length, error);
 }
 
 static void new_line(struct json_writer *writer)

@@ -11,6 +11,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "sim/error.h"
+
 struct json_writer;
 
 struct json_writer *json_writer_create(void);
@@ -31,6 +33,9 @@ void json_put_tree(struct json_writer *writer, const char *key, const cJSON *tre
 
 /* The text so far, ending in a newline once the root is closed. Owned by the writer. */
 const char *json_writer_text(const struct json_writer *writer, size_t *length);
+
+/* Writes the text as a whole file (sim/out_file.h). */
+bool json_writer_save(const struct json_writer *writer, const char *path, struct error *error);
 
 /* Prints value into text (size >= 32) as the writer would. */
 void json_format_number(double value, char *text, size_t size);

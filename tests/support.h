@@ -44,6 +44,22 @@ static inline void test_write_file(const char *name, const void *bytes, size_t l
     cr_assert_eq(fclose(file), 0);
 }
 
+/* The bytes of a file and a NUL, which the caller frees; length may be NULL. */
+static inline char *test_read_file(const char *path, size_t *length)
+{
+    FILE *file = fopen(path, "rb");
+    cr_assert_not_null(file, "cannot read %s", path);
+    cr_assert_eq(fseek(file, 0, SEEK_END), 0);
+    size_t size = (size_t)ftell(file);
+    rewind(file);
+    char *bytes = calloc(1, size + 1);
+    cr_assert_eq(fread(bytes, 1, size, file), size);
+    fclose(file);
+    if (length)
+        *length = size;
+    return bytes;
+}
+
 static inline const char *test_error_text(const struct error *error)
 {
     static char text[2048];

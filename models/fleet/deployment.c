@@ -1,8 +1,7 @@
 #include "models/fleet/deployment.h"
 
-#include <string.h>
-
 #include <math.h>
+#include <string.h>
 
 #define GIVEN(member) offsetof(struct steptime_given, member)
 
@@ -111,23 +110,23 @@ static bool fit_memory(const struct deployment_request *request, struct deployme
 static bool set_max_model_tok(const struct deployment_request *request,
                               struct deployment *deployment, struct error *error)
 {
-    int64_t asked = request->engine->max_model_len;
-    int64_t held = deployment->memory.kv_blocks * request->engine->block_size;
-    int64_t model = request->llm->max_positions;
-    if (asked == INT64_MIN) {
-        deployment->engine.max_model_tok = held < model ? held : model;
+    int64_t asked_tok = request->engine->max_model_len;
+    int64_t held_tok = deployment->memory.kv_blocks * request->engine->block_size;
+    int64_t model_tok = request->llm->max_positions;
+    if (asked_tok == INT64_MIN) {
+        deployment->engine.max_model_tok = held_tok < model_tok ? held_tok : model_tok;
         return true;
     }
-    deployment->engine.max_model_tok = asked;
-    if (asked > model) {
+    deployment->engine.max_model_tok = asked_tok;
+    if (asked_tok > model_tok) {
         error_set(error, ERROR_BAD_INPUT, "max_model_len is %lld, but %s ends at %lld tokens",
-                  (long long)asked, request->llm->name, (long long)model);
+                  (long long)asked_tok, request->llm->name, (long long)model_tok);
         return error_hint(error, "lower max_model_len, or leave it out");
     }
-    if (asked > held) {
+    if (asked_tok > held_tok) {
         error_set(error, ERROR_BAD_INPUT,
-                  "max_model_len is %lld, but the KV cache holds %lld tokens", (long long)asked,
-                  (long long)held);
+                  "max_model_len is %lld, but the KV cache holds %lld tokens", (long long)asked_tok,
+                  (long long)held_tok);
         return error_hint(error, "lower max_model_len, or use more GPUs or a smaller KV precision");
     }
     return true;

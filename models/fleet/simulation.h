@@ -25,6 +25,13 @@ struct class_rule {
     uint32_t prompt_min_tok, prompt_max_tok, output_min_tok, output_max_tok; /* inclusive */
 };
 
+/* Initialises a rule that matches every request. */
+#define CLASS_RULE_ALL(rule_name)                                                                  \
+    {                                                                                              \
+        .name = (rule_name), .stream = -1, .prompt_max_tok = UINT32_MAX,                           \
+        .output_max_tok = UINT32_MAX                                                               \
+    }
+
 /* The first rule that matches; count when none does. */
 static inline size_t class_rule_first(const struct class_rule *rules, size_t count, uint32_t stream,
                                       uint32_t prompt_tok, uint32_t output_tok)

@@ -174,6 +174,13 @@ const struct instance *hardware_instance(const struct hardware *hardware, const 
     return NULL;
 }
 
+bool hardware_hint(struct error *error, const char *nearest, const char *list)
+{
+    if (nearest)
+        error_hint(error, "did you mean \"%s\"? `tokenyard list %s` shows all", nearest, list);
+    return error_hint(error, "`tokenyard list %s` shows all", list);
+}
+
 /* --- putting lists together --- */
 
 /* Where a list of entries was read: document, pointer to the object that holds it, its key. */

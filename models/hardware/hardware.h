@@ -87,6 +87,10 @@ const struct gpu *hardware_gpu(const struct hardware *hardware, const char *name
 const struct instance *hardware_instance(const struct hardware *hardware, const char *name,
                                          const char **nearest);
 
+/* Adds a hint to an error about an unknown name: `nearest` as the look-up found it, and the list of
+ * `tokenyard list` that shows all ("gpus", "instances"). Returns false. */
+bool hardware_hint(struct error *error, const char *nearest, const char *list);
+
 /* Peak operations per second for a GEMM whose weights have this precision: the rate of that format,
  * or of BF16 where the GPU has none for it (weights are then only stored smaller). Operations/s. */
 double gpu_peak_ops(const struct gpu *gpu, enum precision precision);

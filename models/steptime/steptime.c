@@ -87,13 +87,13 @@ static double longest_s(const struct roofline *roofline, const struct steptime_r
            roofline_pair_s(roofline) * queries * (keys + queries);
 }
 
-static bool check_longest(double seconds, struct error *error)
+static bool check_longest(double iteration_s, struct error *error)
 {
-    if (seconds <= FINE_MAX_S)
+    if (iteration_s <= FINE_MAX_S)
         return true;
     error_set(error, ERROR_INFEASIBLE,
               "one iteration of this deployment could take %.3g s; at most %.0f s are simulated",
-              seconds, FINE_MAX_S);
+              iteration_s, FINE_MAX_S);
     return error_hint(error, "lower max_num_batched_tokens, or give the pool more or faster GPUs");
 }
 
@@ -145,10 +145,10 @@ struct steptime *steptime_compile_given(const struct steptime_given *given, int6
                                         int64_t max_batch_tokens, int64_t max_context_tok,
                                         struct error *error)
 {
-    double longest = given->base_s + given->per_sequence_s * (double)max_sequences +
-                     given->per_context_token_s * (double)max_context_tok +
-                     given->per_prefill_token_s * (double)(max_batch_tokens + max_sequences);
-    if (!check_given(given, error) || !check_longest(longest, error))
+    double longest_s = given->base_s + given->per_sequence_s * (double)max_sequences +
+                       given->per_context_token_s * (double)max_context_tok +
+                       given->per_prefill_token_s * (double)(max_batch_tokens + max_sequences);
+    if (!check_given(given, error) || !check_longest(longest_s, error))
         return NULL;
     struct steptime *steptime = steptime_allocate(max_sequences, max_batch_tokens, error);
     if (!steptime)

@@ -20,15 +20,6 @@ struct sample_run {
     struct simulation_result result;
 };
 
-static inline void sample_latencies_clear(struct latency_set *set)
-{
-    *set = (struct latency_set){0};
-    histogram_clear(&set->ttft);
-    histogram_clear(&set->tpot);
-    histogram_clear(&set->e2e);
-    histogram_clear(&set->queue);
-}
-
 /* `count` completed requests, spread evenly between 1 and 2 times the given latencies. */
 static inline void sample_latencies_add(struct latency_set *set, uint64_t count, double ttft_s,
                                         double tpot_s)
@@ -87,7 +78,7 @@ static inline struct sample_run *sample_run_create_empty(void)
     run->result.pools = calloc(2, sizeof *run->result.pools);
     run->result.slos = calloc(2, sizeof *run->result.slos);
     for (int i = 0; i < 2; i++) {
-        sample_latencies_clear(&run->result.by_class[i]);
+        latency_set_clear(&run->result.by_class[i]);
         histogram_clear(&run->result.pools[i].itl);
         run->result.slos[i].kept = true;
     }

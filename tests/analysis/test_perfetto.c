@@ -26,15 +26,7 @@ static cJSON *commit_and_parse(struct perfetto *trace)
     struct error error = {0};
     cr_assert(perfetto_commit(trace, &error), "%s", test_error_text(&error));
     perfetto_close(trace);
-    FILE *file = fopen(trace_path(), "rb");
-    cr_assert_not_null(file);
-    fseek(file, 0, SEEK_END);
-    size_t length = (size_t)ftell(file);
-    char *text = malloc(length + 1);
-    rewind(file);
-    cr_assert_eq(fread(text, 1, length, file), length);
-    text[length] = '\0';
-    fclose(file);
+    char *text = test_read_file(trace_path(), NULL);
     cJSON *tree = cJSON_ParseWithOpts(text, NULL, true);
     cr_assert_not_null(tree, "trace.json does not parse");
     free(text);

@@ -75,15 +75,7 @@ static bool exists(const char *folder, const char *name)
 
 static char *read_whole(const char *folder, const char *name, size_t *length)
 {
-    FILE *file = fopen(in(folder, name), "rb");
-    cr_assert_not_null(file, "no %s", in(folder, name));
-    fseek(file, 0, SEEK_END);
-    *length = (size_t)ftell(file);
-    rewind(file);
-    char *bytes = calloc(1, *length + 1);
-    cr_assert_eq(fread(bytes, 1, *length, file), *length);
-    fclose(file);
-    return bytes;
+    return test_read_file(in(folder, name), length);
 }
 
 static cJSON *read_tree(const char *folder, const char *name)

@@ -25,7 +25,7 @@ says "--to is missing"
 refused 2 "$TOKENYARD" trace convert $traces/vidur.csv "$TMP/f.csv" --to foo
 says "possible here: azure, vidur"
 refused 2 "$TOKENYARD" trace stats $traces/vidur.csv --zero foo
-says "one of drop, one, error"
+says "possible here: drop, one, error"
 refused 2 "$TOKENYARD" trace
 says "what to do is missing"
 refused 3 "$TOKENYARD" trace stats no/such

@@ -41,7 +41,7 @@ static const struct source_ops list_source_ops = {
 /* `clients` clients; each sends its next request when its last one has ended, `requests` in all. */
 struct loop_source {
     struct source source;
-    uint32_t clients, requests, sent, ready;
+    uint32_t requests, sent, ready; /* ready: clients that may send */
     double ready_s;
     uint32_t (*length)(uint32_t number); /* prompt in the upper 16 bits, output in the lower */
 };
@@ -81,8 +81,7 @@ static const struct source_ops loop_source_ops = {
 
 #define LOOP_SOURCE(count, total, lengths)                                                         \
     {                                                                                              \
-        .source = {&loop_source_ops}, .clients = (count), .requests = (total), .ready = (count),   \
-        .length = (lengths)                                                                        \
+        .source = {&loop_source_ops}, .requests = (total), .ready = (count), .length = (lengths)   \
     }
 
 #endif

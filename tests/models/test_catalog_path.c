@@ -6,9 +6,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "tests/support.h"
+
 static struct arena *arena;
 static struct error error;
-static char root[] = "/tmp/tokenyard-catalog-XXXXXX";
+static const char *root;
 
 static void make_catalog(const char *folder)
 {
@@ -20,12 +22,11 @@ static void set_up(void)
 {
     arena = arena_create();
     error = (struct error){0};
-    cr_assert(mkdtemp(root));
+    root = test_folder();
 }
 
 static void tear_down(void)
 {
-    cr_assert_eq(system(arena_printf(arena, "rm -r %s", root)), 0);
     arena_destroy(arena);
 }
 

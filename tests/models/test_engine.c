@@ -28,8 +28,7 @@ static void keep(void *context, const struct request_record *record)
 
 static void simulate(struct hand *hand)
 {
-    static const struct class_rule all = {
-        .name = "all", .stream = -1, .prompt_max_tok = UINT32_MAX, .output_max_tok = UINT32_MAX};
+    static const struct class_rule all = CLASS_RULE_ALL("all");
     static const struct router_config router = {.policy = {.index = 0}};
     struct engine_config *engine = &hand->engine;
     struct steptime *steptime =

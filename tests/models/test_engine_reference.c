@@ -260,8 +260,7 @@ static void keep(void *context, const struct request_record *record)
 
 static void run_engine(const struct scene *scene, struct records *records)
 {
-    static const struct class_rule all = {
-        .name = "all", .stream = -1, .prompt_max_tok = UINT32_MAX, .output_max_tok = UINT32_MAX};
+    static const struct class_rule all = CLASS_RULE_ALL("all");
     static const struct router_config router = {.policy = {.index = 0}};
     struct pool_spec pool = {.name = "p", .engine = &scene->engine, .replicas = 1, .weight = 1};
     struct list_source list = LIST_SOURCE(scene->arrivals, scene->requests);

@@ -47,7 +47,7 @@ struct scene {
 static const char *const pool_names[POOLS_MAX] = {"a", "b", "c"};
 static const struct class_rule classes[CLASSES] = {
     {.name = "short", .stream = -1, .prompt_max_tok = 8, .output_max_tok = UINT32_MAX},
-    {.name = "rest", .stream = -1, .prompt_max_tok = UINT32_MAX, .output_max_tok = UINT32_MAX}};
+    CLASS_RULE_ALL("rest")};
 
 /* What a run left: every ended request by its number, and the samples. */
 struct trail {

@@ -3,9 +3,9 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "tests/models/support.h"
+#include "tests/support.h"
 
 static struct arena *arena;
 
@@ -86,14 +86,9 @@ Test(llm, kv_bytes_per_token)
 static const struct llm *read_text(const char *text, struct error *error)
 {
     *error = (struct error){0};
-    char path[] = "/tmp/tokenyard-llm-XXXXXX.json";
-    int descriptor = mkstemps(path, 5);
-    cr_assert_geq(descriptor, 0);
-    cr_assert_eq(write(descriptor, text, strlen(text)), (ssize_t)strlen(text));
-    close(descriptor);
-    const struct llm *llm = llm_read("/nowhere", NULL, path, arena, error);
-    unlink(path);
-    return llm;
+    char path[128];
+    test_write_file("model.json", text, strlen(text), path, sizeof path);
+    return llm_read("/nowhere", NULL, path, arena, error);
 }
 
 static const struct llm *accept_text(const char *text)
@@ -164,7 +159,7 @@ static void assert_refused(const char *text, const char *pointer, const char *me
     struct error error;
     cr_assert_null(read_text(text, &error), "%s", text);
     cr_assert_eq(error.code, ERROR_BAD_INPUT);
-    cr_assert(strstr(error.file, "/tmp/tokenyard-llm-"), "%s", error.file);
+    cr_assert(strstr(error.file, "/model.json"), "%s", error.file);
     cr_assert_str_eq(error.json_path, pointer);
     cr_assert(strstr(error.message, message), "%s", error.message);
 }

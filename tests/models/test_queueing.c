@@ -80,8 +80,7 @@ struct outcome {
 
 static struct simulation_result simulate_once(const struct station *station, uint64_t replication)
 {
-    static const struct class_rule all = {
-        .name = "all", .stream = -1, .prompt_max_tok = UINT32_MAX, .output_max_tok = UINT32_MAX};
+    static const struct class_rule all = CLASS_RULE_ALL("all");
     enum { POOLS_MAX = 8 };
     struct engine_config engine = {.max_sequences = station->sequences,
                                    .max_batch_tokens = 4096,

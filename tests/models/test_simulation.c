@@ -64,8 +64,7 @@ static struct world make_world(void)
 
 static bool simulate(struct world *world, struct source *source)
 {
-    static const struct class_rule all = {
-        .name = "all", .stream = -1, .prompt_max_tok = UINT32_MAX, .output_max_tok = UINT32_MAX};
+    static const struct class_rule all = CLASS_RULE_ALL("all");
     static const struct router_config router = {.policy = {.index = 0}};
     const struct engine_config *engine = &world->engine;
     struct steptime *given =

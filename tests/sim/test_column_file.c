@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "sim/column_file.h"
+#include "tests/support.h"
 
 static const struct column columns[] = {
     {"ttft_s", COLUMN_F64, "time to first token"},
@@ -17,26 +18,9 @@ static const struct column columns[] = {
 };
 enum { COLUMNS = sizeof columns / sizeof columns[0], CHUNK_ROWS = 65536 };
 
-static char folder[64];
-
-static void make_folder(void)
-{
-    snprintf(folder, sizeof folder, "/tmp/test_column_file.XXXXXX");
-    cr_assert_not_null(mkdtemp(folder));
-}
-
-static void remove_folder(void)
-{
-    char command[128];
-    snprintf(command, sizeof command, "rm -rf '%s'", folder);
-    cr_assert_eq(system(command), 0);
-}
-
-TestSuite(column_file, .init = make_folder, .fini = remove_folder);
-
 static const char *in_folder(const char *name, char path[128])
 {
-    snprintf(path, 128, "%s/%s", folder, name);
+    snprintf(path, 128, "%s/%s", test_folder(), name);
     return path;
 }
 
@@ -136,19 +120,6 @@ Test(column_file, columns_say_what_they_hold)
     H5Fclose(file);
 }
 
-static char *read_bytes(const char *path, size_t *length)
-{
-    FILE *file = fopen(path, "rb");
-    cr_assert_not_null(file);
-    fseek(file, 0, SEEK_END);
-    *length = (size_t)ftell(file);
-    rewind(file);
-    char *bytes = malloc(*length);
-    cr_assert_eq(fread(bytes, 1, *length, file), *length);
-    fclose(file);
-    return bytes;
-}
-
 /* More than a second apart, for HDF5 can store times in whole seconds. */
 Test(column_file, the_same_rows_give_the_same_bytes)
 {
@@ -157,7 +128,7 @@ Test(column_file, the_same_rows_give_the_same_bytes)
     usleep(1100000);
     write_file(in_folder("second.h5", second), 100000);
     size_t first_length, second_length;
-    char *a = read_bytes(first, &first_length), *b = read_bytes(second, &second_length);
+    char *a = test_read_file(first, &first_length), *b = test_read_file(second, &second_length);
     cr_assert_eq(first_length, second_length);
     cr_expect(memcmp(a, b, first_length) == 0);
     free(a);

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "sim/json.h"
+#include "tests/support.h"
 
 static struct json_document *read_ok(const char *text)
 {
@@ -234,8 +235,9 @@ Test(json, pointers_are_escaped_and_cut)
 
 Test(json, files_are_read_whole)
 {
-    char path[] = "/tmp/tokenyard-test-XXXXXX";
-    FILE *stream = fdopen(mkstemp(path), "w");
+    char path[128];
+    snprintf(path, sizeof path, "%s/long.json", test_folder());
+    FILE *stream = fopen(path, "w");
     fputs("[", stream);
     for (int i = 0; i < 100000; i++)
         fprintf(stream, "%d,\n", i);
@@ -247,7 +249,6 @@ Test(json, files_are_read_whole)
     cr_assert_eq(cJSON_GetArraySize(json_root(document)), 100001);
     cr_assert_eq(json_line(document, "/100000"), 100001);
     json_free(document);
-    unlink(path);
 }
 
 static void assert_unreadable(const char *path, const char *message)

@@ -8,28 +8,21 @@
 #include <unistd.h>
 
 #include "sim/out_file.h"
+#include "tests/support.h"
 
 /* A fresh folder, and a name in it. Each test runs in a process of its own. */
-static char folder[64];
+static const char *folder;
 static char path[128];
 static char temporary[136];
 
-static void make_folder(void)
+static void name_files(void)
 {
-    strcpy(folder, "/tmp/tokenyard-test-XXXXXX");
-    cr_assert_not_null(mkdtemp(folder));
+    folder = test_folder();
     snprintf(path, sizeof path, "%s/out.json", folder);
     snprintf(temporary, sizeof temporary, "%s.tmp", path);
 }
 
-static void remove_folder(void)
-{
-    char command[96];
-    snprintf(command, sizeof command, "rm -rf '%s'", folder);
-    cr_assert_eq(system(command), 0);
-}
-
-TestSuite(out_file, .init = make_folder, .fini = remove_folder);
+TestSuite(out_file, .init = name_files);
 
 static bool exists(const char *name)
 {
@@ -39,12 +32,9 @@ static bool exists(const char *name)
 
 static void assert_content(const char *expected)
 {
-    char text[64] = "";
-    FILE *stream = fopen(path, "rb");
-    cr_assert_not_null(stream);
-    text[fread(text, 1, sizeof text - 1, stream)] = '\0';
-    fclose(stream);
+    char *text = test_read_file(path, NULL);
     cr_assert_str_eq(text, expected);
+    free(text);
 }
 
 static void assert_refused(bool ok, const struct error *error, const char *name, const char *why)

@@ -561,22 +561,13 @@ Test(trace_read, blis_header_needs_its_rows_and_its_unit)
                    " is no BLIS TraceV2 header: it has no trace_version");
 }
 
-static size_t read_bytes(const char *path, char *bytes, size_t size)
-{
-    FILE *file = fopen(path, "rb");
-    cr_assert_not_null(file);
-    size_t length = fread(bytes, 1, size, file);
-    fclose(file);
-    return length;
-}
-
 Test(trace_read, broken_gzip_files_are_refused)
 {
-    static char bytes[1 << 20];
     char path[256], cut_path[256];
     struct error error = {0};
     write_big_gzip(path, sizeof path, 20000);
-    size_t length = read_bytes(path, bytes, sizeof bytes);
+    size_t length;
+    char *bytes = test_read_file(path, &length);
 
     test_write_file("cut.gz", bytes, length / 2, cut_path, sizeof cut_path);
     struct source *source = trace_open(&(struct trace_options){.path = cut_path}, &error);
@@ -606,4 +597,5 @@ Test(trace_read, broken_gzip_files_are_refused)
         source_take(source, &arrival);
     cr_expect_eq(error.code, ERROR_BAD_INPUT, "damaged data");
     source_destroy(source);
+    free(bytes);
 }

@@ -136,15 +136,12 @@ Test(trace_write, writes_what_the_format_says)
                          "2000000.0004,ChatGPT,9,9,18,Conversation log\n"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        static char text[4096];
         char path[256];
         snprintf(path, sizeof path, "%s/trace", test_folder());
         write_all(path, cases[i].format);
-        FILE *file = fopen(path, "rb");
-        cr_assert_not_null(file);
-        text[fread(text, 1, sizeof text - 1, file)] = '\0';
-        fclose(file);
+        char *text = test_read_file(path, NULL);
         cr_expect_str_eq(text, cases[i].text);
+        free(text);
     }
 }
 
