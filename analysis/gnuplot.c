@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <spawn.h>
 #include <stdio.h>
 #include <string.h>
@@ -9,17 +10,21 @@
 #include <unistd.h>
 
 #include "sim/arena.h"
+#include "sim/out_file.h"
 
 extern char **environ;
 
 /* argv: --default-settings, so that a user's .gnuplot changes nothing. */
 static char **arguments(struct arena *arena, const char *const *names, size_t count)
 {
-    static const char *const fixed[] = {"gnuplot", "--default-settings", "-e", "suffix = '.tmp'"};
-    enum { FIXED = sizeof fixed / sizeof fixed[0] };
+    enum { FIXED = 4 };
     char **argv = ARENA_ARRAY(arena, FIXED + count + 1, char *);
-    for (size_t i = 0; i < FIXED; i++)
-        argv[i] = arena_strdup(arena, fixed[i]);
+    char suffix[32];
+    out_file_temporary("", suffix, sizeof suffix);
+    argv[0] = arena_strdup(arena, "gnuplot");
+    argv[1] = arena_strdup(arena, "--default-settings");
+    argv[2] = arena_strdup(arena, "-e");
+    argv[3] = arena_printf(arena, "suffix = '%s'", suffix);
     for (size_t i = 0; i < count; i++)
         argv[FIXED + i] = arena_printf(arena, "%s.gp", names[i]);
     return argv;
@@ -97,8 +102,10 @@ static bool is_whole(const char *path)
 /* Puts a drawn picture in place, or removes what there is of it. */
 static bool place(struct arena *arena, const char *folder, const char *name)
 {
-    const char *drawn = arena_printf(arena, "%s/%s.svg.tmp", folder, name);
-    if (is_whole(drawn) && rename(drawn, arena_printf(arena, "%s/%s.svg", folder, name)) == 0)
+    const char *path = arena_printf(arena, "%s/%s.svg", folder, name);
+    char drawn[PATH_MAX + 32];
+    out_file_temporary(path, drawn, sizeof drawn);
+    if (is_whole(drawn) && rename(drawn, path) == 0)
         return true;
     unlink(drawn);
     return false;

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "sim/hdf5_driver.h"
+#include "sim/out_file.h"
 
 #define CHUNK_ROWS    65536
 #define DEFLATE_LEVEL 1
@@ -26,7 +27,7 @@ struct stored_column {
 
 struct column_file {
     char path[PATH_MAX];
-    char temporary[PATH_MAX + 4];
+    char temporary[PATH_MAX + 32];
     int fd;
     hid_t file;
     size_t buffered;   /* rows in memory */
@@ -200,7 +201,7 @@ static struct column_file *allocate(const char *path, size_t columns)
         return NULL;
     file->file = H5I_INVALID_HID;
     snprintf(file->path, sizeof file->path, "%s", path);
-    snprintf(file->temporary, sizeof file->temporary, "%s.tmp", file->path);
+    out_file_temporary(file->path, file->temporary, sizeof file->temporary);
     return file;
 }
 

@@ -1,6 +1,7 @@
 #include "sim/out_file.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -18,6 +19,11 @@ struct out_file {
 static bool refuse(const char *path, int cause, const char *what, struct error *error)
 {
     return error_at(error, ERROR_FAILED, path, 0, NULL, "%s: %s", what, strerror(cause));
+}
+
+void out_file_temporary(const char *path, char *name, size_t size)
+{
+    snprintf(name, size, "%s.%ld.tmp", path, (long)getpid());
 }
 
 /* Renaming over a device or a pipe would replace it. */
@@ -39,7 +45,9 @@ struct out_file *out_file_open(const char *path, struct error *error)
         out_of_memory();
     file->arena = arena_create();
     file->path = arena_strdup(file->arena, path);
-    file->temporary = arena_printf(file->arena, "%s.tmp", path);
+    char temporary[PATH_MAX + 32];
+    out_file_temporary(path, temporary, sizeof temporary);
+    file->temporary = arena_strdup(file->arena, temporary);
     file->stream = fopen(file->temporary, "wb");
     if (file->stream)
         return file;

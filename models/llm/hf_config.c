@@ -1,7 +1,7 @@
 /* Model families name the same numbers differently (num_hidden_layers, n_layer, ...) and leave out
  * what their Python class presets. So each number is looked up under all of its names, and the few
- * presets that matter hang on model_type (`families`). Multimodal models keep the language model's
- * numbers in a nested object. */
+ * presets that matter hang on model_type (`families`, `presets`). Multimodal models keep the
+ * language model's numbers in a nested object, some families those of a part of a layer. */
 #include "models/llm/hf_config.h"
 
 #include <math.h>
@@ -14,6 +14,7 @@ struct reader {
     const struct json_document *document;
     const cJSON *object; /* that holds the language model's numbers */
     const char *pointer; /* to it */
+    const char *type;    /* model_type; "" when there is none */
     struct error *error;
     bool failed;
 };
@@ -21,17 +22,64 @@ struct reader {
 #define KEYS(...) ((const char *const[]){__VA_ARGS__, NULL})
 #define REQUIRED  (-1) /* as a fallback: the key must be there */
 
-static const cJSON *find_key(const struct reader *reader, const char *const *keys,
-                             const char **found)
+/* A value and where it stands. */
+struct found {
+    const cJSON *value; /* NULL: nowhere */
+    char pointer[256];
+};
+
+static bool find_in(const cJSON *object, const char *pointer, const char *const *keys,
+                    struct found *found)
 {
     for (; *keys; keys++) {
-        const cJSON *value = json_member(reader->object, *keys);
-        if (value && !cJSON_IsNull(value)) {
-            *found = *keys;
-            return value;
+        found->value = json_member(object, *keys);
+        if (found->value && !cJSON_IsNull(found->value)) {
+            json_pointer_key(found->pointer, sizeof found->pointer, pointer, *keys);
+            return true;
         }
     }
-    return NULL;
+    found->value = NULL;
+    return false;
+}
+
+/* The first of `keys` that is there and not null. DBRX and MPT nest the numbers of a part of a
+ * layer. */
+static struct found find_key(const struct reader *reader, const char *const *keys)
+{
+    static const char *const parts[] = {"attn_config", "ffn_config"};
+    struct found found;
+    if (find_in(reader->object, reader->pointer, keys, &found))
+        return found;
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+        char pointer[128];
+        json_pointer_key(pointer, sizeof pointer, reader->pointer, parts[i]);
+        if (find_in(json_member(reader->object, parts[i]), pointer, keys, &found))
+            return found;
+    }
+    return found;
+}
+
+/* Numbers that published files leave to the configuration class of transformers: Gemma 3's
+ * text_config, and Pixtral's, which is a Mistral. */
+static const struct preset {
+    const char *type, *key;
+    int64_t value;
+} presets[] = {
+    {"gemma3_text", "vocab_size", 262208},
+    {"gemma3_text", "num_attention_heads", 8},
+    {"gemma3_text", "num_key_value_heads", 4},
+    {"gemma3_text", "head_dim", 256},
+    {"gemma3_text", "max_position_embeddings", 131072},
+    {"mistral", "num_attention_heads", 32},
+};
+
+static int64_t preset_or(const struct reader *reader, const char *const *keys, int64_t fallback)
+{
+    for (; *keys; keys++)
+        for (size_t i = 0; i < sizeof presets / sizeof *presets; i++)
+            if (strcmp(presets[i].type, reader->type) == 0 && strcmp(presets[i].key, *keys) == 0)
+                return presets[i].value;
+    return fallback;
 }
 
 static int64_t missing(struct reader *reader, const char *const *keys)
@@ -49,18 +97,17 @@ static int64_t missing(struct reader *reader, const char *const *keys)
 static int64_t read_integer(struct reader *reader, const char *const *keys, int64_t fallback,
                             int64_t least)
 {
-    const char *key = NULL;
-    const cJSON *value = find_key(reader, keys, &key);
-    if (!value)
+    struct found found = find_key(reader, keys);
+    if (!found.value) {
+        fallback = preset_or(reader, keys, fallback);
         return fallback < least ? missing(reader, keys) : fallback;
-    double number = cJSON_IsNumber(value) ? value->valuedouble : -1;
+    }
+    double number = cJSON_IsNumber(found.value) ? found.value->valuedouble : -1;
     if (number >= (double)least && number <= LARGEST && number == floor(number))
         return (int64_t)number;
-    char pointer[256];
-    json_pointer_key(pointer, sizeof pointer, reader->pointer, key);
     reader->failed = true;
-    json_error(reader->document, pointer, reader->error, "must be a whole number from %lld to %.0f",
-               (long long)least, LARGEST);
+    json_error(reader->document, found.pointer, reader->error,
+               "must be a whole number from %lld to %.0f", (long long)least, LARGEST);
     return least;
 }
 
@@ -94,26 +141,45 @@ struct family {
     const char *type;
     bool gated_ffn;       /* gate, up and down; else up and down */
     bool tied_embeddings; /* when "tie_word_embeddings" is absent */
+    bool multi_query;     /* one KV head, when "multi_query" is absent */
+    int ffn_divisor; /* "intermediate_size" counts gate and up together: 2; 0 or 1: it is one */
 };
 
 /* Source: the configuration and modelling classes of Hugging Face transformers. */
 static const struct family families[] = {
-    {"opt", false, true},     {"bloom", false, true},      {"gpt2", false, true},
-    {"gpt_neo", false, true}, {"gpt_neox", false, false},  {"gptj", false, false},
-    {"falcon", false, true},  {"mpt", false, true},        {"gpt_bigcode", false, true},
-    {"phi", false, false},    {"starcoder2", false, true}, {"nemotron", false, false},
-    {"gemma", true, true},    {"gemma2", true, true},      {"gemma3_text", true, true},
-    {"gemma3", true, true},   {"cohere", true, true},      {"cohere2", true, true},
+    {"opt", .tied_embeddings = true},
+    {"bloom", .tied_embeddings = true},
+    {"gpt2", .tied_embeddings = true},
+    {"gpt_neo", .tied_embeddings = true},
+    {"gpt_neox", .gated_ffn = false},
+    {"gptj", .gated_ffn = false},
+    {"codegen", .gated_ffn = false},
+    {"falcon", .tied_embeddings = true},
+    {"RefinedWeb", .tied_embeddings = true}, /* Falcon before it had its name */
+    {"RefinedWebModel", .tied_embeddings = true},
+    {"mpt", .tied_embeddings = true},
+    {"gpt_bigcode", .tied_embeddings = true, .multi_query = true},
+    {"phi", .gated_ffn = false},
+    {"persimmon", .gated_ffn = false},
+    {"starcoder2", .tied_embeddings = true},
+    {"nemotron", .gated_ffn = false},
+    {"apertus", .gated_ffn = false},
+    {"arcee", .gated_ffn = false},
+    {"qwen", .gated_ffn = true, .ffn_divisor = 2},
+    {"gemma", .gated_ffn = true, .tied_embeddings = true},
+    {"gemma2", .gated_ffn = true, .tied_embeddings = true},
+    {"gemma3", .gated_ffn = true, .tied_embeddings = true},
+    {"gemma3_text", .gated_ffn = true, .tied_embeddings = true},
+    {"cohere", .gated_ffn = true, .tied_embeddings = true},
+    {"cohere2", .gated_ffn = true, .tied_embeddings = true},
 };
-static const struct family usual_family = {"", true, false}; /* Llama and its many descendants */
+static const struct family usual_family = {"", .gated_ffn = true}; /* Llama, its descendants */
 
-static const struct family *read_family(const struct reader *reader)
+static const struct family *find_family(const char *type)
 {
-    const cJSON *type = json_member(reader->object, "model_type");
-    if (cJSON_IsString(type))
-        for (size_t i = 0; i < sizeof families / sizeof *families; i++)
-            if (strcmp(families[i].type, type->valuestring) == 0)
-                return &families[i];
+    for (size_t i = 0; i < sizeof families / sizeof *families; i++)
+        if (strcmp(families[i].type, type) == 0)
+            return &families[i];
     return &usual_family;
 }
 
@@ -127,21 +193,32 @@ static void read_shape(struct reader *reader, struct llm *llm)
         refuse(reader, "num_hidden_layers", "there are more layers than any model has");
     llm->hidden = read_size(reader, KEYS("hidden_size", "n_embd", "d_model", "n_embed"), REQUIRED);
     llm->heads = read_size(reader, KEYS("num_attention_heads", "n_head", "n_heads"), REQUIRED);
-    llm->vocab = read_size(reader, KEYS("vocab_size"), REQUIRED);
-    llm->max_positions = read_size(reader,
-                                   KEYS("max_position_embeddings", "n_positions", "max_seq_len",
-                                        "max_sequence_length", "seq_length"),
-                                   INT64_MAX);
+    llm->vocab = read_size(reader, KEYS("vocab_size", "padded_vocab_size"), REQUIRED);
+    /* Command R's model_max_length is what it was trained for; vLLM prefers it too. */
+    llm->max_positions =
+        read_size(reader,
+                  KEYS("model_max_length", "max_position_embeddings", "n_positions", "max_seq_len",
+                       "max_sequence_length", "seq_length"),
+                  INT64_MAX);
     if (!read_flag(reader, "use_sliding_window", true))
         return;
     llm->sliding_window = read_count(reader, KEYS("sliding_window"), 0);
 }
 
-static void read_attention(struct reader *reader, struct llm *llm)
+/* Falcon 7B has "multi_query", and beside it a "num_kv_heads" that its code does not use. */
+static int64_t read_kv_heads(struct reader *reader, bool multi_query, int64_t heads)
 {
-    int64_t all_or_one = read_flag(reader, "multi_query", false) ? 1 : llm->heads;
-    llm->kv_heads =
-        read_size(reader, KEYS("num_key_value_heads", "num_kv_heads", "n_head_kv"), all_or_one);
+    if (read_flag(reader, "multi_query", multi_query) &&
+        !read_flag(reader, "new_decoder_architecture", false))
+        return 1;
+    const char *const *keys = KEYS("num_key_value_heads", "num_kv_heads", "n_head_kv", "kv_n_heads",
+                                   "multi_query_group_num");
+    return read_size(reader, keys, heads);
+}
+
+static void read_attention(struct reader *reader, const struct family *family, struct llm *llm)
+{
+    llm->kv_heads = read_kv_heads(reader, family->multi_query, llm->heads);
     llm->kv_lora_rank = read_count(reader, KEYS("kv_lora_rank"), 0);
     if (llm->kv_lora_rank > 0) {
         llm->q_lora_rank = read_count(reader, KEYS("q_lora_rank"), 0);
@@ -153,7 +230,7 @@ static void read_attention(struct reader *reader, struct llm *llm)
     }
     if (reader->failed)
         return;
-    llm->head_dim = read_size(reader, KEYS("head_dim"), llm->hidden / llm->heads);
+    llm->head_dim = read_size(reader, KEYS("head_dim", "kv_channels"), llm->hidden / llm->heads);
     if (llm->heads % llm->kv_heads != 0)
         refuse(reader, "num_key_value_heads", "must divide the number of attention heads");
 }
@@ -161,8 +238,9 @@ static void read_attention(struct reader *reader, struct llm *llm)
 /* Does layer `index` of a mixture of experts have a plain FFN? */
 static bool is_dense_layer(struct reader *reader, int64_t index)
 {
-    /* DeepSeek */
-    if (index < read_count(reader, KEYS("first_k_dense_replace"), 0) ||
+    /* DeepSeek; ERNIE */
+    const char *const *dense_first = KEYS("first_k_dense_replace", "moe_layer_start_index");
+    if (index < read_count(reader, dense_first, 0) ||
         index % read_size(reader, KEYS("moe_layer_freq"), 1) != 0)
         return true;
     /* Qwen; Llama 4 */
@@ -181,22 +259,28 @@ static bool is_dense_layer(struct reader *reader, int64_t index)
 static void read_experts(struct reader *reader, struct llm *llm)
 {
     llm->active_experts = read_size(
-        reader, KEYS("num_experts_per_tok", "num_experts_per_token", "moe_top_k"), REQUIRED);
+        reader, KEYS("num_experts_per_tok", "num_experts_per_token", "moe_top_k", "moe_k"),
+        REQUIRED);
     int64_t width = read_size(
         reader, KEYS("moe_intermediate_size", "intermediate_size", "ffn_hidden_size"), REQUIRED);
     llm->expert_intermediate = width;
     /* Llama 4 has one shared expert beside the routed ones, and says so by no key of its own. */
     bool llama4 = json_member(reader->object, "intermediate_size_mlp") != NULL;
-    int64_t shared = read_count(reader, KEYS("n_shared_experts", "num_shared_experts"), llama4);
-    llm->shared_expert_intermediate =
-        read_count(reader, KEYS("shared_expert_intermediate_size"), shared * width);
+    const char *const *shared_count =
+        KEYS("n_shared_experts", "num_shared_experts", "moe_num_shared_experts");
+    int64_t shared = read_count(reader, shared_count, llama4) * width;
+    /* Grok 2 adds a plain FFN to the experts of a layer: what a shared expert is. */
+    if (read_flag(reader, "residual_moe", false))
+        shared = read_size(reader, KEYS("intermediate_size"), REQUIRED);
+    llm->shared_expert_intermediate = read_count(
+        reader, KEYS("shared_expert_intermediate_size", "shared_intermediate_size"), shared);
     if (!reader->failed && llm->active_experts > llm->experts)
         refuse(reader, "num_experts_per_tok", "must not be above the number of experts");
     for (int64_t i = 0; i < llm->layers && !reader->failed; i++)
         llm->dense_layers += is_dense_layer(reader, i);
 }
 
-static void read_ffn(struct reader *reader, struct llm *llm)
+static void read_ffn(struct reader *reader, const struct family *family, struct llm *llm)
 {
     llm->experts = read_count(
         reader, KEYS("num_local_experts", "num_experts", "n_routed_experts", "moe_num_experts"), 0);
@@ -212,6 +296,60 @@ static void read_ffn(struct reader *reader, struct llm *llm)
         reader,
         KEYS("intermediate_size_mlp", "intermediate_size", "ffn_dim", "n_inner", "ffn_hidden_size"),
         fallback);
+    if (family->ffn_divisor > 1)
+        llm->intermediate /= family->ffn_divisor;
+}
+
+#define NOT_ATTENTION                                                                              \
+    "layers other than attention over a KV cache (linear attention, state space) are not modelled"
+
+static void refuse_layer_kinds(struct reader *reader, const cJSON *kinds)
+{
+    const cJSON *kind;
+    cJSON_ArrayForEach(kind, kinds)
+    {
+        if (!cJSON_IsString(kind) || !strstr(kind->valuestring, "attention") ||
+            strstr(kind->valuestring, "linear")) {
+            refuse(reader, "layer_types", NOT_ATTENTION);
+            return;
+        }
+    }
+}
+
+/* Keys that only families with recurrent layers have: Mamba, Jamba, Falcon-H1 and other hybrids,
+ * Nemotron-H, Qwen3-Next, Kimi Linear, RecurrentGemma, RWKV. */
+static void refuse_recurrent(struct reader *reader)
+{
+    const char *const *keys =
+        KEYS("state_size", "ssm_cfg", "mamba_d_state", "ssm_state_size", "hybrid_override_pattern",
+             "full_attention_interval", "linear_attn_config", "block_types", "lru_width",
+             "attention_hidden_size");
+    for (; *keys; keys++) {
+        const cJSON *value = json_member(reader->object, *keys);
+        if (value && !cJSON_IsNull(value)) {
+            refuse(reader, *keys, NOT_ATTENTION);
+            return;
+        }
+    }
+    /* MiniMax-Text-01: 0 is a layer of linear attention, 1 of softmax attention. */
+    const cJSON *kind;
+    cJSON_ArrayForEach(kind, json_member(reader->object, "attn_type_list"))
+    {
+        if (!cJSON_IsNumber(kind) || kind->valuedouble != 1) {
+            refuse(reader, "attn_type_list", NOT_ATTENTION);
+            return;
+        }
+    }
+}
+
+static bool is_encoder(const char *type)
+{
+    static const char *const encoders[] = {"bert",       "roberta", "xlm-roberta", "distilbert",
+                                           "deberta-v2", "electra", "albert",      "modernbert"};
+    for (size_t i = 0; i < sizeof encoders / sizeof *encoders; i++)
+        if (strcmp(encoders[i], type) == 0)
+            return true;
+    return false;
 }
 
 /* Architectures whose memory and time would silently come out wrong. */
@@ -219,31 +357,28 @@ static void refuse_foreign(struct reader *reader)
 {
     if (read_flag(reader, "is_encoder_decoder", false))
         refuse(reader, "is_encoder_decoder", "encoder-decoder models are not modelled");
-    const cJSON *kind;
-    cJSON_ArrayForEach(kind, json_member(reader->object, "layer_types"))
-    {
-        if (!cJSON_IsString(kind) || !strstr(kind->valuestring, "attention") ||
-            strstr(kind->valuestring, "linear")) {
-            refuse(reader, "layer_types",
-                   "layers other than attention over a KV cache (linear "
-                   "attention, state space) are not modelled");
-            return;
-        }
-    }
+    else if (is_encoder(reader->type))
+        refuse(reader, "model_type", "encoders, which generate no text, are not modelled");
+    else if (json_member(reader->object, "block_configs")) /* Nemotron Super and Ultra */
+        refuse(reader, "block_configs", "layers of unequal shape are not modelled");
+    else if (json_member(reader->object, "layer_types")) /* says it of each layer */
+        refuse_layer_kinds(reader, json_member(reader->object, "layer_types"));
+    else
+        refuse_recurrent(reader);
 }
 
 static void read_architecture(struct reader *reader, struct llm *llm)
 {
-    const struct family *family = read_family(reader);
+    const struct family *family = find_family(reader->type);
     llm->gated_ffn = family->gated_ffn;
     llm->tied_embeddings = read_flag(reader, "tie_word_embeddings", family->tied_embeddings);
     refuse_foreign(reader);
-    read_shape(reader, llm);
-    if (reader->failed)
-        return;
-    read_attention(reader, llm);
     if (!reader->failed)
-        read_ffn(reader, llm);
+        read_shape(reader, llm);
+    if (!reader->failed)
+        read_attention(reader, family, llm);
+    if (!reader->failed)
+        read_ffn(reader, family, llm);
 }
 
 /* The object that holds the language model's numbers: the root, or a part of a multimodal model. */
@@ -263,8 +398,11 @@ static void enter_language_model(struct reader *reader)
 
 bool hf_config_read(const struct json_document *document, struct llm *llm, struct error *error)
 {
-    struct reader reader = {document, json_root(document), "", error, false};
+    struct reader reader = {document, json_root(document), "", "", error, false};
     enter_language_model(&reader);
+    const cJSON *type = json_member(reader.object, "model_type");
+    if (cJSON_IsString(type))
+        reader.type = type->valuestring;
     read_architecture(&reader, llm);
     return !reader.failed;
 }

@@ -4,6 +4,7 @@
 #include <sys/resource.h>
 
 #include "analysis/plots.h"
+#include "sim/out_file.h"
 #include "tests/analysis/sample_run.h"
 #include "tests/support.h"
 
@@ -108,7 +109,9 @@ Test(plots, a_picture_that_was_cut_does_not_appear)
     setrlimit(RLIMIT_FSIZE, &(struct rlimit){RLIM_INFINITY, RLIM_INFINITY});
     cr_assert_not(outcome.drawn);
     cr_assert_not(exists("ttft.svg"));
-    cr_assert_not(exists("ttft.svg.tmp"));
+    char temporary[64];
+    out_file_temporary("ttft.svg", temporary, sizeof temporary);
+    cr_assert_not(exists(temporary));
     cr_assert(exists("ttft.gp"));
     sample_run_destroy(run);
 }

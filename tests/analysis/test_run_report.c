@@ -6,6 +6,7 @@
 
 #include "analysis/run_report.h"
 #include "analysis/table.h"
+#include "sim/out_file.h"
 #include "tests/analysis/sample_run.h"
 #include "tests/support.h"
 
@@ -255,7 +256,9 @@ Test(run_report, the_manifest_of_an_earlier_run_goes_when_a_new_one_starts)
     cr_assert_not(exists(test_folder(), "manifest.json"));
     cr_assert(exists(test_folder(), "summary.json"));
     run_report_close(report);
-    cr_assert_not(exists(test_folder(), "timeline.csv.tmp"));
+    char temporary[64];
+    out_file_temporary("timeline.csv", temporary, sizeof temporary);
+    cr_assert_not(exists(test_folder(), temporary));
     sample_run_destroy(run);
 }
 

@@ -135,6 +135,79 @@ Test(llm, multimodal_models_nest_the_language_model)
     cr_assert_float_eq(llm_active_weights(llm), 17.2e9, 0.3e9);
 }
 
+/* Published totals and active sizes, of files that say it in ways of their own. */
+static const struct {
+    const char *text;
+    double total, active;
+    int64_t kv_heads;
+} ways[] = {
+    /* Gemma 3 4B: the class presets the vocabulary and the heads. */
+    {"{\"model_type\": \"gemma3\", \"text_config\": {\"model_type\": \"gemma3_text\", "
+     "\"hidden_size\": "
+     "2560, \"intermediate_size\": 10240, \"num_hidden_layers\": 34, \"sliding_window\": 1024}}",
+     3.88e9, 3.88e9, 4},
+    /* Falcon 7B and 40B: the same keys, read in two ways. */
+    {"{\"model_type\": \"falcon\", \"hidden_size\": 4544, \"num_attention_heads\": 71, "
+     "\"num_hidden_layers\": 32, \"multi_query\": true, \"num_kv_heads\": 71, "
+     "\"new_decoder_architecture\": false, \"vocab_size\": 65024}",
+     6.92e9, 6.92e9, 1},
+    {"{\"model_type\": \"falcon\", \"hidden_size\": 8192, \"num_attention_heads\": 128, "
+     "\"num_hidden_layers\": 60, \"multi_query\": true, \"num_kv_heads\": 8, "
+     "\"new_decoder_architecture\": true, \"vocab_size\": 65024}",
+     41.3e9, 41.3e9, 8},
+    /* StarCoder: multi-query by its class. */
+    {"{\"model_type\": \"gpt_bigcode\", \"n_embd\": 6144, \"n_head\": 48, \"n_layer\": 40, "
+     "\"n_inner\": "
+     "24576, \"vocab_size\": 49152}",
+     15.5e9, 15.5e9, 1},
+    /* ChatGLM3 6B */
+    {"{\"model_type\": \"chatglm\", \"num_layers\": 28, \"hidden_size\": 4096, "
+     "\"ffn_hidden_size\": "
+     "13696, \"num_attention_heads\": 32, \"multi_query_attention\": true, "
+     "\"multi_query_group_num\": 2, \"kv_channels\": 128, \"padded_vocab_size\": 65024}",
+     6.24e9, 6.24e9, 2},
+    /* DBRX */
+    {"{\"model_type\": \"dbrx\", \"d_model\": 6144, \"n_heads\": 48, \"n_layers\": 40, "
+     "\"vocab_size\": "
+     "100352, \"attn_config\": {\"kv_n_heads\": 8}, \"ffn_config\": {\"ffn_hidden_size\": 10752, "
+     "\"moe_num_experts\": 16, \"moe_top_k\": 4}}",
+     132e9, 36.5e9, 8},
+    /* Qwen 7B, the first: the width counts gate and up. */
+    {"{\"model_type\": \"qwen\", \"hidden_size\": 4096, \"intermediate_size\": 22016, "
+     "\"num_hidden_layers\": 32, \"num_attention_heads\": 32, \"vocab_size\": 151936}",
+     7.72e9, 7.72e9, 32},
+    /* Grok 2 */
+    {"{\"model_type\": \"git\", \"hidden_size\": 8192, \"intermediate_size\": 32768, "
+     "\"moe_intermediate_size\": 16384, \"num_hidden_layers\": 64, \"num_attention_heads\": 64, "
+     "\"num_key_value_heads\": 8, \"head_dim\": 128, \"num_local_experts\": 8, "
+     "\"num_experts_per_tok\": 2, \"residual_moe\": true, \"vocab_size\": 131072}",
+     269.5e9, 114.9e9, 8},
+    /* ERNIE 4.5 300B A47B */
+    {"{\"model_type\": \"ernie4_5_moe\", \"hidden_size\": 8192, \"intermediate_size\": 28672, "
+     "\"num_hidden_layers\": 54, \"num_attention_heads\": 64, \"num_key_value_heads\": 8, "
+     "\"moe_num_experts\": 64, \"moe_k\": 8, \"moe_intermediate_size\": 3584, "
+     "\"moe_layer_start_index\": 3, \"vocab_size\": 103424}",
+     300e9, 47e9, 8},
+    /* Granite 4.0 Micro: a hybrid's keys, but every layer is attention. */
+    {"{\"model_type\": \"granitemoehybrid\", \"hidden_size\": 2560, \"intermediate_size\": 8192, "
+     "\"shared_intermediate_size\": 8192, \"num_hidden_layers\": 2, \"num_attention_heads\": 40, "
+     "\"num_key_value_heads\": 8, \"vocab_size\": 100352, \"num_local_experts\": 0, "
+     "\"tie_word_embeddings\": true, \"mamba_d_state\": 256, "
+     "\"layer_types\": [\"attention\", \"attention\"]}",
+     414e6, 414e6, 8},
+};
+
+Test(llm, families_have_ways_of_their_own)
+{
+    for (size_t i = 0; i < sizeof ways / sizeof *ways; i++) {
+        const struct llm *llm = accept_text(ways[i].text);
+        double total = llm_total_weights(llm), active = llm_active_weights(llm);
+        cr_expect_lt(fabs(total / ways[i].total - 1), 0.01, "%s: %.4g", ways[i].text, total);
+        cr_expect_lt(fabs(active / ways[i].active - 1), 0.03, "%s: %.4g", ways[i].text, active);
+        cr_expect_eq(llm->kv_heads, ways[i].kv_heads, "%s", ways[i].text);
+    }
+}
+
 #define SMALL_MOE(extra)                                                                           \
     "{\"hidden_size\": 64, \"num_hidden_layers\": 6, \"num_attention_heads\": 4, "                 \
     "\"vocab_size\": 100, \"intermediate_size\": 128, \"num_experts\": 8, "                        \
@@ -183,6 +256,22 @@ Test(llm, what_is_wrong_is_named)
     assert_refused(SMALL_MOE("\"is_encoder_decoder\": true"), "/is_encoder_decoder", "encoder");
     assert_refused(SMALL_MOE("\"layer_types\": [\"full_attention\", \"linear_attention\"]"),
                    "/layer_types", "linear");
+    assert_refused("{\"attn_config\": {\"kv_n_heads\": 0}, \"num_hidden_layers\": 2, "
+                   "\"hidden_size\": 8, \"num_attention_heads\": 4, \"vocab_size\": 9}",
+                   "/attn_config/kv_n_heads", "from 1");
+}
+
+Test(llm, what_is_no_transformer_decoder_is_refused)
+{
+    assert_refused("{\"model_type\": \"mamba\", \"state_size\": 16}", "/state_size", "attention");
+    assert_refused("{\"ssm_cfg\": {}}", "/ssm_cfg", "attention");
+    assert_refused(SMALL_MOE("\"mamba_d_state\": 16"), "/mamba_d_state", "attention"); /* Jamba */
+    assert_refused(SMALL_MOE("\"full_attention_interval\": 4"), "/full_attention_interval",
+                   "attention"); /* Qwen3-Next */
+    assert_refused(SMALL_MOE("\"attn_type_list\": [0, 1]"), "/attn_type_list", "attention");
+    assert_refused(SMALL_MOE("\"block_configs\": [{}]"), "/block_configs", "unequal");
+    assert_refused(SMALL_MOE("\"model_type\": \"bert\""), "/model_type", "encoders");
+    accept_text(SMALL_MOE("\"attn_type_list\": [1, 1]")); /* MiniMax-M2 */
 }
 
 Test(llm, an_unknown_name_gets_a_near_one_as_hint)

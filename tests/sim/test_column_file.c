@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "sim/column_file.h"
+#include "sim/out_file.h"
 #include "tests/support.h"
 
 static const struct column columns[] = {
@@ -97,7 +98,9 @@ Test(column_file, every_row_reads_back_whatever_the_chunks)
         char path[128];
         write_file(in_folder("rows.h5", path), rows[i]);
         expect_rows(path, rows[i]);
-        cr_expect_not(exists("rows.h5.tmp"));
+        char temporary[64];
+        out_file_temporary("rows.h5", temporary, sizeof temporary);
+        cr_expect_not(exists(temporary));
     }
 }
 
@@ -142,7 +145,9 @@ Test(column_file, nothing_has_the_name_before_the_commit)
     cr_expect_not(exists("pending.h5"));
     column_file_discard(file);
     cr_expect_not(exists("pending.h5"));
-    cr_expect_not(exists("pending.h5.tmp"));
+    char temporary[64];
+    out_file_temporary("pending.h5", temporary, sizeof temporary);
+    cr_expect_not(exists(temporary));
     column_file_discard(NULL);
 }
 
@@ -176,7 +181,7 @@ static void expect_refusal_at(const char *name, rlim_t limit_bytes, uint64_t row
     setrlimit(RLIMIT_FSIZE, &(struct rlimit){RLIM_INFINITY, RLIM_INFINITY});
     cr_expect_not(exists(name));
     char temporary[64];
-    snprintf(temporary, sizeof temporary, "%s.tmp", name);
+    out_file_temporary(name, temporary, sizeof temporary);
     cr_expect_not(exists(temporary));
 }
 

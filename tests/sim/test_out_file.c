@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "sim/out_file.h"
@@ -13,13 +14,13 @@
 /* A fresh folder, and a name in it. Each test runs in a process of its own. */
 static const char *folder;
 static char path[128];
-static char temporary[136];
+static char temporary[160];
 
 static void name_files(void)
 {
     folder = test_folder();
     snprintf(path, sizeof path, "%s/out.json", folder);
-    snprintf(temporary, sizeof temporary, "%s.tmp", path);
+    out_file_temporary(path, temporary, sizeof temporary);
 }
 
 TestSuite(out_file, .init = name_files);
@@ -148,4 +149,23 @@ Test(out_file, a_folder_below_a_file_is_refused)
     snprintf(below, sizeof below, "%s/a/b", path);
     assert_refused(out_folder_make(below, &error), &error, path, strerror(ENOTDIR));
     assert_refused(out_folder_make(path, &same), &same, path, strerror(ENOTDIR));
+}
+
+/* Each writes a file of its own; the later commit stays. */
+Test(out_file, two_processes_write_the_same_file)
+{
+    struct error error = {0};
+    struct out_file *file = out_file_open(path, &error);
+    fputs("mine", out_file_stream(file));
+    pid_t child = fork();
+    if (child == 0) {
+        struct error ignored = {0};
+        _exit(out_file_write(path, "other", 5, &ignored) ? 0 : 1);
+    }
+    int status = -1;
+    cr_assert_eq(waitpid(child, &status, 0), child);
+    cr_assert_eq(status, 0);
+    assert_content("other");
+    cr_assert(out_file_commit(file, &error));
+    assert_content("mine");
 }

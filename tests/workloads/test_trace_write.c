@@ -1,6 +1,7 @@
 #include <criterion/criterion.h>
 #include <math.h>
 
+#include "sim/out_file.h"
 #include "tests/support.h"
 #include "workloads/trace.h"
 
@@ -163,7 +164,10 @@ Test(trace_write, nothing_appears_before_close)
     cr_expect(!is_there("x.yaml") && !is_there("x.csv"));
     trace_writer_discard(writer);
     cr_expect(!is_there("x.yaml") && !is_there("x.csv"));
-    cr_expect(!is_there("x.yaml.tmp") && !is_there("x.csv.tmp"));
+    char yaml[64], csv[64];
+    out_file_temporary("x.yaml", yaml, sizeof yaml);
+    out_file_temporary("x.csv", csv, sizeof csv);
+    cr_expect(!is_there(yaml) && !is_there(csv));
 }
 
 Test(trace_write, refuses_ids_of_another_block_size)
