@@ -56,11 +56,9 @@ static int64_t read_integer(struct reader *reader, const char *const *keys, int6
     double number = cJSON_IsNumber(value) ? value->valuedouble : -1;
     if (number >= (double)least && number <= LARGEST && number == floor(number))
         return (int64_t)number;
-    char pointer[256];
-    json_pointer_key(pointer, sizeof pointer, reader->pointer, key);
     reader->failed = true;
-    json_error(reader->document, pointer, reader->error, "must be a whole number from %lld to %.0f",
-               (long long)least, LARGEST);
+    json_member_error(reader->document, reader->pointer, key, reader->error,
+                      "must be a whole number from %lld to %.0f", (long long)least, LARGEST);
     return least;
 }
 
@@ -82,10 +80,8 @@ static bool read_flag(const struct reader *reader, const char *key, bool fallbac
 
 static bool refuse(struct reader *reader, const char *key, const char *what)
 {
-    char pointer[256];
-    json_pointer_key(pointer, sizeof pointer, reader->pointer, key);
     reader->failed = true;
-    return json_error(reader->document, pointer, reader->error, "%s", what);
+    return json_member_error(reader->document, reader->pointer, key, reader->error, "%s", what);
 }
 
 /* --- what a model_type presets without saying so in config.json --- */
