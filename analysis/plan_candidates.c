@@ -14,10 +14,9 @@ struct offered {
 static bool unknown_offer(const struct json_document *document, size_t index, const char *what,
                           const char *name, const char *nearest, struct error *error)
 {
-    char offer[96], pointer[128];
+    char offer[96];
     json_pointer_index(offer, sizeof offer, "/plan/offers", index);
-    json_pointer_key(pointer, sizeof pointer, offer, what);
-    json_error(document, pointer, error, "unknown %s \"%s\"", what, name);
+    json_member_error(document, offer, what, error, "unknown %s \"%s\"", what, name);
     return hardware_hint(error, nearest, strcmp(what, "gpu") == 0 ? "gpus" : "instances");
 }
 

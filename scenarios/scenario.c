@@ -100,17 +100,16 @@ static bool class_bounds(const struct scenario *scenario, const struct config_li
     const int64_t *bounds = range->items;
     if (range->count == 0)
         return true;
-    char place[POINTER_SIZE];
-    json_pointer_key(place, sizeof place, pointer, field);
     if (range->count != 2)
-        return json_error(scenario->document, place, error, "expected two numbers, [least, most]");
+        return json_member_error(scenario->document, pointer, field, error,
+                                 "expected two numbers, [least, most]");
     if (bounds[0] != INT64_MIN)
         *least = (uint32_t)bounds[0];
     if (bounds[1] != INT64_MIN)
         *most = (uint32_t)bounds[1];
     if (*least > *most)
-        return json_error(scenario->document, place, error, "least (%u) is above most (%u)", *least,
-                          *most);
+        return json_member_error(scenario->document, pointer, field, error,
+                                 "least (%u) is above most (%u)", *least, *most);
     return true;
 }
 
@@ -127,9 +126,8 @@ static bool class_stream(const struct scenario *scenario, const char *name, cons
             *stream = i;
     if (*stream >= 0)
         return true;
-    char place[POINTER_SIZE];
-    json_pointer_key(place, sizeof place, pointer, "stream");
-    return json_error(scenario->document, place, error, "the workload has no stream \"%s\"", name);
+    return json_member_error(scenario->document, pointer, "stream", error,
+                             "the workload has no stream \"%s\"", name);
 }
 
 static bool find_class(const struct scenario *scenario, const char *name, int64_t *index)
@@ -275,9 +273,8 @@ static bool find_instance(struct scenario *scenario, const struct scenario_pool 
     *instance = hardware_instance(scenario->hardware, pool->instance, &nearest);
     if (*instance)
         return true;
-    char place[POINTER_SIZE];
-    json_pointer_key(place, sizeof place, pointer, "instance");
-    json_error(scenario->document, place, error, "unknown instance \"%s\"", pool->instance);
+    json_member_error(scenario->document, pointer, "instance", error, "unknown instance \"%s\"",
+                      pool->instance);
     return hardware_hint(error, nearest, "instances");
 }
 
@@ -293,16 +290,15 @@ static const struct gpu *find_gpu(struct scenario *scenario, const struct scenar
     }
     const char *nearest;
     const struct gpu *gpu = hardware_gpu(scenario->hardware, name, &nearest);
-    char place[POINTER_SIZE];
-    json_pointer_key(place, sizeof place, pointer, "gpu");
     if (!gpu) {
-        json_error(scenario->document, place, error, "unknown GPU \"%s\"", name);
+        json_member_error(scenario->document, pointer, "gpu", error, "unknown GPU \"%s\"", name);
         hardware_hint(error, nearest, "gpus");
         return NULL;
     }
     if (instance && gpu != hardware_gpu(scenario->hardware, instance->gpu, &nearest)) {
-        json_error(scenario->document, place, error, "instance %s has %s GPUs, not %s",
-                   instance->name, instance->gpu, gpu->name);
+        json_member_error(scenario->document, pointer, "gpu", error,
+                          "instance %s has %s GPUs, not %s", instance->name, instance->gpu,
+                          gpu->name);
         return NULL;
     }
     return gpu;

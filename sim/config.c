@@ -227,9 +227,8 @@ static bool refuse_key(const struct reader *reader, const struct object_place *p
     for (const struct config_field *field = config_fields(place->type);
          field->name && count < NAMES_MAX; field++)
         names[count++] = field->name;
-    char pointer[POINTER_SIZE];
-    json_pointer_key(pointer, sizeof pointer, place->pointer, key);
-    json_error(reader->document, pointer, reader->error, "unknown key \"%s\"", key);
+    json_member_error(reader->document, place->pointer, key, reader->error, "unknown key \"%s\"",
+                      key);
     config_hint_names(reader->error, key, names, count);
     return false;
 }

@@ -247,13 +247,31 @@ const char *json_origin(const struct json_document *document, const char *pointe
     return set ? set->origin : document->name;
 }
 
+bool json_error_va(const struct json_document *document, const char *pointer, struct error *error,
+                   const char *format, va_list args)
+{
+    return error_at_va(error, ERROR_BAD_INPUT, json_origin(document, pointer),
+                       json_line(document, pointer), pointer, format, args);
+}
+
 bool json_error(const struct json_document *document, const char *pointer, struct error *error,
                 const char *format, ...)
 {
     va_list args;
     va_start(args, format);
-    error_at_va(error, ERROR_BAD_INPUT, json_origin(document, pointer),
-                json_line(document, pointer), pointer, format, args);
+    json_error_va(document, pointer, error, format, args);
+    va_end(args);
+    return false;
+}
+
+bool json_member_error(const struct json_document *document, const char *pointer, const char *key,
+                       struct error *error, const char *format, ...)
+{
+    char member[POINTER_SIZE];
+    json_pointer_key(member, sizeof member, pointer, key);
+    va_list args;
+    va_start(args, format);
+    json_error_va(document, member, error, format, args);
     va_end(args);
     return false;
 }
@@ -365,7 +383,7 @@ static bool can_place(const struct json_document *document, const cJSON *node,
     return error_hint(error, "[%zu] adds an entry at the end", count);
 }
 
-static void place(cJSON *node, const struct step *step, cJSON *value)
+static void set_child(cJSON *node, const struct step *step, cJSON *value)
 {
     bool placed;
     if (step->key && json_member(node, step->key))
@@ -390,7 +408,7 @@ static cJSON *wrap(const struct step *steps, size_t count, cJSON *value)
             outer = steps[count].key ? cJSON_CreateObject() : cJSON_CreateArray();
             if (!outer)
                 out_of_memory();
-            place(outer, &steps[count], value);
+            set_child(outer, &steps[count], value);
         } else {
             cJSON_Delete(value);
         }
@@ -432,7 +450,7 @@ static bool set_at(struct json_document *document, const struct path *path, cJSO
     value = wrap(step + 1, path->count - depth - 1, value);
     if (!value)
         return refuse_assignment(assignment, error, "a new list starts with [0]");
-    place(node, step, value);
+    set_child(node, step, value);
     extend_pointer(pointer, step);
     remember_override(document, pointer, assignment);
     return true;

@@ -51,6 +51,14 @@ const char *json_kind(const cJSON *node);
 bool json_error(const struct json_document *document, const char *pointer, struct error *error,
                 const char *format, ...) __attribute__((format(printf, 4, 5)));
 
+bool json_error_va(const struct json_document *document, const char *pointer, struct error *error,
+                   const char *format, va_list args) __attribute__((format(printf, 4, 0)));
+
+/* The same of the member `key` of the object at the pointer. */
+bool json_member_error(const struct json_document *document, const char *pointer, const char *key,
+                       struct error *error, const char *format, ...)
+    __attribute__((format(printf, 5, 6)));
+
 /* Appends one reference token ("key" or an index) to a pointer, escaping ~ and /. The result is
  * cut, never overrun, when it does not fit. */
 void json_pointer_key(char *to, size_t size, const char *pointer, const char *key);

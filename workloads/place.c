@@ -20,8 +20,7 @@ bool place_error(const struct place *place, struct error *error, const char *for
 {
     va_list args;
     va_start(args, format);
-    error_at_va(error, ERROR_BAD_INPUT, json_origin(place->document, place->pointer),
-                json_line(place->document, place->pointer), place->pointer, format, args);
+    json_error_va(place->document, place->pointer, error, format, args);
     va_end(args);
     return false;
 }

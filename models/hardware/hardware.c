@@ -194,11 +194,10 @@ struct list_place {
 static bool entry_error(const struct list_place *place, size_t index, const char *key,
                         struct error *error, const char *name, const char *what)
 {
-    char list[256], entry[256], member[256];
+    char list[256], entry[256];
     json_pointer_key(list, sizeof list, place->pointer, place->key);
     json_pointer_index(entry, sizeof entry, list, index);
-    json_pointer_key(member, sizeof member, entry, key);
-    return json_error(place->document, member, error, "\"%s\" %s", name, what);
+    return json_member_error(place->document, entry, key, error, "\"%s\" %s", name, what);
 }
 
 static bool check_listed_once(struct named_list list, const struct list_place *place,

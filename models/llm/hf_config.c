@@ -129,10 +129,8 @@ static bool read_flag(const struct reader *reader, const char *key, bool fallbac
 
 static bool refuse(struct reader *reader, const char *key, const char *what)
 {
-    char pointer[256];
-    json_pointer_key(pointer, sizeof pointer, reader->pointer, key);
     reader->failed = true;
-    return json_error(reader->document, pointer, reader->error, "%s", what);
+    return json_member_error(reader->document, reader->pointer, key, reader->error, "%s", what);
 }
 
 /* --- what a model_type presets without saying so in config.json --- */

@@ -145,10 +145,10 @@ struct steptime *steptime_compile_given(const struct steptime_given *given, int6
                                         int64_t max_batch_tokens, int64_t max_context_tok,
                                         struct error *error)
 {
-    double longest_s = given->base_s + given->per_sequence_s * (double)max_sequences +
-                       given->per_context_token_s * (double)max_context_tok +
-                       given->per_prefill_token_s * (double)(max_batch_tokens + max_sequences);
-    if (!check_given(given, error) || !check_longest(longest_s, error))
+    double most_s = given->base_s + given->per_sequence_s * (double)max_sequences +
+                    given->per_context_token_s * (double)max_context_tok +
+                    given->per_prefill_token_s * (double)(max_batch_tokens + max_sequences);
+    if (!check_given(given, error) || !check_longest(most_s, error))
         return NULL;
     struct steptime *steptime = steptime_allocate(max_sequences, max_batch_tokens, error);
     if (!steptime)
