@@ -14,6 +14,7 @@ struct line_reader {
     size_t capacity;
     size_t start, end; /* buffer[start..end) was read and not yet handed out */
     bool at_end;       /* nothing more to read into the buffer */
+    bool honours_quotes;
     long lines;
 };
 
@@ -71,6 +72,11 @@ void line_reader_close(struct line_reader *reader)
 const char *line_reader_path(const struct line_reader *reader)
 {
     return reader->path;
+}
+
+void line_reader_honour_quotes(struct line_reader *reader)
+{
+    reader->honours_quotes = true;
 }
 
 bool line_reader_rewind(struct line_reader *reader, struct error *error)
@@ -141,15 +147,35 @@ static void drop_byte_order_mark(struct line_reader *reader)
         reader->start += 3;
 }
 
+/* Is the end of this piece of a line inside a quoted cell, if its start is (or not)? A quote opens
+ * only at the start of a cell, or right after the one that closed it: that pair stands for one. */
+static bool ends_in_quotes(const char *line, const char *from, const char *end, bool inside)
+{
+    const char *quote = from;
+    while (quote < end && (quote = memchr(quote, '"', (size_t)(end - quote)))) {
+        inside = !inside && (quote == line || strchr(",\t;\"", quote[-1]));
+        quote++;
+    }
+    return inside;
+}
+
 /* Takes the next line, blank or not. Text already looked through is not looked through again. */
 static enum line_status take_line(struct line_reader *reader, struct text *text,
                                   struct error *error)
 {
     size_t searched = 0;
+    bool quoted = false;
     for (;;) {
         const char *from = reader->buffer + reader->start;
         size_t left = reader->end - reader->start;
         const char *newline = memchr(from + searched, '\n', left - searched);
+        if (reader->honours_quotes)
+            quoted = ends_in_quotes(from, from + searched, newline ? newline : from + left, quoted);
+        if (newline && quoted) {
+            searched = (size_t)(newline + 1 - from);
+            reader->lines++;
+            continue;
+        }
         if (newline || (reader->at_end && left > 0)) {
             *text = (struct text){from, newline ? (size_t)(newline - from) : left};
             reader->start += text->length + (newline ? 1 : 0);
@@ -170,16 +196,17 @@ enum line_status line_reader_next(struct line_reader *reader, struct line *line,
 {
     for (;;) {
         struct text text;
+        long number = reader->lines + 1;
         enum line_status status = take_line(reader, &text, error);
         if (status != LINE_READY)
             return status;
         reader->lines++;
         if (memchr(text.at, '\0', text.length)) {
-            error_at(error, ERROR_BAD_INPUT, reader->path, reader->lines, NULL,
+            error_at(error, ERROR_BAD_INPUT, reader->path, number, NULL,
                      "holds a NUL byte: not a text file");
             return LINE_FAILED;
         }
-        *line = (struct line){text_trim(text), reader->lines};
+        *line = (struct line){text_trim(text), number};
         if (line->text.length > 0)
             return LINE_READY;
     }

@@ -241,7 +241,7 @@ static bool read_fraction(struct cursor *cursor, int64_t *ns)
     return cursor->at > first;
 }
 
-/* "", "Z" or "+hh:mm": seconds east of UTC. */
+/* "", "Z", "+hh:mm", "+hhmm" or "+hh": seconds east of UTC. */
 static bool read_zone(struct cursor *cursor, int64_t *east_s)
 {
     *east_s = 0;
@@ -252,8 +252,12 @@ static bool read_zone(struct cursor *cursor, int64_t *east_s)
     if (*cursor->at != '+' && *cursor->at != '-')
         return false;
     bool west = read_sign(cursor);
-    int hours, minutes;
-    if (!read_field(cursor, 2, ':', &hours) || !read_field(cursor, 2, 0, &minutes))
+    int hours, minutes = 0;
+    if (!read_field(cursor, 2, 0, &hours))
+        return false;
+    if (cursor->at < cursor->end && *cursor->at == ':')
+        cursor->at++;
+    if (cursor->at < cursor->end && !read_field(cursor, 2, 0, &minutes))
         return false;
     *east_s = (hours * 3600 + minutes * 60) * (west ? -1 : 1);
     return cursor->at == cursor->end && hours < 24 && minutes < 60;

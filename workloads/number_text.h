@@ -3,7 +3,8 @@
  * Times become whole nanoseconds, so that differences of dates keep every digit (a double that
  * counts from 1970 resolves only a quarter of a microsecond). Accepted: decimals with an optional
  * exponent ("26.461144", "1e3"), and dates "2023-11-16 18:15:46.6805900" with up to nine fractional
- * digits and an optional zone ("Z", "+00:00"). Digits below a nanosecond are rounded. */
+ * digits and an optional zone ("Z", "+00:00", "+0000", "+00"). Digits below a nanosecond are
+ * rounded. */
 #ifndef TOKENYARD_WORKLOADS_NUMBER_TEXT_H
 #define TOKENYARD_WORKLOADS_NUMBER_TEXT_H
 

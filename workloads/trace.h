@@ -7,29 +7,33 @@
  * A broken file gets an error that names file and line: missing columns, cells that are not numbers
  * or out of range, times out of order, no request at all, NUL bytes, a gzip file cut off. An odd
  * file is read by these rules: a byte-order mark, CR LF, blank lines and a missing last newline do
- * not matter; columns and keys may stand in any order, others are ignored; cells may be quoted;
- * numbers may have an exponent; requests of zero tokens follow trace_options.zero.
+ * not matter; columns and keys may stand in any order, others are ignored; cells may be quoted, and
+ * separated by commas, tabs or semicolons; numbers may have an exponent; an output length that is
+ * empty, null or left out is 0; requests of zero tokens follow trace_options.zero; a hash id that
+ * is text counts as its hash. Blocks smaller than the format's own are told by the first request.
  *
  * Session files (AIPerf) say of a later turn only how long after the turn before it comes. The
  * answer's length in time is not known to a trace, so here that is counted from the ARRIVAL of the
- * turn before: an open-loop approximation. Such a file is sorted in memory. */
+ * turn before: an open-loop approximation. Such a file is sorted in memory, and so is BLIS's, which
+ * whose rows need not stand by time. */
 #ifndef TOKENYARD_WORKLOADS_TRACE_H
 #define TOKENYARD_WORKLOADS_TRACE_H
 
 #include "workloads/source.h"
 
 enum trace_format {
-    TRACE_AUTO,          /* by content */
-    TRACE_AZURE,         /* Azure LLM inference 2023 and 2024, CSV */
-    TRACE_VIDUR,         /* CSV */
-    TRACE_SPLITWISE_SIM, /* CSV */
-    TRACE_MOONCAKE,      /* Mooncake, SGLang, GuideLLM and AIPerf JSONL with hash_ids */
-    TRACE_TIMED_TRACE,   /* vLLM's timed_trace JSONL */
-    TRACE_AIPERF,        /* AIPerf sessions JSONL (session_id, delay) */
-    TRACE_BAILIAN,       /* Qwen-Bailian JSONL */
-    TRACE_BURSTGPT,      /* BurstGPT 1 and 2 (with or without session columns), CSV */
-    TRACE_BLIS,          /* BLIS TraceV2: the .yaml header or its .csv */
-    TRACE_LLMSERVINGSIM, /* JSONL */
+    TRACE_AUTO,              /* by content */
+    TRACE_AZURE,             /* Azure LLM inference 2023 and 2024, CSV */
+    TRACE_VIDUR,             /* CSV */
+    TRACE_SPLITWISE_SIM,     /* CSV */
+    TRACE_MOONCAKE,          /* Mooncake, SGLang, GuideLLM and AIPerf JSONL with hash_ids */
+    TRACE_TIMED_TRACE,       /* vLLM's timed_trace JSONL */
+    TRACE_AIPERF,            /* AIPerf sessions JSONL (session_id, delay) */
+    TRACE_BAILIAN,           /* Qwen-Bailian JSONL */
+    TRACE_BURSTGPT,          /* BurstGPT 1 and 2 (with or without session columns), CSV */
+    TRACE_BLIS,              /* BLIS TraceV2: the .yaml header or its .csv */
+    TRACE_LLMSERVINGSIM,     /* JSONL */
+    TRACE_LLMSERVINGSIM_TSV, /* of its first releases */
     TRACE_FORMAT_COUNT
 };
 

@@ -14,19 +14,19 @@ static const char *skip_quoted(const char *at, const char *end)
     return NULL;
 }
 
-/* Takes one cell from *at on, which then points past its comma, or to NULL after the last cell.
+/* Takes one cell from *at on, which then points past its separator, or to NULL after the last cell.
  * NULL cell: a quote is not closed, or text follows it. */
-static struct text take_cell(const char **at, const char *end)
+static struct text take_cell(const char **at, const char *end, char separator)
 {
     const char *first = *at, *stop = first;
     struct text cell;
     if (first < end && *first == '"') {
         stop = skip_quoted(first, end);
-        if (!stop || (stop < end && *stop != ','))
+        if (!stop || (stop < end && *stop != separator))
             return (struct text){NULL, 0};
         cell = (struct text){first + 1, (size_t)(stop - first - 2)};
     } else {
-        while (stop < end && *stop != ',')
+        while (stop < end && *stop != separator)
             stop++;
         cell = (struct text){first, (size_t)(stop - first)};
     }
@@ -37,18 +37,28 @@ static struct text take_cell(const char **at, const char *end)
 static bool bad_quotes(const struct line *line, const char *path, struct error *error)
 {
     return error_at(error, ERROR_BAD_INPUT, path, line->number, NULL,
-                    "a quoted cell is not closed before the next comma or the end of the line");
+                    "a quoted cell is not closed before the next separator or the end of the line");
+}
+
+/* No name of a column has a separator in it: the first there is, is the one. */
+static char separator_of(struct text header)
+{
+    for (size_t i = 0; i < header.length; i++)
+        if (strchr(",\t;", header.at[i]))
+            return header.at[i];
+    return ',';
 }
 
 bool csv_split(const struct line *line, const char *path, struct text *cells, size_t *count,
                struct error *error)
 {
     const char *at = line->text.at, *end = at + line->text.length;
+    char separator = separator_of(line->text);
     for (*count = 0; at; ++*count) {
         if (*count == CSV_MAX_COLUMNS)
             return error_at(error, ERROR_BAD_INPUT, path, line->number, NULL,
                             "has more than %d columns", CSV_MAX_COLUMNS);
-        struct text cell = take_cell(&at, end);
+        struct text cell = take_cell(&at, end, separator);
         if (!cell.at)
             return bad_quotes(line, path, error);
         cells[*count] = text_trim(cell);
@@ -77,6 +87,7 @@ bool csv_read_header(struct csv_header *header, enum trace_format format, const 
 {
     struct text names[CSV_MAX_COLUMNS];
     header->layout = trace_layout(format);
+    header->separator = separator_of(line->text);
     if (!csv_split(line, path, names, &header->columns, error))
         return false;
     const char *missing = trace_missing_column(format, names, header->columns);
@@ -102,7 +113,7 @@ bool csv_read_row(const struct csv_header *header, const struct line *line, cons
         if (column == header->columns)
             return error_at(error, ERROR_BAD_INPUT, path, line->number, NULL,
                             "has more cells than the header's %zu", header->columns);
-        struct text cell = take_cell(&at, end);
+        struct text cell = take_cell(&at, end, header->separator);
         if (!cell.at)
             return bad_quotes(line, path, error);
         if (header->field[column] >= 0)

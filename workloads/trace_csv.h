@@ -1,5 +1,6 @@
 /* CSV lines taken apart. The header says which column holds which field; order is free, other
- * columns are ignored. Cells may be quoted ("" stands for a quote); a quoted cell ends on its line.
+ * columns are ignored. Cells are separated by what separates those of the header: commas, tabs or
+ * semicolons. They may be quoted ("" stands for a quote).
  * A row may be short of cells that are not needed, but may not have more than the header. */
 #ifndef TOKENYARD_WORKLOADS_TRACE_CSV_H
 #define TOKENYARD_WORKLOADS_TRACE_CSV_H
@@ -10,11 +11,12 @@ enum { CSV_MAX_COLUMNS = 256 };
 
 struct csv_header {
     size_t columns;
+    char separator;
     signed char field[CSV_MAX_COLUMNS]; /* enum trace_field, or -1 */
     const struct trace_layout *layout;
 };
 
-/* Splits a line into at most CSV_MAX_COLUMNS cells, trimmed and without their quotes. */
+/* Splits a header into at most CSV_MAX_COLUMNS cells, trimmed and without their quotes. */
 bool csv_split(const struct line *line, const char *path, struct text *cells, size_t *count,
                struct error *error);
 

@@ -14,7 +14,7 @@
  * bailian       github.com/alibaba-edu/qwen-bailian-usagetraces-anon, *_blksz_16
  * burstgpt      github.com/HPMLL/BurstGPT; version 3 of the data added the session columns
  * blis          github.com/inference-sim/inference-sim, TraceV2
- * llmservingsim github.com/casys-kaist/LLMServingSim, dataset/ */
+ * llmservingsim github.com/casys-kaist/LLMServingSim, dataset/; .tsv up to its version 1 */
 static const struct trace_layout layouts[TRACE_FORMAT_COUNT] = {
     [TRACE_AZURE] =
         {
@@ -91,6 +91,7 @@ static const struct trace_layout layouts[TRACE_FORMAT_COUNT] = {
             .syntax = SYNTAX_JSONL,
             .clock = CLOCK_MILLISECONDS,
             .block_tok = 512,
+            .any_order = true,
             .columns = {{"session_id", FIELD_SESSION, true},
                         {"timestamp", FIELD_TIME, false},
                         {"delay", FIELD_DELAY, false},
@@ -109,7 +110,7 @@ static const struct trace_layout layouts[TRACE_FORMAT_COUNT] = {
             .clock = CLOCK_SECONDS,
             .block_tok = 16,
             .columns = {{"chat_id", FIELD_SESSION, true},
-                        {"parent_chat_id", FIELD_PARENT, true},
+                        {"parent_chat_id", FIELD_PARENT, false},
                         {"timestamp", FIELD_TIME, true},
                         {"input_length", FIELD_PROMPT, true},
                         {"output_length", FIELD_OUTPUT, true},
@@ -138,6 +139,7 @@ static const struct trace_layout layouts[TRACE_FORMAT_COUNT] = {
             .summary = "BLIS TraceV2: a YAML header beside a CSV in microseconds",
             .syntax = SYNTAX_CSV,
             .clock = CLOCK_MICROSECONDS,
+            .any_order = true,
             .columns = {{"session_id", FIELD_SESSION, false},
                         {"input_tokens", FIELD_PROMPT, true},
                         {"output_tokens", FIELD_OUTPUT, true},
@@ -163,11 +165,24 @@ static const struct trace_layout layouts[TRACE_FORMAT_COUNT] = {
             .row = "{\"input_toks\": @p, \"output_toks\": @o, \"arrival_time_ns\": @t}",
             .resolution_ns = 1,
         },
+    [TRACE_LLMSERVINGSIM_TSV] =
+        {
+            .name = "llmservingsim_tsv",
+            .summary = "LLMServingSim before version 2: tab-separated, in nanoseconds",
+            .syntax = SYNTAX_CSV,
+            .clock = CLOCK_NANOSECONDS,
+            .columns = {{"input_toks", FIELD_PROMPT, true},
+                        {"output_toks", FIELD_OUTPUT, true},
+                        {"arrival_time_ns", FIELD_TIME, true}},
+            .header = "input_toks\toutput_toks\tarrival_time_ns",
+            .row = "@p\t@o\t@t",
+            .resolution_ns = 1,
+        },
 };
 
 const char *const trace_format_names[] = {
-    "auto",   "azure",   "vidur",    "splitwise_sim", "mooncake",      "timed_trace",
-    "aiperf", "bailian", "burstgpt", "blis",          "llmservingsim", NULL};
+    "auto",    "azure",    "vidur", "splitwise_sim", "mooncake",          "timed_trace", "aiperf",
+    "bailian", "burstgpt", "blis",  "llmservingsim", "llmservingsim_tsv", NULL};
 
 const struct trace_layout *trace_layout(enum trace_format format)
 {

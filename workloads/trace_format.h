@@ -43,6 +43,7 @@ struct trace_layout {
     enum trace_syntax syntax;
     enum trace_clock clock; /* unit of FIELD_TIME and FIELD_DELAY */
     uint32_t block_tok;     /* tokens per hash id */
+    bool any_order;         /* rows need not stand by time */
     struct trace_column columns[TRACE_COLUMNS];
 
     /* For writing. In `row`, @t stands for the time, @p prompt and @o output tokens, @+ their sum,

@@ -119,6 +119,30 @@ static bool add_id(struct json_cursor *json, struct jsonl_ids *ids, size_t count
     return true;
 }
 
+/* An id in quotes that is no number is a name: its hash stands for it (FNV-1a, 64 bits). */
+static uint64_t id_of_name(struct text name)
+{
+    uint64_t hash = 14695981039346656037u;
+    for (size_t i = 0; i < name.length; i++)
+        hash = (hash ^ (unsigned char)name.at[i]) * 1099511628211u;
+    return hash;
+}
+
+static bool take_id(struct json_cursor *json, uint64_t *id)
+{
+    struct text word;
+    bool quoted = accept(json, '"');
+    if (!(quoted ? take_string(json, &word) : take_word(json, &word)))
+        return false;
+    if (number_to_id(word, id) == NUMBER_OK)
+        return true;
+    if (!quoted)
+        return error_at(json->error, ERROR_BAD_INPUT, json->path, json->line->number, NULL,
+                        "hash id %.*s is not a whole number of 64 bits", (int)word.length, word.at);
+    *id = id_of_name(word);
+    return true;
+}
+
 static bool take_ids(struct json_cursor *json, struct jsonl_ids *ids, size_t *count)
 {
     *count = 0;
@@ -127,15 +151,8 @@ static bool take_ids(struct json_cursor *json, struct jsonl_ids *ids, size_t *co
     if (accept(json, ']'))
         return true;
     do {
-        struct text word;
         uint64_t id;
-        if (!take_word(json, &word))
-            return false;
-        if (number_to_id(word, &id) != NUMBER_OK)
-            return error_at(json->error, ERROR_BAD_INPUT, json->path, json->line->number, NULL,
-                            "hash id %.*s is not a whole number of 64 bits", (int)word.length,
-                            word.at);
-        if (!add_id(json, ids, (*count)++, id))
+        if (!take_id(json, &id) || !add_id(json, ids, (*count)++, id))
             return false;
     } while (accept(json, ','));
     return accept(json, ']') || fail(json, "',' or ']'");

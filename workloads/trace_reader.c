@@ -14,6 +14,7 @@ struct trace_reader {
     struct line_reader *lines;
     enum trace_format format;
     const struct trace_layout *layout;
+    uint32_t block_tok;       /* the layout's, or less */
     struct csv_header header; /* CSV only */
     struct jsonl_ids ids;     /* JSON Lines only */
     struct line first;        /* of JSON Lines: read to tell the format, not yet handed out */
@@ -47,11 +48,22 @@ static bool bad_cell(const struct trace_reader *reader, long line, enum trace_fi
     return false;
 }
 
+/* A request that failed, or was recorded without its answer: as good as one of no tokens. But a row
+ * of a CSV that ends before is cut off. */
+static bool gives_no_output(const struct trace_reader *reader, struct text cell)
+{
+    return cell.at ? text_trim(cell).length == 0 : reader->layout->syntax == SYNTAX_JSONL;
+}
+
 static bool read_tokens(const struct trace_reader *reader, const struct line *line,
                         const struct trace_cells *cells, enum trace_field field, uint32_t *tokens,
                         struct error *error)
 {
     struct text cell = cells->cell[field];
+    if (field == FIELD_OUTPUT && gives_no_output(reader, cell)) {
+        *tokens = 0;
+        return true;
+    }
     enum number_status status = cell.at ? number_to_count(cell, TOKENS_MAX, tokens) : NUMBER_EMPTY;
     return status == NUMBER_OK || bad_cell(reader, line->number, field, cell, status, error);
 }
@@ -92,11 +104,11 @@ static size_t blocks_of(uint32_t tokens, uint32_t block_tok)
     return ((size_t)tokens + block_tok - 1) / block_tok;
 }
 
-/* More ids than blocks: the file was made with smaller blocks than its format has. */
+/* More ids than blocks: the file was made with other blocks. */
 static bool check_blocks(const struct trace_reader *reader, const struct trace_row *row,
                          struct error *error)
 {
-    uint32_t block_tok = reader->layout->block_tok;
+    uint32_t block_tok = reader->block_tok;
     if (row->blocks == 0 || row->blocks <= blocks_of(row->prompt_tok, block_tok))
         return true;
     error_at(error, ERROR_BAD_INPUT, line_reader_path(reader->lines), row->line, NULL,
@@ -167,19 +179,25 @@ static bool first_line_names(const struct trace_reader *reader, const struct lin
     return csv_split(line, path, names, count, error);
 }
 
-/* Mooncake's keys are also those of timed_trace. The number of ids tells them apart: as many as the
- * prompt has blocks of 16, and more than it has of 512. */
-static bool has_small_blocks(struct trace_reader *reader, const struct line *line)
+/* Tokens per hash id. Tools let their users choose: where the first row has more ids than the
+ * prompt has blocks, it is the largest half, quarter, ... of the format's own that makes them as
+ * many. */
+static uint32_t find_block_tok(struct trace_reader *reader, const struct trace_layout *layout,
+                               const struct line *line)
 {
     struct trace_cells cells;
     uint32_t prompt_tok;
-    const struct trace_layout *mooncake = trace_layout(TRACE_MOONCAKE);
-    if (!jsonl_read_row(mooncake, line, "", &reader->ids, &cells, NULL) ||
+    if (layout->syntax != SYNTAX_JSONL ||
+        !jsonl_read_row(layout, line, "", &reader->ids, &cells, NULL) ||
         !cells.cell[FIELD_PROMPT].at ||
         number_to_count(cells.cell[FIELD_PROMPT], TOKENS_MAX, &prompt_tok) != NUMBER_OK)
-        return false;
-    return cells.hash_count > blocks_of(prompt_tok, mooncake->block_tok) &&
-           cells.hash_count == blocks_of(prompt_tok, trace_layout(TRACE_TIMED_TRACE)->block_tok);
+        return layout->block_tok;
+    for (uint32_t tok = layout->block_tok; tok > 0; tok /= 2) {
+        size_t blocks = blocks_of(prompt_tok, tok);
+        if (blocks == cells.hash_count || (tok == layout->block_tok && blocks > cells.hash_count))
+            return tok;
+    }
+    return layout->block_tok;
 }
 
 static bool detect_format(struct trace_reader *reader, const struct line *line, struct error *error)
@@ -196,7 +214,10 @@ static bool detect_format(struct trace_reader *reader, const struct line *line, 
                  syntax == SYNTAX_CSV ? "header" : "object");
         return list_formats(error);
     }
-    if (reader->format == TRACE_MOONCAKE && has_small_blocks(reader, line))
+    /* timed_trace has Mooncake's keys, but other blocks. */
+    const struct trace_layout *timed = trace_layout(TRACE_TIMED_TRACE);
+    if (reader->format == TRACE_MOONCAKE &&
+        find_block_tok(reader, trace_layout(TRACE_MOONCAKE), line) == timed->block_tok)
         reader->format = TRACE_TIMED_TRACE;
     return true;
 }
@@ -214,8 +235,11 @@ static bool read_head(struct trace_reader *reader, struct error *error)
     if (reader->format == TRACE_AUTO && !detect_format(reader, &line, error))
         return false;
     reader->layout = trace_layout(reader->format);
-    if (reader->layout->syntax == SYNTAX_CSV)
+    reader->block_tok = find_block_tok(reader, reader->layout, &line);
+    if (reader->layout->syntax == SYNTAX_CSV) {
+        line_reader_honour_quotes(reader->lines);
         return csv_read_header(&reader->header, reader->format, &line, path, error);
+    }
     reader->first = line;
     reader->first_is_pending = true;
     return true;
@@ -228,13 +252,16 @@ static bool is_yaml(const char *path)
     return text_ends_with(path, ".yaml") || text_ends_with(path, ".yml");
 }
 
-/* "key: value" with this key: its value. */
+/* "key: value" with this key: its value, without its quotes. */
 static bool yaml_value(struct text line, const char *key, struct text *value)
 {
     size_t length = strlen(key);
     if (line.length <= length || memcmp(line.at, key, length) != 0 || line.at[length] != ':')
         return false;
     *value = text_trim((struct text){line.at + length + 1, line.length - length - 1});
+    char quote = value->length >= 2 ? value->at[0] : 0;
+    if ((quote == '"' || quote == '\'') && value->at[value->length - 1] == quote)
+        *value = (struct text){value->at + 1, value->length - 2};
     return true;
 }
 
@@ -326,6 +353,11 @@ bool trace_reader_rewind(struct trace_reader *reader, struct error *error)
 enum trace_format trace_reader_format(const struct trace_reader *reader)
 {
     return reader->format;
+}
+
+uint32_t trace_reader_block_tok(const struct trace_reader *reader)
+{
+    return reader->block_tok;
 }
 
 const char *trace_reader_path(const struct trace_reader *reader)

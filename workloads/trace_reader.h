@@ -27,6 +27,7 @@ enum line_status trace_reader_next(struct trace_reader *reader, struct trace_row
                                    struct error *error);
 bool trace_reader_rewind(struct trace_reader *reader, struct error *error);
 enum trace_format trace_reader_format(const struct trace_reader *reader);
+uint32_t trace_reader_block_tok(const struct trace_reader *reader); /* of the hash ids; 0: none */
 /* The file that holds the rows: what messages name. */
 const char *trace_reader_path(const struct trace_reader *reader);
 void trace_reader_close(struct trace_reader *reader); /* NULL is allowed */

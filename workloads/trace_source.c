@@ -290,8 +290,8 @@ struct source *trace_open(const struct trace_options *options, struct error *err
     if (!trace->reader)
         goto failed;
     enum trace_format format = trace_reader_format(trace->reader);
-    trace->block_tok = trace_layout(format)->block_tok;
-    if ((options->sort || format == TRACE_AIPERF) && !load_sorted(trace, error))
+    trace->block_tok = trace_reader_block_tok(trace->reader);
+    if ((options->sort || trace_layout(format)->any_order) && !load_sorted(trace, error))
         goto failed;
     if (check_not_empty(trace, error))
         return &trace->base;

@@ -74,6 +74,7 @@ static const struct sample golden[] = {
     {"blis.csv", 0, 0, true},
     {"blis.yaml", 0, 0, true},
     {"llmservingsim.jsonl", 0, 0, false},
+    {"llmservingsim.tsv", 0, 0, false},
 };
 
 Test(trace_read, golden_samples_of_all_formats_agree)
@@ -185,6 +186,10 @@ static const char *const odd_files[] = {
     "\"arrived_at\",\"num_prefill_tokens\",\"num_decode_tokens\"\n\"0\",\"5\",\"1\"\n\"2.0\",6,2\n",
     "note,arrived_at,num_prefill_tokens,num_decode_tokens\n\"a, \"\"b\"\"\",0,5,1\n,2,6,2\n",
     "arrived_at, num_prefill_tokens, num_decode_tokens\n 0 , 5 , 1 \n 2e0 , 6.0 , 2 \n",
+    "arrived_at\tnum_prefill_tokens\tnum_decode_tokens\n0\t5\t1\n2\t6\t2\n",
+    "arrived_at;num_prefill_tokens;num_decode_tokens;a,b\n0;5;1;x,y\n2;6;2;\"z;\"\n",
+    "note,arrived_at,num_prefill_tokens,num_decode_tokens\n\"a\r\n\n\"\"b,\"\"\n\",0,5,1\n5\",2,6,"
+    "2\n",
     "{\"timestamp\":0,\"input_length\":5,\"output_length\":1,\"hash_ids\":null}\n"
     " { \"output_length\" : 2 , \"x\" : {\"a\":[1,{}],\"b\":\"}\\\"\"} , \"input_length\" : 6 , "
     "\"timestamp\" : \"2000\" } ",
@@ -237,6 +242,49 @@ Test(trace_read, zero_tokens_are_dropped_and_counted_or_read_as_one)
     source_destroy(source);
 }
 
+/* A failed request's answer is written as 0, as nothing, or not at all. */
+Test(trace_read, no_output_length_is_zero_tokens)
+{
+    static const char *const texts[] = {
+        "arrived_at,num_prefill_tokens,num_decode_tokens\n0,5,1\n1,5,\n2,6,2\n",
+        "{\"timestamp\":0,\"input_length\":5,\"output_length\":1}\n"
+        "{\"timestamp\":1000,\"input_length\":5,\"output_length\":null}\n"
+        "{\"timestamp\":1500,\"input_length\":5}\n"
+        "{\"timestamp\":2000,\"input_length\":6,\"output_length\":2}\n"};
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+        struct rows rows;
+        read_text("failed", texts[i], &rows);
+        cr_assert_eq(rows.count, 2, "file %zu", i);
+        cr_expect_eq(rows.at[1].prompt_tok, 6, "file %zu", i);
+    }
+}
+
+/* Rows of an error message that ran over several lines, and a later turn that was written first. */
+Test(trace_read, blis_rows_may_stand_in_any_order)
+{
+    struct rows rows;
+    read_text("blis.csv",
+              "request_id,input_tokens,output_tokens,arrival_time_us,status,error_message\n"
+              "1,7,1,2000000,ok,\n0,6,0,0,error,\"502\n<html>\n\"\n2,8,1,500000,ok,\n",
+              &rows);
+    cr_assert_eq(rows.count, 2);
+    cr_expect_eq(rows.at[0].prompt_tok, 8);
+    cr_expect_eq(rows.at[1].time_s, 1.5);
+}
+
+Test(trace_read, bailian_needs_no_parent)
+{
+    struct rows rows;
+    read_text("first.jsonl",
+              "{\"chat_id\":1,\"timestamp\":1.5,\"input_length\":5,\"output_length\":1}\n"
+              "{\"chat_id\":2,\"parent_chat_id\":1,\"timestamp\":3,\"input_length\":6,"
+              "\"output_length\":1}\n",
+              &rows);
+    cr_assert_eq(rows.count, 2);
+    cr_expect_eq(rows.at[1].time_s, 1.5);
+    cr_expect_eq(rows.at[1].turn, 1);
+}
+
 Test(trace_read, sorts_on_request_and_keeps_ties_in_order)
 {
     static const char text[] = "arrived_at,num_prefill_tokens,num_decode_tokens\n"
@@ -283,6 +331,39 @@ Test(trace_read, hash_ids_keep_64_bits)
               "\"hash_ids\":[9007199254740993]}\n",
               &rows);
     cr_expect_eq(rows.first_id[0], 9007199254740993u);
+}
+
+Test(trace_read, hash_ids_may_be_text)
+{
+    struct rows rows;
+    read_text("names.jsonl",
+              "{\"timestamp\":0,\"input_length\":5,\"output_length\":1,\"hash_ids\":[\"17\"]}\n"
+              "{\"timestamp\":1,\"input_length\":5,\"output_length\":1,\"hash_ids\":[\"a3f\"]}\n"
+              "{\"timestamp\":2,\"input_length\":5,\"output_length\":1,\"hash_ids\":[\"a3e\"]}\n"
+              "{\"timestamp\":3,\"input_length\":5,\"output_length\":1,\"hash_ids\":[\"a3f\"]}\n",
+              &rows);
+    cr_assert_eq(rows.count, 4);
+    cr_expect_eq(rows.first_id[0], 17);
+    cr_expect_neq(rows.first_id[1], rows.first_id[2]);
+    cr_expect_eq(rows.first_id[1], rows.first_id[3]);
+}
+
+Test(trace_read, smaller_blocks_are_told_by_the_first_request)
+{
+    struct rows rows;
+    read_text("blocks.jsonl",
+              "{\"timestamp\":0,\"input_length\":655,\"output_length\":1,\"hash_ids\":[0,1,2]}\n"
+              "{\"timestamp\":1000,\"input_length\":800,\"output_length\":1,"
+              "\"hash_ids\":[0,1,2,3]}\n",
+              &rows);
+    cr_assert_eq(rows.count, 2);
+    cr_expect_eq(rows.at[1].block_tok, 256);
+    cr_expect_eq(rows.at[1].time_s, 1, "milliseconds, as Mooncake's");
+    /* Fewer ids than blocks say nothing: some tools leave out the last, half-full block. */
+    read_text("fewer.jsonl",
+              "{\"timestamp\":0,\"input_length\":1100,\"output_length\":1,\"hash_ids\":[0,1]}\n",
+              &rows);
+    cr_expect_eq(rows.at[0].block_tok, 512);
 }
 
 Test(trace_read, a_lone_long_line_is_read)
@@ -378,7 +459,7 @@ Test(trace_read, rewinds_from_the_middle)
 #define VIDUR "arrived_at,num_prefill_tokens,num_decode_tokens\n"
 #define KNOWN                                                                                      \
     "\n  hint: known formats: azure, vidur, splitwise_sim, mooncake, timed_trace, aiperf, "        \
-    "bailian, burstgpt, blis, llmservingsim"
+    "bailian, burstgpt, blis, llmservingsim, llmservingsim_tsv"
 #define MOON(rest) "{\"timestamp\":0,\"input_length\":5,\"output_length\":1}\n" rest "\n"
 
 struct broken {
@@ -417,16 +498,16 @@ static const struct broken broken_files[] = {
     {VIDUR "7,5,1\n9.5,5,1\n\n8,5,1\n",
      "5: out of order: arrives at 1 s, line 3 before it at 2.5 s\n"
      "  hint: sort the file, or set \"sort\": true (--sort)"},
-    {VIDUR "\"0,5,1\n",
-     "2: a quoted cell is not closed before the next comma or the end of the line"},
+    {VIDUR "\"0,5,1\n1,2,3\n",
+     "2: a quoted cell is not closed before the next separator or the end of the line"},
     {VIDUR "\"0\"1,5,1\n",
-     "2: a quoted cell is not closed before the next comma or the end of the line"},
+     "2: a quoted cell is not closed before the next separator or the end of the line"},
     {"TIMESTAMP,ContextTokens,GeneratedTokens\n2023-11-31 18:15:46.6805900,374,44\n",
      "2: \"TIMESTAMP\": '2023-11-31 18:15:46.6805900' is not a date and time\n"
      "  hint: as in 2023-11-16 18:15:46.6805900"},
-    {MOON("{\"timestamp\":1,\"input_length\":5}"), "2: \"output_length\" is missing"},
-    {MOON("{\"timestamp\":1,\"input_length\":5,\"output_length\":null}"),
-     "2: \"output_length\" is missing"},
+    {MOON("{\"timestamp\":1,\"output_length\":5}"), "2: \"input_length\" is missing"},
+    {MOON("{\"timestamp\":1,\"input_length\":null,\"output_length\":5}"),
+     "2: \"input_length\" is missing"},
     {MOON("{\"timestamp\":1,\"input_length\":5,\"output_length\":true}"),
      "2: \"output_length\": 'true' is not a number"},
     {MOON("{\"timestamp\":1,\"timestamp\":1,\"input_length\":5,\"output_length\":1}"),
@@ -484,6 +565,15 @@ Test(trace_read, broken_files_are_refused_with_line_and_reason)
         test_write_file("broken", text, strlen(text), path, sizeof path);
         expect_failure(&(struct trace_options){.path = path}, broken_files[i].message);
     }
+}
+
+Test(trace_read, lines_are_counted_across_quoted_line_ends)
+{
+    static const char text[] = "note,arrived_at,num_prefill_tokens,num_decode_tokens\n"
+                               "\"a\n\nb\",0,5,1\n\"c\nd\",x,5,1\n";
+    char path[256];
+    test_write_file("quoted.csv", text, strlen(text), path, sizeof path);
+    expect_failure(&(struct trace_options){.path = path}, "5: \"arrived_at\": 'x' is not a number");
 }
 
 Test(trace_read, a_failed_source_stays_failed)
@@ -545,7 +635,7 @@ Test(trace_read, missing_files_and_folders_are_refused)
 Test(trace_read, blis_header_needs_its_rows_and_its_unit)
 {
     static const char alone[] = "trace_version: 3\ntime_unit: microseconds\n";
-    static const char seconds[] = "trace_version: 3\ntime_unit: seconds\n";
+    static const char seconds[] = "trace_version: 3\ntime_unit: 'seconds'\n";
     static const char other[] = "a: 1\n";
     char path[256], rows_path[256];
     struct error error = {0};

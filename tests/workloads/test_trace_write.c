@@ -54,10 +54,17 @@ static const struct {
     enum trace_format format;
     double resolution_s;
 } written[] = {
-    {TRACE_AZURE, 1e-7},         {TRACE_VIDUR, 1e-9},       {TRACE_SPLITWISE_SIM, 1e-9},
-    {TRACE_MOONCAKE, 1e-3},      {TRACE_TIMED_TRACE, 1e-6}, {TRACE_AIPERF, 1e-3},
-    {TRACE_BAILIAN, 1e-3},       {TRACE_BURSTGPT, 1e-6},    {TRACE_BLIS, 1e-6},
+    {TRACE_AZURE, 1e-7},
+    {TRACE_VIDUR, 1e-9},
+    {TRACE_SPLITWISE_SIM, 1e-9},
+    {TRACE_MOONCAKE, 1e-3},
+    {TRACE_TIMED_TRACE, 1e-6},
+    {TRACE_AIPERF, 1e-3},
+    {TRACE_BAILIAN, 1e-3},
+    {TRACE_BURSTGPT, 1e-6},
+    {TRACE_BLIS, 1e-6},
     {TRACE_LLMSERVINGSIM, 1e-9},
+    {TRACE_LLMSERVINGSIM_TSV, 1e-9},
 };
 
 Test(trace_write, every_format_reads_back_what_was_written)
