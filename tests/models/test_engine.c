@@ -7,6 +7,13 @@
 
 #define MS 1e-3
 
+/* Blocks hold four tokens; prompts may be computed in chunks. */
+#define ENGINE(sequences, batch_tok, blocks)                                                       \
+    {                                                                                              \
+        .max_sequences = (sequences), .max_batch_tokens = (batch_tok), .block_tok = 4,             \
+        .kv_blocks = (blocks), .chunked_prefill = true                                             \
+    }
+
 enum { RECORDS_MAX = 16 };
 
 struct hand {
@@ -72,11 +79,7 @@ Test(engine, batches_as_calculated_by_hand)
                                        {.time_s = 2 * MS, .prompt_tok = 2, .output_tok = 1}};
     struct hand hand = {
         .time = {.base_s = 10 * MS, .per_sequence_s = 1 * MS, .per_prefill_token_s = 1 * MS},
-        .engine = {.max_sequences = 2,
-                   .max_batch_tokens = 10,
-                   .block_tok = 4,
-                   .kv_blocks = 100,
-                   .chunked_prefill = true},
+        .engine = ENGINE(2, 10, 100),
         .arrivals = arrivals,
         .count = 3};
     simulate(&hand);
@@ -102,11 +105,7 @@ Test(engine, splits_a_long_prompt_and_fills_the_budget_behind_it)
                                        {.time_s = 1 * MS, .prompt_tok = 14, .output_tok = 2},
                                        {.time_s = 2 * MS, .prompt_tok = 3, .output_tok = 2}};
     struct hand hand = {.time = {.base_s = 10 * MS, .per_prefill_token_s = 1 * MS},
-                        .engine = {.max_sequences = 4,
-                                   .max_batch_tokens = 10,
-                                   .block_tok = 4,
-                                   .kv_blocks = 100,
-                                   .chunked_prefill = true},
+                        .engine = ENGINE(4, 10, 100),
                         .arrivals = arrivals,
                         .count = 3};
     simulate(&hand);
@@ -125,14 +124,8 @@ Test(engine, preempts_the_latest_and_recomputes_it)
 {
     const struct arrival arrivals[] = {{.time_s = 0, .prompt_tok = 7, .output_tok = 6},
                                        {.time_s = 0, .prompt_tok = 7, .output_tok = 6}};
-    struct hand hand = {.time = {.base_s = 10 * MS},
-                        .engine = {.max_sequences = 4,
-                                   .max_batch_tokens = 100,
-                                   .block_tok = 4,
-                                   .kv_blocks = 4,
-                                   .chunked_prefill = true},
-                        .arrivals = arrivals,
-                        .count = 2};
+    struct hand hand = {
+        .time = {.base_s = 10 * MS}, .engine = ENGINE(4, 100, 4), .arrivals = arrivals, .count = 2};
     simulate(&hand);
     cr_assert_eq(hand.result.pools[0].preemptions, 1);
     cr_assert_eq(hand.records[0].preemptions, 0);
@@ -153,14 +146,8 @@ Test(engine, admits_only_when_the_whole_prompt_fits)
 {
     const struct arrival arrivals[] = {{.time_s = 0, .prompt_tok = 8, .output_tok = 4},
                                        {.time_s = 0, .prompt_tok = 12, .output_tok = 1}};
-    struct hand hand = {.time = {.base_s = 10 * MS},
-                        .engine = {.max_sequences = 4,
-                                   .max_batch_tokens = 10,
-                                   .block_tok = 4,
-                                   .kv_blocks = 4,
-                                   .chunked_prefill = true},
-                        .arrivals = arrivals,
-                        .count = 2};
+    struct hand hand = {
+        .time = {.base_s = 10 * MS}, .engine = ENGINE(4, 10, 4), .arrivals = arrivals, .count = 2};
     simulate(&hand);
     expect_s(hand.records[0].e2e_s, 40 * MS);
     expect_s(hand.records[1].queue_s, 40 * MS);
@@ -213,11 +200,7 @@ Test(engine, what_is_not_over_at_the_horizon_is_in_flight)
     const struct arrival arrivals[] = {{.time_s = 0, .prompt_tok = 4, .output_tok = 100},
                                        {.time_s = 0, .prompt_tok = 4, .output_tok = 2}};
     struct hand hand = {.time = {.base_s = 10 * MS},
-                        .engine = {.max_sequences = 4,
-                                   .max_batch_tokens = 10,
-                                   .block_tok = 4,
-                                   .kv_blocks = 400,
-                                   .chunked_prefill = true},
+                        .engine = ENGINE(4, 10, 400),
                         .arrivals = arrivals,
                         .count = 2,
                         .horizon_s = 0.055};
@@ -236,11 +219,7 @@ Test(engine, warm_up_is_simulated_and_not_measured)
     const struct arrival arrivals[] = {{.time_s = 0, .prompt_tok = 4, .output_tok = 10},
                                        {.time_s = 0.05, .prompt_tok = 4, .output_tok = 2}};
     struct hand hand = {.time = {.base_s = 10 * MS},
-                        .engine = {.max_sequences = 4,
-                                   .max_batch_tokens = 10,
-                                   .block_tok = 4,
-                                   .kv_blocks = 400,
-                                   .chunked_prefill = true},
+                        .engine = ENGINE(4, 10, 400),
                         .arrivals = arrivals,
                         .count = 2,
                         .warmup_s = 0.045};
