@@ -211,6 +211,8 @@ Test(queueing, m_m_k)
     double load;
     FOR_LOADS(load)
     {
+        if (load < 0.4)
+            continue; /* next to nobody waits */
         struct station station = {.time = fixed_time,
                                   .sequences = SERVERS,
                                   .replicas = 1,
@@ -219,9 +221,8 @@ Test(queueing, m_m_k)
         struct outcome outcome = observe(&station);
         double wait_s = erlang_c(SERVERS, load) / (SERVERS * (1 - load));
         /* a request joins at the end of an iteration that runs: half of one on average */
-        if (load > 0.4)
-            expect_mean("M/M/4 wait", load, outcome.wait_s - 0.5 / TOKENS_PER_S,
-                        outcome.wait_error_s, wait_s);
+        expect_mean("M/M/4 wait", load, outcome.wait_s - 0.5 / TOKENS_PER_S, outcome.wait_error_s,
+                    wait_s);
     }
 }
 
