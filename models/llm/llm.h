@@ -1,11 +1,11 @@
 /* Architectures of language models, read from Hugging Face config.json files as they are.
  *
  * Understood: Llama, Mistral, Qwen, Gemma, Phi, Mixtral, DeepSeek V2/V3 (MLA), GLM, ChatGLM, DBRX,
- * Grok, ERNIE, GPT-OSS, Llama 4 (text), OPT, GPT-2/BLOOM/Falcon/MPT style and anything that uses the
- * same keys; an unknown model_type that lacks a needed key is an error that names the key. Refused:
- * encoders, and layers that are not attention (Mamba, RWKV and hybrids with them). Biases, norms and
- * learned position embeddings (together below 1 % of a model) are not counted. Structs are owned by
- * the arena they were read into. */
+ * Grok, ERNIE, GPT-OSS, Llama 4 (text), OPT, GPT-2/BLOOM/Falcon/MPT style and anything that uses
+ * the same keys; an unknown model_type that lacks a needed key is an error that names the key.
+ * Refused: encoders, and layers that are not attention (Mamba, RWKV and hybrids with them). Biases,
+ * norms and learned position embeddings (together below 1 % of a model) are not counted. Structs
+ * are owned by the arena they were read into. */
 #ifndef TOKENYARD_MODELS_LLM_LLM_H
 #define TOKENYARD_MODELS_LLM_LLM_H
 
