@@ -99,9 +99,11 @@ static bool make_room(struct line_reader *reader, struct error *error)
     reader->end = left;
     if (left < reader->capacity)
         return true;
-    if (reader->capacity >= LINE_MAX_BYTES)
-        return error_at(error, ERROR_BAD_INPUT, reader->path, reader->lines + 1, NULL,
-                        "line is longer than %zu MiB", LINE_MAX_BYTES >> 20);
+    if (reader->capacity >= LINE_MAX_BYTES) {
+        error_at(error, ERROR_BAD_INPUT, reader->path, reader->lines + 1, NULL,
+                 "line is longer than %zu MiB", LINE_MAX_BYTES >> 20);
+        return reader->honours_quotes ? error_hint(error, "perhaps a quote is not closed") : false;
+    }
     char *bigger = realloc(reader->buffer, reader->capacity * 2);
     if (!bigger)
         return error_set(error, ERROR_FAILED, "out of memory");
@@ -164,6 +166,7 @@ static enum line_status take_line(struct line_reader *reader, struct text *text,
                                   struct error *error)
 {
     size_t searched = 0;
+    long breaks = 0; /* line ends within quotes */
     bool quoted = false;
     for (;;) {
         const char *from = reader->buffer + reader->start;
@@ -173,12 +176,13 @@ static enum line_status take_line(struct line_reader *reader, struct text *text,
             quoted = ends_in_quotes(from, from + searched, newline ? newline : from + left, quoted);
         if (newline && quoted) {
             searched = (size_t)(newline + 1 - from);
-            reader->lines++;
+            breaks++;
             continue;
         }
         if (newline || (reader->at_end && left > 0)) {
             *text = (struct text){from, newline ? (size_t)(newline - from) : left};
             reader->start += text->length + (newline ? 1 : 0);
+            reader->lines += breaks + 1;
             return LINE_READY;
         }
         if (reader->at_end)
@@ -200,7 +204,6 @@ enum line_status line_reader_next(struct line_reader *reader, struct line *line,
         enum line_status status = take_line(reader, &text, error);
         if (status != LINE_READY)
             return status;
-        reader->lines++;
         if (memchr(text.at, '\0', text.length)) {
             error_at(error, ERROR_BAD_INPUT, reader->path, number, NULL,
                      "holds a NUL byte: not a text file");

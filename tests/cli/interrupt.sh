@@ -11,7 +11,7 @@ interrupt() {
     "$TOKENYARD" run $golden/given.json --set workload.limit=30000000 --no-plots \
         -o "$TMP/result" "$@" >"$TMP/out" 2>"$TMP/err" &
     pid=$!
-    until compgen -G "$TMP/result/timeline.csv*.tmp" >/dev/null; do
+    until [ -e "$TMP/result/timeline.csv.$pid.tmp" ]; do
         kill -0 $pid || fail "it ended by itself: $(cat "$TMP/err")"
         sleep 0.05
     done

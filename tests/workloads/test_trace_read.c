@@ -624,6 +624,20 @@ Test(trace_read, overlong_lines_are_refused)
     expect_failure(&(struct trace_options){.path = path}, "1: line is longer than 16 MiB");
 }
 
+Test(trace_read, a_quote_that_is_not_closed_ends_at_the_longest_line)
+{
+    static const char head[] = VIDUR "0,5,1\n1,\"5,1\n";
+    size_t size = 17 << 20;
+    char *text = malloc(size), path[256];
+    memcpy(text, head, sizeof head - 1);
+    for (size_t i = sizeof head - 1; i < size; i++)
+        text[i] = i % 8 ? '1' : '\n';
+    test_write_file("unclosed.csv", text, size, path, sizeof path);
+    free(text);
+    expect_failure(&(struct trace_options){.path = path},
+                   "3: line is longer than 16 MiB\n  hint: perhaps a quote is not closed");
+}
+
 Test(trace_read, missing_files_and_folders_are_refused)
 {
     expect_failure(&(struct trace_options){.path = "no/such/file.csv"},
