@@ -90,7 +90,10 @@ static struct pool_summary pool_of(const struct pool_spec *spec, const struct po
         .usd_per_million_tok = ratio(result->cost_usd * 1e6, tokens),
         .energy_j = result->energy_j,
         .mean_power_w = ratio(result->energy_j, simulated_s),
+        .ttft_s = quantiles_of(&result->ttft),
+        .tpot_s = quantiles_of(&result->tpot),
         .itl_s = quantiles_of(&result->itl),
+        .e2e_s = quantiles_of(&result->e2e),
     };
 }
 

@@ -63,7 +63,7 @@ struct pool_summary {
     double output_tok_per_s;
     double usd_per_hour, cost_usd, usd_per_million_tok;
     double energy_j, mean_power_w;
-    struct quantiles itl_s;
+    struct quantiles ttft_s, tpot_s, itl_s, e2e_s;
 };
 
 struct slo_summary {

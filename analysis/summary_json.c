@@ -137,7 +137,10 @@ static void put_pool(struct json_writer *writer, const struct pool_summary *pool
     put_tokens(writer, pool->prompt_tok, pool->output_tok);
     put_count(writer, "prefill_tokens_computed", pool->prefill_tok);
     json_put_number(writer, "output_tokens_per_s", pool->output_tok_per_s);
+    put_quantiles(writer, "ttft_s", &pool->ttft_s);
+    put_quantiles(writer, "tpot_s", &pool->tpot_s);
     put_quantiles(writer, "itl_s", &pool->itl_s);
+    put_quantiles(writer, "e2e_s", &pool->e2e_s);
     json_put_number(writer, "usd_per_hour", pool->usd_per_hour);
     json_put_number(writer, "cost_usd", pool->cost_usd);
     json_put_number(writer, "usd_per_million_tokens", pool->usd_per_million_tok);

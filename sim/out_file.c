@@ -104,8 +104,11 @@ bool out_file_write(const char *path, const void *text, size_t length, struct er
     struct out_file *file = out_file_open(path, error);
     if (!file)
         return false;
-    fwrite(text, 1, length, file->stream);
-    return out_file_commit(file, error);
+    if (fwrite(text, 1, length, file->stream) == length)
+        return out_file_commit(file, error);
+    refuse(file->path, errno, "cannot be written", error);
+    out_file_discard(file);
+    return false;
 }
 
 static bool make_one(const char *path, struct error *error)

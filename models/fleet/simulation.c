@@ -144,11 +144,16 @@ static void measure_completed(struct simulation *sim, const struct request *requ
     set->completed++;
     set->prompt_tok += request->prompt_tok;
     set->output_tok += request->output_tok;
+    struct pool_result *pool = &sim->result->pools[sim->pool_of[request->replica]];
     histogram_add(&set->queue, latencies->queue, 1);
     histogram_add(&set->ttft, latencies->ttft, 1);
+    histogram_add(&pool->ttft, latencies->ttft, 1);
     histogram_add(&set->e2e, latencies->e2e, 1);
-    if (latencies->tpot != TICK_NEVER)
+    histogram_add(&pool->e2e, latencies->e2e, 1);
+    if (latencies->tpot != TICK_NEVER) {
         histogram_add(&set->tpot, latencies->tpot, 1);
+        histogram_add(&pool->tpot, latencies->tpot, 1);
+    }
     set->slo_met += judge(sim, request->class_index, latencies);
 }
 
@@ -528,6 +533,15 @@ static bool make_engines(struct simulation *sim)
     return true;
 }
 
+void pool_result_clear(struct pool_result *pool)
+{
+    memset(pool, 0, sizeof *pool);
+    histogram_clear(&pool->ttft);
+    histogram_clear(&pool->tpot);
+    histogram_clear(&pool->e2e);
+    histogram_clear(&pool->itl);
+}
+
 void latency_set_clear(struct latency_set *set)
 {
     *set = (struct latency_set){0};
@@ -542,7 +556,7 @@ static void clear_histograms(struct simulation *sim)
     for (size_t i = 0; i < sim->spec->class_count; i++)
         latency_set_clear(&sim->result->by_class[i]);
     for (size_t i = 0; i < sim->spec->pool_count; i++)
-        histogram_clear(&sim->result->pools[i].itl);
+        pool_result_clear(&sim->result->pools[i]);
 }
 
 static void set_bounds(struct simulation *sim)

@@ -144,8 +144,11 @@ struct pool_result {
     uint64_t kv_blocks; /* of one replica */
     double cost_usd;
     double energy_j;
+    struct histogram ttft, tpot, e2e; /* of the measured requests that it completed */
     struct histogram itl;
 };
+
+void pool_result_clear(struct pool_result *pool);
 
 struct simulation_result {
     uint64_t arrived, completed, rejected, in_flight;

@@ -79,7 +79,7 @@ static inline struct sample_run *sample_run_create_empty(void)
     run->result.slos = calloc(2, sizeof *run->result.slos);
     for (int i = 0; i < 2; i++) {
         latency_set_clear(&run->result.by_class[i]);
-        histogram_clear(&run->result.pools[i].itl);
+        pool_result_clear(&run->result.pools[i]);
         run->result.slos[i].kept = true;
     }
     return run;

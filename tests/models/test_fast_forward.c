@@ -230,6 +230,25 @@ static struct simulation_result simulate(const struct scene *scene, bool stepwis
     return result;
 }
 
+/* Every measured request is in the latencies of one class and of one pool. */
+static void check_latencies_of_pools(const struct scene *scene,
+                                     const struct simulation_result *result)
+{
+    uint64_t by_class = 0, by_pool = 0;
+    unsigned __int128 sum_by_class = 0, sum_by_pool = 0;
+    for (size_t i = 0; i < CLASSES; i++) {
+        by_class += result->by_class[i].e2e.count;
+        sum_by_class += result->by_class[i].e2e.sum;
+    }
+    for (size_t i = 0; i < scene->pools; i++) {
+        by_pool += result->pools[i].e2e.count;
+        sum_by_pool += result->pools[i].e2e.sum;
+        cr_assert_eq(result->pools[i].ttft.count, result->pools[i].e2e.count);
+    }
+    cr_assert_eq(by_class, by_pool);
+    cr_assert(sum_by_class == sum_by_pool);
+}
+
 static void check_conservation(const struct scene *scene, const struct simulation_result *result)
 {
     cr_assert_eq(result->arrived, result->completed + result->rejected + result->in_flight);
@@ -243,6 +262,7 @@ static void check_conservation(const struct scene *scene, const struct simulatio
         cr_assert_geq(pool->prefill_tok + (pool->in_flight ? UINT32_MAX : 0), pool->prompt_tok);
         cr_assert_leq(pool->busy_s, result->end_s * scene->specs[i].replicas * (1 + 1e-12));
     }
+    check_latencies_of_pools(scene, result);
 }
 
 static void expect_same_latencies(const struct latency_set *a, const struct latency_set *b)
