@@ -164,7 +164,9 @@ static const struct steptime_given fixed_time = {.base_s = 1.0 / TOKENS_PER_S};
 static const struct steptime_given shared_time = {.per_sequence_s = 1.0 / TOKENS_PER_S,
                                                   .per_prefill_token_s = 1.0 / TOKENS_PER_S};
 
-Test(queueing, m_m_1)
+/* One server, first come, first served: Pollaczek and Khinchine's wait, with the squared
+ * coefficient of variation of the service. */
+static void expect_single_server(const char *what, double (*service_s)(gsl_rng *rng), double cv2)
 {
     double load;
     FOR_LOADS(load)
@@ -173,27 +175,21 @@ Test(queueing, m_m_1)
                                   .sequences = 1,
                                   .replicas = 1,
                                   .load = load,
-                                  .service_s = exponential_service};
+                                  .service_s = service_s};
         struct outcome outcome = observe(&station);
-        expect_mean("M/M/1 wait", load, outcome.wait_s, outcome.wait_error_s, load / (1 - load));
+        expect_mean(what, load, outcome.wait_s, outcome.wait_error_s,
+                    load / (1 - load) * (1 + cv2) / 2);
     }
 }
 
-/* Pollaczek and Khinchine: wait = load / (1 - load) (1 + cv^2) / 2. */
+Test(queueing, m_m_1)
+{
+    expect_single_server("M/M/1 wait", exponential_service, 1);
+}
+
 Test(queueing, m_d_1)
 {
-    double load;
-    FOR_LOADS(load)
-    {
-        struct station station = {.time = fixed_time,
-                                  .sequences = 1,
-                                  .replicas = 1,
-                                  .load = load,
-                                  .service_s = fixed_service};
-        struct outcome outcome = observe(&station);
-        expect_mean("M/D/1 wait", load, outcome.wait_s, outcome.wait_error_s,
-                    load / (1 - load) / 2);
-    }
+    expect_single_server("M/D/1 wait", fixed_service, 0);
 }
 
 /* Erlang's C formula: the probability of waiting with k servers and k * load erlangs. */
