@@ -15,7 +15,8 @@
 struct run_options {
     const char *output;
     struct option_texts sets;
-    double seed; /* NaN: the scenario's */
+    double seed;       /* NaN: the scenario's */
+    char seed_set[64]; /* the same as an assignment, among the sets */
     bool stepwise, json, requests, trace, no_plots, print_config, require_slo, quiet;
 };
 
@@ -93,6 +94,11 @@ static const char **full_command(struct arena *arena, int argc, char *const argv
     return words;
 }
 
+static bool draws_plots(const struct run *run)
+{
+    return run->scenario->config.output.plots && !run->options->no_plots;
+}
+
 static bool open_report(struct run *run, int argc, char *const argv[], struct error *error)
 {
     const struct scenario_output *output = &run->scenario->config.output;
@@ -102,7 +108,7 @@ static bool open_report(struct run *run, int argc, char *const argv[], struct er
                                          .facts = run->facts,
                                          .requests = output->requests || run->options->requests,
                                          .trace = output->trace || run->options->trace,
-                                         .plots = output->plots && !run->options->no_plots,
+                                         .plots = draws_plots(run),
                                          .timeline_interval_s = output->timeline_interval_s,
                                          .command = full_command(run->scenario->arena, argc, argv),
                                          .command_count = (size_t)argc + 2,
@@ -147,22 +153,21 @@ static void print_prices(const struct scenario *scenario)
 
 static void print_results(const struct run *run, const struct summary *summary)
 {
+    bool for_people = !run->options->json && !run->options->quiet;
     if (run->options->json)
         print_json(run, summary);
-    else if (!run->options->quiet)
+    if (for_people) {
         table_print(summary, stdout);
-    if (!run->options->quiet && !run->options->json)
         print_prices(run->scenario);
+    }
     if (!run->report)
         return;
     const char *notice;
     for (size_t i = 0; (notice = run_report_notice(run->report, i)) != NULL; i++)
         fprintf(stderr, "note: %s\n", notice);
-    if (!run->options->quiet && !run->options->json)
+    if (for_people)
         printf("\nResults are in %s%s.\n", run->folder,
-               run->scenario->config.output.plots && !run->options->no_plots
-                   ? ", figures in its plots folder"
-                   : "");
+               draws_plots(run) ? ", figures in its plots folder" : "");
 }
 
 /* What is left to say when all is written: was it stopped, were the SLOs kept? */
@@ -235,14 +240,13 @@ static void print_config(const struct run *run)
 static struct scenario *read_scenario(const char *path, struct run_options *options,
                                       struct error *error)
 {
-    char seed[64];
     if (!isnan(options->seed)) {
         if (options->sets.count == OPTION_TEXTS_MAX) {
             error_set(error, ERROR_USAGE, "too many --set");
             return NULL;
         }
-        snprintf(seed, sizeof seed, "seed=%.17g", options->seed);
-        options->sets.items[options->sets.count++] = seed;
+        snprintf(options->seed_set, sizeof options->seed_set, "seed=%.17g", options->seed);
+        options->sets.items[options->sets.count++] = options->seed_set;
     }
     return scenario_read(path, options->sets.items, options->sets.count, error);
 }

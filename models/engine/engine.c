@@ -510,11 +510,17 @@ static inline int64_t prefill_length(const struct request *request)
     return (int64_t)request->prompt_tok + request->emitted;
 }
 
+/* Blocks that the request's next so many tokens need beyond those it has. */
+static inline int64_t more_blocks(const struct engine *engine, const struct request *request,
+                                  int64_t tokens)
+{
+    return blocks_for(engine, request->computed + tokens) - blocks_for(engine, request->computed);
+}
+
 static void add_chunk(struct engine *engine, struct batch *batch, uint32_t number, int64_t tokens)
 {
     struct request *request = request_of(engine, number);
-    int64_t new_blocks =
-        blocks_for(engine, request->computed + tokens) - blocks_for(engine, request->computed);
+    int64_t new_blocks = more_blocks(engine, request, tokens);
     engine->chunks[engine->run.chunks] = (struct prefill_chunk){request->computed, tokens};
     engine->chunk_requests[engine->run.chunks++] = number;
     engine->run.prefill_tok += (uint32_t)tokens;
@@ -540,9 +546,7 @@ static void continue_partial(struct engine *engine, struct batch *batch)
     const struct request *request = request_of(engine, engine->partial);
     int64_t left = prefill_length(request) - request->computed;
     int64_t tokens = left < batch->budget_tok ? left : batch->budget_tok;
-    int64_t new_blocks =
-        blocks_for(engine, request->computed + tokens) - blocks_for(engine, request->computed);
-    if (new_blocks > batch->free_blocks)
+    if (more_blocks(engine, request, tokens) > batch->free_blocks)
         preempt_partial(engine);
     else
         add_chunk(engine, batch, engine->partial, tokens);

@@ -80,6 +80,11 @@ static struct latencies latencies_of(const struct request *request)
                               .e2e = request->last_token - request->arrival};
 }
 
+static bool applies(const struct bounds *bounds, uint32_t class_index)
+{
+    return bounds->class_index == UINT32_MAX || bounds->class_index == class_index;
+}
+
 static bool keeps(const struct bounds *bounds, const struct latencies *latencies)
 {
     bool tpot_kept = latencies->tpot == TICK_NEVER || latencies->tpot <= bounds->tpot;
@@ -93,7 +98,7 @@ static bool judge(struct simulation *sim, uint32_t class_index, const struct lat
     bool all_kept = true;
     for (size_t i = 0; i < sim->spec->slo_count; i++) {
         const struct bounds *bounds = &sim->bounds[i];
-        if (bounds->class_index != UINT32_MAX && bounds->class_index != class_index)
+        if (!applies(bounds, class_index))
             continue;
         bool kept = latencies && keeps(bounds, latencies);
         sim->result->slos[i].requests++;
@@ -117,9 +122,7 @@ static void judge_in_flight(struct simulation *sim, const struct request *reques
     bool late = false;
     for (size_t i = 0; i < sim->spec->slo_count; i++) {
         const struct bounds *bounds = &sim->bounds[i];
-        bool applies =
-            bounds->class_index == UINT32_MAX || bounds->class_index == request->class_index;
-        if (!applies || keeps(bounds, &least))
+        if (!applies(bounds, request->class_index) || keeps(bounds, &least))
             continue;
         sim->result->slos[i].requests++;
         late = true;
