@@ -285,14 +285,13 @@ static void replica_changed(struct simulation *sim, uint32_t replica)
 
 static void submit(struct simulation *sim, const struct request *request)
 {
-    uint32_t number = request_pool_take(&sim->requests);
+    uint32_t number = request_pool_take(&sim->requests, request);
     if (number == REQUEST_NONE) {
         error_set(sim->error, ERROR_FAILED, "out of memory with %u requests in flight",
                   sim->requests.in_use);
         sim->failed = true;
         return;
     }
-    sim->requests.requests[number] = *request;
     add_outstanding(sim, sim->pool_of[request->replica], 1);
     struct engine *engine = &sim->engines[request->replica];
     tick_t before = engine->next;
@@ -655,8 +654,8 @@ static void sum_up(struct simulation *sim)
     struct simulation_result *result = sim->result;
     for (uint32_t i = 0; i < sim->replicas; i++) {
         engine_settle(&sim->engines[i], sim->now);
-        judge_list(sim, sim->engines[i].running_head);
-        judge_list(sim, sim->engines[i].waiting_head);
+        judge_list(sim, sim->engines[i].running.head);
+        judge_list(sim, sim->engines[i].queue.head);
     }
     for (uint32_t pool = 0; pool < sim->spec->pool_count; pool++) {
         sum_up_pool(sim, pool);
