@@ -124,14 +124,21 @@ static void heap_remove(struct engine *engine, uint32_t number)
 
 /* --- the order --- */
 
-void queue_order_add(struct engine *engine, uint32_t number)
+void queue_order_renew_ticket(struct engine *engine, uint32_t number)
+{
+    request_of(engine, number)->ticket = engine->next_ticket++;
+}
+
+void queue_order_rank(struct engine *engine, uint32_t number)
 {
     struct request *request = request_of(engine, number);
-    request->in_order = true;
-    if (request->preemptions == 0) {
-        request->ticket = engine->next_ticket++;
-        request->rank = rank_of(engine, request);
-    }
+    request->rank = rank_of(engine, request);
+    queue_order_renew_ticket(engine, number);
+}
+
+void queue_order_add(struct engine *engine, uint32_t number)
+{
+    request_of(engine, number)->in_order = true;
     if (engine->fair)
         fair_share_add(engine, number);
     else

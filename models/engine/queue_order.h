@@ -38,7 +38,13 @@ extern const char *const queue_order_names[]; /* by enum queue_order; ends with 
 
 struct engine;
 
-/* Of an engine whose order is not fcfs. A request is ranked when it is added first. */
+/* Of an engine whose order is not fcfs. */
+
+/* A request has arrived: gives it its rank and its ticket. */
+void queue_order_rank(struct engine *engine, uint32_t request);
+/* It is queued as if it had just arrived. */
+void queue_order_renew_ticket(struct engine *engine, uint32_t request);
+
 void queue_order_add(struct engine *engine, uint32_t request);
 void queue_order_remove(struct engine *engine, uint32_t request);
 /* REQUEST_NONE when nobody waits in it. */

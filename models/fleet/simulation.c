@@ -382,7 +382,7 @@ static void sample_pool(struct simulation *sim, uint32_t pool, tick_t blocks_at)
     int64_t blocks = 0;
     for (uint32_t i = 0; i < spec->replicas; i++) {
         const struct engine *engine = &sim->engines[sim->first_replica[pool] + i];
-        sample->waiting += engine->waiting;
+        sample->waiting += engine->waiting + engine->swapped_count;
         sample->running += engine_running(engine);
         blocks += engine_blocks_at(engine, blocks_at);
         busy += engine->totals.busy + busy_in_run(engine, sim->now);
@@ -465,9 +465,22 @@ static void fail_at_clock_end(struct simulation *sim)
     sim->failed = true;
 }
 
+/* Nothing else will happen, so nobody will come who could fill a batch that is waited for. Returns
+ * whether somebody waited for that. */
+static bool call_last(struct simulation *sim)
+{
+    bool called = false;
+    for (uint32_t i = 0; i < sim->replicas; i++) {
+        engine_last_call(&sim->engines[i], sim->now);
+        replica_changed(sim, i);
+        called |= sim->engines[i].next != TICK_NEVER;
+    }
+    return called;
+}
+
 static void simulate(struct simulation *sim)
 {
-    while (!sim->failed && work_left(sim) && may_proceed(sim)) {
+    while (!sim->failed && (work_left(sim) || call_last(sim)) && may_proceed(sim)) {
         const struct event_entry *event = event_queue_first(&sim->queue);
         if (event->time >= sim->horizon)
             break;
@@ -654,7 +667,9 @@ static void sum_up(struct simulation *sim)
     struct simulation_result *result = sim->result;
     for (uint32_t i = 0; i < sim->replicas; i++) {
         engine_settle(&sim->engines[i], sim->now);
+        engine_line_up(&sim->engines[i]);
         judge_list(sim, sim->engines[i].running.head);
+        judge_list(sim, sim->engines[i].swapped.head);
         judge_list(sim, sim->engines[i].queue.head);
     }
     for (uint32_t pool = 0; pool < sim->spec->pool_count; pool++) {
