@@ -46,6 +46,7 @@ static inline bool memory_admits(const struct engine *engine, const struct batch
         return !engine->refused && estimate_fits(engine, batch, request) &&
                blocks_for(engine, prefill_length(request)) <= batch->free_blocks;
     case ADMIT_PREEMPT:
+    case ADMIT_MAX_UTILIZATION:
         break;
     }
     return blocks_for(engine, prefill_length(request)) + engine->config->watermark_blocks <=
