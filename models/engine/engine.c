@@ -50,8 +50,9 @@ bool engine_init(struct engine *engine, const struct engine_config *config,
     if (config->queue_order == ORDER_FAIR)
         engine->fair = fair_share_create(config);
     bool order_is_there = config->queue_order != ORDER_FAIR || engine->fair;
-    if (order_is_there && engine->block_slots && engine->finish_heap && engine->chunk_requests && engine->chunks &&
-        engine->ended && engine->handed && engine->fetches && engine->cancelled && engine->stalls)
+    if (order_is_there && engine->block_slots && engine->finish_heap && engine->chunk_requests &&
+        engine->chunks && engine->ended && engine->handed && engine->fetches && engine->cancelled &&
+        engine->stalls)
         return true;
     engine_free(engine);
     return false;
@@ -377,8 +378,8 @@ static uint32_t usable_cached_tok(const struct engine_config *config, const stru
 static void cut_for_arrival(struct engine *engine, uint32_t number, tick_t now)
 {
     const struct engine_config *config = engine->config;
-    bool is_first = engine->waiting == 1 || (config->queue_order != ORDER_FCFS &&
-                                             waiting_first(engine) == number);
+    bool is_first = engine->waiting == 1 ||
+                    (config->queue_order != ORDER_FCFS && waiting_first(engine) == number);
     if (config->prefill == PREFILL_DECODE_FIRST && is_first && engine->run.decodes > 0) {
         tick_t due = batch_prompts_due(engine);
         now = due > now ? due : now;

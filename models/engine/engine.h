@@ -73,10 +73,10 @@ struct engine_config {
     uint32_t classes;                  /* in traits */
 
     struct batching batching;
-    enum queue_order queue_order; /* static and dynamic batches: ORDER_FCFS */
+    enum queue_order queue_order;               /* static and dynamic batches: ORDER_FCFS */
     struct output_prediction output_prediction; /* ORDER_SHORTEST_OUTPUT */
-    tick_t decode_first_wait;     /* PREFILL_DECODE_FIRST: a prompt waits at most so long */
-    uint32_t answer_cap_tok;      /* ADMIT_ESTIMATE: no answer counts for more; 0: no cap */
+    tick_t decode_first_wait;         /* PREFILL_DECODE_FIRST: a prompt waits at most so long */
+    uint32_t answer_cap_tok;          /* ADMIT_ESTIMATE: no answer counts for more; 0: no cap */
     enum kv_allocation kv_allocation; /* other than paged: ADMIT_NO_EVICT */
     int64_t watermark_blocks;         /* ADMIT_PREEMPT: stay free when somebody is let in */
     int64_t swap_blocks;              /* ADMIT_PREEMPT: places in host memory; 0: recomputes */
@@ -98,12 +98,12 @@ struct engine_totals {
 struct engine_run {
     uint64_t iterations;
     fine_t first, step;
-    uint32_t decodes;     /* those that take part: all or none */
-    uint32_t chunks;      /* prompts worked on: the first `chunks` of engine->chunk_requests */
-    uint32_t prefill_tok; /* tokens of them */
-    bool waits;           /* prompts that could run wait for a fuller batch */
-    bool preempted;       /* somebody was, so nobody was admitted */
-    bool after_prompts;   /* the run before worked on prompts */
+    uint32_t decodes;      /* those that take part: all or none */
+    uint32_t chunks;       /* prompts worked on: the first `chunks` of engine->chunk_requests */
+    uint32_t prefill_tok;  /* tokens of them */
+    bool waits;            /* prompts that could run wait for a fuller batch */
+    bool preempted;        /* somebody was, so nobody was admitted */
+    bool after_prompts;    /* the run before worked on prompts */
     int64_t copied_blocks; /* to and from host memory, before the first iteration */
 };
 

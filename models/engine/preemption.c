@@ -56,8 +56,8 @@ static bool swap_out(struct engine *engine, uint32_t number, uint32_t context_to
 
 static bool swapped_fits(const struct engine *engine, const struct request *request)
 {
-    int64_t sequences = (int64_t)engine->decodes + engine->incoming +
-                        (engine->partial != REQUEST_NONE);
+    int64_t sequences =
+        (int64_t)engine->decodes + engine->incoming + (engine->partial != REQUEST_NONE);
     int64_t free = free_blocks(engine) - engine->block_slots[engine->block_phase];
     return sequences < engine->config->max_sequences &&
            blocks_for(engine, prefill_length(request)) + engine->config->watermark_blocks <= free;

@@ -3,18 +3,7 @@
 #ifndef TOKENYARD_MODELS_ENGINE_QUEUES_H
 #define TOKENYARD_MODELS_ENGINE_QUEUES_H
 
-#include "models/engine/engine.h"
 #include "models/engine/kv_allocation.h"
-
-static inline int64_t int64_min(int64_t a, int64_t b)
-{
-    return a < b ? a : b;
-}
-
-static inline int64_t int64_max(int64_t a, int64_t b)
-{
-    return a > b ? a : b;
-}
 
 static inline struct request *request_of(const struct engine *engine, uint32_t request)
 {

@@ -113,8 +113,7 @@ static void plan_prompts(struct engine *engine, const struct padded_batch *batch
     run->iterations = 1;
     run->chunks = (uint32_t)batch->places;
     run->prefill_tok = (uint32_t)(batch->places * batch->prompt_tok);
-    run->first =
-        whole ? whole_prompts_time(engine, batch) : split_prompts_time(engine, batch);
+    run->first = whole ? whole_prompts_time(engine, batch) : split_prompts_time(engine, batch);
     engine->totals.prefill_tok += run->prefill_tok;
 }
 
