@@ -284,7 +284,7 @@ static int64_t add_prompts(struct engine *engine, bool mixed)
 static bool prompts_stand_back(const struct engine *engine)
 {
     if (engine->config->prefill != PREFILL_DECODE_FIRST || engine->decodes == 0 ||
-        engine->run.after_prompts)
+        engine->after_prompts)
         return false;
     return engine->waiting == 0 || engine->boundary < batch_prompts_due(engine);
 }

@@ -138,6 +138,9 @@ static inline int64_t decodes_left_tok(const struct engine *engine)
 /* The same, where no answer counts for more than answer_cap_tok (ADMIT_ESTIMATE). */
 int64_t decodes_left_capped_tok(const struct engine *engine);
 
+/* Engines with extras: the request joins (1) or leaves (-1). */
+void decode_count_extras(struct engine *engine, const struct request *request, int change);
+
 /* A running request has its whole context in the cache, and emitted its last token at `since`:
  * engine->boundary, or before that, elsewhere. */
 static inline void decode_join(struct engine *engine, uint32_t number, tick_t since)
@@ -150,11 +153,10 @@ static inline void decode_join(struct engine *engine, uint32_t number, tick_t si
     request->finish_iteration = engine->iteration + (request->output_tok - request->emitted);
     engine->finish_sum += request->finish_iteration;
     finish_push(engine, (struct finish_entry){request->finish_iteration, request->order, number});
-    engine->long_answers += request->output_tok > engine->answer_cap_tok;
     if (engine->stall_count > 0 || since < engine->boundary)
         stall_join(engine, request, since);
-    if (engine->fair)
-        fair_share_decodes(engine, request, 1);
+    if (engine->has_extras)
+        decode_count_extras(engine, request, 1);
 }
 
 /* Tokens a decode has emitted by now. */
@@ -172,9 +174,8 @@ static inline void decode_leave(struct engine *engine, uint32_t number, uint32_t
     give_back_blocks(engine, blocks_for(engine, context_tok));
     const struct request *request = request_of(engine, number);
     engine->finish_sum -= request->finish_iteration;
-    engine->long_answers -= request->output_tok > engine->answer_cap_tok;
-    if (engine->fair)
-        fair_share_decodes(engine, request, -1);
+    if (engine->has_extras)
+        decode_count_extras(engine, request, -1);
     running_remove(engine, number);
 }
 

@@ -60,10 +60,18 @@ static inline int64_t lifetime_blocks(const struct engine *engine, const struct 
     return kv_reserved_blocks(engine->config, request->prompt_tok, output_here(request));
 }
 
+static inline void note_peak(struct engine *engine, int64_t blocks)
+{
+    if (blocks > engine->totals.peak_blocks)
+        engine->totals.peak_blocks = blocks;
+}
+
 static inline void set_blocks_aside(struct engine *engine, const struct request *request)
 {
     if (engine->config->admission == ADMIT_NO_EVICT)
         engine->reserved_blocks += lifetime_blocks(engine, request);
+    if (engine->config->kv_allocation != KV_PAGED)
+        note_peak(engine, engine->reserved_blocks);
 }
 
 static inline void free_set_aside(struct engine *engine, const struct request *request)

@@ -218,15 +218,22 @@ static void end_batch(struct engine *engine)
 
 /* --- the run --- */
 
-void static_batch_advance(struct engine *engine)
+static void advance_decodes(struct engine *engine)
 {
     const struct engine_run *run = &engine->run;
-    if (run->decodes == 0)
-        return;
     if (engine->itl && engine->unanswered > 0)
         histogram_add_run(engine->itl, run->first, run->step, run->iterations, engine->unanswered);
     engine->context_tok += (int64_t)run->iterations * run->decodes;
     engine->iteration += run->iterations;
+}
+
+void static_batch_end_iterations(struct engine *engine)
+{
+    engine->totals.iterations += engine->run.iterations;
+    if (engine->run.decodes > 0)
+        advance_decodes(engine);
+    note_peak(engine, engine->used_blocks);
+    run_advance_clock(engine);
 }
 
 static void plan_decodes(struct engine *engine)
@@ -240,7 +247,7 @@ static void plan_decodes(struct engine *engine)
 
 static void end_run(struct engine *engine)
 {
-    run_end_iterations(engine);
+    static_batch_end_iterations(engine);
     if (engine->run.chunks > 0)
         emit_first_tokens(engine);
     emit_last_tokens(engine);
