@@ -67,14 +67,6 @@ int64_t decodes_left_capped_tok(const struct engine *engine)
     return left_tok;
 }
 
-void decode_count_extras(struct engine *engine, const struct request *request, int change)
-{
-    if (request->output_tok > engine->answer_cap_tok)
-        engine->long_answers += (uint32_t)change;
-    if (engine->fair)
-        fair_share_decodes(engine, request, change);
-}
-
 /* --- stalls --- */
 
 void stall_decodes(struct engine *engine)

@@ -19,7 +19,7 @@
 #ifndef TOKENYARD_MODELS_ENGINE_DECODES_H
 #define TOKENYARD_MODELS_ENGINE_DECODES_H
 
-#include "models/engine/fair_share.h"
+#include "models/engine/extras.h"
 #include "models/engine/kept_blocks.h"
 #include "models/engine/queues.h"
 
@@ -138,9 +138,6 @@ static inline int64_t decodes_left_tok(const struct engine *engine)
 /* The same, where no answer counts for more than answer_cap_tok (ADMIT_ESTIMATE). */
 int64_t decodes_left_capped_tok(const struct engine *engine);
 
-/* Engines with extras: the request joins (1) or leaves (-1). */
-void decode_count_extras(struct engine *engine, const struct request *request, int change);
-
 /* A running request has its whole context in the cache, and emitted its last token at `since`:
  * engine->boundary, or before that, elsewhere. */
 static inline void decode_join(struct engine *engine, uint32_t number, tick_t since)
@@ -156,7 +153,7 @@ static inline void decode_join(struct engine *engine, uint32_t number, tick_t si
     if (engine->stall_count > 0 || since < engine->boundary)
         stall_join(engine, request, since);
     if (engine->has_extras)
-        decode_count_extras(engine, request, 1);
+        extras_count_decode(engine, request, 1);
 }
 
 /* Tokens a decode has emitted by now. */
@@ -175,7 +172,7 @@ static inline void decode_leave(struct engine *engine, uint32_t number, uint32_t
     const struct request *request = request_of(engine, number);
     engine->finish_sum -= request->finish_iteration;
     if (engine->has_extras)
-        decode_count_extras(engine, request, -1);
+        extras_count_decode(engine, request, -1);
     running_remove(engine, number);
 }
 

@@ -10,6 +10,7 @@
 
 #include "models/engine/batch.h"
 #include "models/engine/decodes.h"
+#include "models/engine/extras.h"
 #include "models/engine/handover.h"
 #include "models/engine/run.h"
 #include "models/engine/static_batch.h"
@@ -47,8 +48,7 @@ bool engine_init(struct engine *engine, const struct engine_config *config,
     engine->fetches = malloc(sequences * sizeof *engine->fetches);
     engine->cancelled = malloc(sequences * sizeof *engine->cancelled);
     engine->stalls = malloc((sequences + 1) * sizeof *engine->stalls);
-    engine->has_extras = config->queue_order == ORDER_FAIR || config->swap_blocks > 0 ||
-                         config->prefill == PREFILL_DECODE_FIRST || config->answer_cap_tok > 0;
+    engine->has_extras = extras_at_work(config);
     if (config->queue_order == ORDER_FAIR)
         engine->fair = fair_share_create(config);
     bool order_is_there = config->queue_order != ORDER_FAIR || engine->fair;
@@ -238,39 +238,6 @@ static void plan_prefill_run(struct engine *engine, int64_t finishing)
     engine->totals.prefill_tok += run->prefill_tok;
 }
 
-/* PREFILL_DECODE_FIRST: the first of those that wait may interrupt the run when it is due. Who has
- * been due for long does not fit. */
-static void stop_for_prompts(struct engine *engine)
-{
-    engine->after_prompts = engine->run.chunks > 0;
-    if (engine->config->prefill != PREFILL_DECODE_FIRST || engine->waiting == 0)
-        return;
-    tick_t due = batch_prompts_due(engine);
-    if (due > engine->boundary && due < engine->next)
-        engine_cut(engine, due);
-}
-
-/* KV caches that were swapped are copied before the iteration begins. */
-static void add_copies(struct engine *engine)
-{
-    engine->run.iterations = 1;
-    engine->run.first += engine->copied_blocks * engine->config->swap_block_time;
-    engine->run.step = 0;
-    engine->copied_blocks = 0;
-}
-
-/* What extras change in a run that has been planned without them. */
-static void adjust_run(struct engine *engine)
-{
-    struct engine_run *run = &engine->run;
-    if (engine->copied_blocks > 0)
-        add_copies(engine);
-    if (engine->fair && engine->waiting > 0 && engine->queue.head == REQUEST_NONE)
-        run->iterations = fair_share_iterations(engine, run->iterations);
-    engine->next = run_tick(engine, run->iterations);
-    stop_for_prompts(engine);
-}
-
 /* Forms the next batch at engine->boundary and sets the next boundary. */
 static void schedule(struct engine *engine)
 {
@@ -290,7 +257,7 @@ static void schedule(struct engine *engine)
     else
         engine->output_share = engine->config->output_share.start;
     if (engine->has_extras && engine->run.iterations > 0)
-        adjust_run(engine);
+        extras_adjust_run(engine);
 }
 /* --- the two calls --- */
 
@@ -299,7 +266,7 @@ void engine_boundary(struct engine *engine)
     engine->ended_count = 0;
     engine->handed_count = 0;
     engine->fetch_count = 0;
-    if (engine->config->batching.kind != BATCHING_CONTINUOUS) {
+    if (engine->has_extras && engine->config->batching.kind != BATCHING_CONTINUOUS) {
         static_batch_boundary(engine);
         return;
     }
@@ -375,37 +342,6 @@ static uint32_t usable_cached_tok(const struct engine_config *config, const stru
     return tokens - tokens % config->block_tok;
 }
 
-/* The same where the queue is not just first come, first served: only a new first may be let in, or
- * come first before the run ends (ORDER_FAIR). */
-static void cut_for_ordered_arrival(struct engine *engine, uint32_t number, tick_t now)
-{
-    bool is_first = engine->waiting == 1 || waiting_first(engine) == number;
-    bool may_come_first = engine->fair && fair_share_only(engine, request_of(engine, number));
-    if (engine->config->prefill == PREFILL_DECODE_FIRST && is_first && engine->run.decodes > 0)
-        now = int64_max(now, batch_prompts_due(engine));
-    if (((is_first && batch_may_admit(engine, number)) || may_come_first) && now < engine->next)
-        engine_cut(engine, now);
-}
-
-/* Whoever was waiting already is blocked until the run ends. But who waits for a fuller batch has
- * got it, perhaps. */
-static void cut_for_arrival(struct engine *engine, uint32_t number, tick_t now)
-{
-    const struct engine_config *config = engine->config;
-    if (config->queue_order != ORDER_FCFS || config->prefill == PREFILL_DECODE_FIRST)
-        cut_for_ordered_arrival(engine, number, now);
-    else if ((engine->waiting == 1 && batch_may_admit(engine, number)) || engine->run.waits)
-        engine_cut(engine, now);
-}
-
-/* In the order that is not fcfs. Counters of tenants are compared as they are now. */
-static void take_ticket(struct engine *engine, uint32_t number, tick_t now)
-{
-    queue_order_rank(engine, number);
-    if (engine->fair)
-        engine_settle(engine, now);
-}
-
 void engine_submit(struct engine *engine, uint32_t number, tick_t now)
 {
     struct request *request = request_of(engine, number);
@@ -414,15 +350,20 @@ void engine_submit(struct engine *engine, uint32_t number, tick_t now)
     request->stall_group = 0;
     if (request->cached_tok > 0)
         request->cached_tok = usable_cached_tok(engine->config, request);
-    if (engine->config->queue_order != ORDER_FCFS)
-        take_ticket(engine, number, now);
-    waiting_append(engine, number);
-    if (engine->config->batching.kind != BATCHING_CONTINUOUS)
-        static_batch_arrived(engine, now);
-    else if (engine->next == TICK_NEVER)
+    if (engine->has_extras) {
+        extras_submit(engine, number, now);
+        return;
+    }
+    bool was_empty = engine->waiting == 0;
+    waiting_append_fcfs(engine, number);
+    if (engine->next == TICK_NEVER) {
         engine->next = now; /* begins after all that arrives at this tick */
-    else
-        cut_for_arrival(engine, number, now);
+        return;
+    }
+    /* Whoever was waiting already is blocked until the run ends: first come, first served. But who
+     * waits for a fuller batch has got it, perhaps. */
+    if ((was_empty && batch_may_admit(engine, number)) || engine->run.waits)
+        engine_cut(engine, now);
 }
 
 void engine_last_call(struct engine *engine, tick_t now)

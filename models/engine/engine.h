@@ -98,11 +98,11 @@ struct engine_totals {
 struct engine_run {
     uint64_t iterations;
     fine_t first, step;
-    uint32_t decodes;      /* those that take part: all or none */
-    uint32_t chunks;       /* prompts worked on: the first `chunks` of engine->chunk_requests */
-    uint32_t prefill_tok;  /* tokens of them */
-    bool waits;            /* prompts that could run wait for a fuller batch */
-    bool preempted;        /* somebody was, so nobody was admitted */
+    uint32_t decodes;     /* those that take part: all or none */
+    uint32_t chunks;      /* prompts worked on: the first `chunks` of engine->chunk_requests */
+    uint32_t prefill_tok; /* tokens of them */
+    bool waits;           /* prompts that could run wait for a fuller batch */
+    bool preempted;       /* somebody was, so nobody was admitted */
 };
 
 struct finish_entry {
@@ -173,8 +173,8 @@ struct engine {
     uint32_t long_answers;   /* decodes whose whole answer is longer */
 
     bool after_prompts; /* PREFILL_DECODE_FIRST: the iteration before worked on prompts */
-    /* Rules at work that few engines have (ORDER_FAIR, PREFILL_DECODE_FIRST, swapping, capped
-     * answers): the others look at this alone. */
+    /* Rules at work that few engines have (orders other than fcfs, PREFILL_DECODE_FIRST, swapping,
+     * capped answers, batches served to their end): the others look at this alone. */
     bool has_extras;
 
     uint32_t unanswered; /* static_batch.h: of the current batch */

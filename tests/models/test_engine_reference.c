@@ -286,6 +286,9 @@ static void take_next(struct reference *reference)
         last &= waiting->jobs[i]->traits->tenant != job->traits->tenant;
     if (last)
         reference->last_left = job->traits->tenant;
+    if (!job->charged)
+        reference->counters[job->traits->tenant] += job->prompt * charge_of(job, 1);
+    job->charged = true;
 }
 
 /* --- preemption --- */
@@ -520,9 +523,6 @@ static void schedule_waiting(struct reference *reference)
             break;
         }
         take_next(reference);
-        if (!job->charged)
-            reference->counters[job->traits->tenant] += job->prompt * charge_of(job, 1);
-        job->charged = true;
         insert(&reference->running, reference->running.count, job);
         take_found(reference, job);
         give_tokens(reference, job, smaller(tokens - job->computed, reference->budget));
@@ -816,6 +816,8 @@ static void run_batch(struct reference *reference)
             struct job *job = batch.jobs[i];
             if (emitted == 1)
                 job->first_token = reference->now;
+            if (emitted <= job->output)
+                reference->counters[job->traits->tenant] += charge_of(job, 2);
             if (job->output == emitted || !config->batching.returned_early)
                 job->last_token = reference->now;
         }
