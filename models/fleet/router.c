@@ -152,6 +152,30 @@ void choosers_destroy(struct chooser **choosers, uint32_t count)
     free(choosers);
 }
 
+struct chooser *chooser_like(struct chooser *outer, int within)
+{
+    return chooser_create(outer->router, policies[within], NULL, outer->pools, outer->pool_count);
+}
+
+uint32_t chooser_place(const struct chooser *chooser, const char *pool_name)
+{
+    uint32_t place = 0;
+    while (place < chooser->pool_count &&
+           strcmp(chooser->router->pools[chooser->pools[place]].name, pool_name) != 0)
+        place++;
+    return place;
+}
+
+uint64_t router_outstanding_tok(const struct router *router, uint32_t pool)
+{
+    const struct router_slot *slots =
+        &router->slots[router->slot_of[router->pools[pool].first_replica]];
+    uint64_t tokens = 0;
+    for (uint32_t i = 0; i < router->pools[pool].replicas; i++)
+        tokens += slots[i].load.tokens;
+    return tokens;
+}
+
 /* --- life --- */
 
 static bool make_slots(struct router *router)
@@ -322,20 +346,20 @@ bool router_listens(const struct router *router)
     return router->by_model[0]->policy->cache_changed != NULL;
 }
 
-static void tell_listeners(struct router *router, uint32_t replica, uint64_t id, bool stored)
+static void tell_listeners(struct router *router, uint32_t replica, struct cache_change change)
 {
-    uint32_t slot = router->slot_of[replica];
-    const struct chooser_list *listeners = &router->listeners[router->slots[slot].pool];
+    change.slot = router->slot_of[replica];
+    const struct chooser_list *listeners = &router->listeners[router->slots[change.slot].pool];
     for (uint32_t i = 0; i < listeners->count; i++)
-        listeners->items[i]->policy->cache_changed(listeners->items[i], slot, id, stored);
+        listeners->items[i]->policy->cache_changed(listeners->items[i], &change);
 }
 
-void router_stored(struct router *router, uint32_t replica, uint64_t id)
+void router_stored(struct router *router, uint32_t replica, uint64_t id, tick_t now)
 {
-    tell_listeners(router, replica, id, true);
+    tell_listeners(router, replica, (struct cache_change){.when = now, .id = id, .stored = true});
 }
 
-void router_removed(struct router *router, uint32_t replica, uint64_t id)
+void router_removed(struct router *router, uint32_t replica, uint64_t id, tick_t now)
 {
-    tell_listeners(router, replica, id, false);
+    tell_listeners(router, replica, (struct cache_change){.when = now, .id = id});
 }

@@ -46,9 +46,22 @@ struct router_pool {
     uint64_t models; /* bit m: it serves model m; 0: all of them */
     /* Of one replica, for policies that predict latency or compare prices. */
     struct router_speed speed;
-    int64_t kv_tok; /* tokens that its KV cache holds */
+    double overhead_s; /* a request's way in and out, part of its TTFT */
+    int64_t kv_tok;    /* tokens that its KV cache holds */
     int64_t max_sequences;
     double usd_per_hour;
+};
+
+/* What a replica's engine says of itself when asked (vLLM's /metrics). */
+struct router_metrics {
+    uint32_t waiting, running;
+    double kv_used; /* share of its KV blocks */
+};
+
+/* For policies that poll. ask NULL: they go by what they sent. */
+struct router_poll {
+    void *context;
+    struct router_metrics (*ask)(void *context, uint32_t replica);
 };
 
 /* What a class's requests should keep; INFINITY where nothing is asked. */
@@ -63,7 +76,8 @@ struct router_fleet {
     const struct router_bounds *bounds; /* [class_count]; NULL: none */
     uint32_t class_count;
     uint32_t model_count; /* 0 is 1 */
-    const char *stream;   /* name of its random stream; NULL: "fleet/router" */
+    struct router_poll poll;
+    const char *stream; /* name of its random stream; NULL: "fleet/router" */
     uint64_t seed, replication;
 };
 
@@ -99,11 +113,11 @@ uint32_t router_choose(struct router *router, const struct router_request *reque
 void router_release(struct router *router, uint32_t replica, uint32_t prompt_tok,
                     uint32_t output_tok);
 
-/* Does the policy listen to what happens in the replicas' prefix caches? Only then need it be told
- * (and only of what happened up to now: bring caches up to date before router_choose). */
+/* Does the policy listen to what happens in the replicas' prefix caches? Only then need it be
+ * told. */
 bool router_listens(const struct router *router);
-/* The replica's prefix cache holds the block from now on, or no more. */
-void router_stored(struct router *router, uint32_t replica, uint64_t id);
-void router_removed(struct router *router, uint32_t replica, uint64_t id);
+/* The replica's prefix cache holds the block from now on, or no more. Times never go back. */
+void router_stored(struct router *router, uint32_t replica, uint64_t id, tick_t now);
+void router_removed(struct router *router, uint32_t replica, uint64_t id, tick_t now);
 
 #endif

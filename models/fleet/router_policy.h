@@ -41,7 +41,27 @@ struct router_slot {
 #define ROUTER_POLICIES(ROW)                                                                       \
     ROUTER_SIMPLE_POLICIES(ROW)                                                                    \
     ROW(weighted, "pools by given shares of each class, then a policy within the pool",            \
-        &router_weighted_type)
+        &router_weighted_type)                                                                     \
+    ROW(replanned, "pools by shares that are planned anew on a timer, from what was observed",     \
+        &router_replanned_type)                                                                    \
+    ROW(by_length, "pools by the length of the request", &router_length_type)                      \
+    ROW(session, "the replica that has the session, by a hash ring", &router_session_type)         \
+    ROW(slo_aware, "a replica that is predicted to keep the class's SLO, or else the least bad",   \
+        &router_slo_type)                                                                          \
+    ROW(cheapest, "the cheapest pool that is predicted to keep the class's SLO",                   \
+        &router_cheapest_type)                                                                     \
+    ROW(prefix_affinity, "where the prompt's prefix was sent before, combined with load",          \
+        &router_prefix_type)                                                                       \
+    ROW(kv_aware, "where the prompt's prefix is, as told by cache events, combined with load",     \
+        &router_kv_type)
+
+/* A replica's prefix cache holds a block from then on, or no more. */
+struct cache_change {
+    tick_t when;
+    uint64_t id;
+    uint32_t slot;
+    bool stored;
+};
 
 struct chooser;
 
@@ -57,7 +77,7 @@ struct router_policy {
     /* The load of one of its slots is another now. NULL: it does not care. */
     void (*load_changed)(struct chooser *chooser, uint32_t slot);
     /* A prefix cache has changed. NULL: the policy does not listen. */
-    void (*cache_changed)(struct chooser *chooser, uint32_t slot, uint64_t id, bool stored);
+    void (*cache_changed)(struct chooser *chooser, const struct cache_change *change);
 };
 
 #define AS_DECLARATION(name, doc, type) extern const struct router_policy router_##name;
@@ -102,12 +122,22 @@ static inline uint32_t chooser_choose(struct chooser *chooser, const struct rout
     return chooser->policy->choose(chooser, request);
 }
 
+/* The place among the chooser's pools of the one with that name; its pool_count when it has none.
+ */
+uint32_t chooser_place(const struct chooser *chooser, const char *pool_name);
+
+/* Tokens that were sent to a pool and have not ended. */
+uint64_t router_outstanding_tok(const struct router *router, uint32_t pool);
+
 /* --- "within": the policy among the replicas of a chosen pool --- */
 
 /* One chooser for each pool of the outer one, with a policy of router_within_names. NULL when out
  * of memory. */
 struct chooser **choosers_within(struct chooser *outer, int within);
 void choosers_destroy(struct chooser **choosers, uint32_t count); /* NULL is allowed */
+
+/* One chooser of all replicas of the outer one. NULL when out of memory. */
+struct chooser *chooser_like(struct chooser *outer, int within);
 
 /* --- names --- */
 

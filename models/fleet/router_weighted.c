@@ -69,15 +69,6 @@ struct weighted {
     struct chooser **within; /* by pool */
 };
 
-/* The place of a pool in the chooser; its pool_count when it is not one of them. */
-static uint32_t place_of(const struct chooser *chooser, uint32_t pool)
-{
-    uint32_t place = 0;
-    while (place < chooser->pool_count && chooser->pools[place] != pool)
-        place++;
-    return place;
-}
-
 /* Shares of pools that the chooser does not have go to the others. */
 static void read_shares(struct weighted *weighted, const struct config_list *list)
 {
@@ -86,7 +77,7 @@ static void read_shares(struct weighted *weighted, const struct config_list *lis
     for (size_t i = 0; i < list->count; i++) {
         uint32_t class_index = router_find_class(fleet, shares[i].class_name);
         assert(class_index < fleet->class_count);
-        uint32_t place = place_of(&weighted->chooser, router_find_pool(fleet, shares[i].pool));
+        uint32_t place = chooser_place(&weighted->chooser, shares[i].pool);
         if (place < weighted->chooser.pool_count)
             pool_shares_of(&weighted->shares, class_index)[place] += shares[i].weight;
     }

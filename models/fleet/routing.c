@@ -3,6 +3,8 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "models/fleet/simulation_parts.h"
+
 static int64_t least_of(int64_t a, int64_t b)
 {
     return a < b ? a : b;
@@ -37,6 +39,7 @@ struct router_pool routing_pool(const struct pool_spec *pool, uint32_t first_rep
                                 .replicas = pool->replicas,
                                 .weight = pool->weight,
                                 .speed = routing_speed(pool->engine),
+                                .overhead_s = tick_to_s(pool->engine->request_overhead),
                                 .kv_tok = pool->engine->kv_blocks * pool->engine->block_tok,
                                 .max_sequences = pool->engine->max_sequences,
                                 .usd_per_hour = pool->usd_per_hour};
@@ -62,32 +65,53 @@ static struct router_bounds bounds_of(const struct simulation_spec *spec, size_t
     return bounds;
 }
 
-struct router *routing_create(const struct simulation_spec *spec, struct error *error)
+/* router_poll.ask */
+static struct router_metrics ask_engine(void *context, uint32_t replica)
 {
+    const struct simulation *sim = context;
+    const struct engine *engine = &sim->engines[replica];
+    double blocks = (double)sim->configs[sim->pool_of[replica]].kv_blocks;
+    return (struct router_metrics){.waiting = engine->waiting,
+                                   .running = engine_running(engine),
+                                   .kv_used = (double)engine_blocks_at(engine, sim->now) / blocks};
+}
+
+static void describe_pools(const struct simulation *sim, struct router_pool *pools)
+{
+    for (size_t i = 0; i < sim->spec->pool_count; i++)
+        pools[i] = routing_pool(&sim->spec->pools[i], sim->first_replica[i]);
+}
+
+static void describe_classes(const struct simulation_spec *spec, const char **names,
+                             struct router_bounds *bounds)
+{
+    for (size_t i = 0; i < spec->class_count; i++) {
+        names[i] = spec->classes[i].name;
+        bounds[i] = bounds_of(spec, i);
+    }
+}
+
+struct router *routing_create(struct simulation *sim)
+{
+    const struct simulation_spec *spec = sim->spec;
     struct router_pool *pools = calloc(spec->pool_count, sizeof *pools);
     const char **names = calloc(spec->class_count, sizeof *names);
     struct router_bounds *bounds = calloc(spec->class_count, sizeof *bounds);
     struct router *router = NULL;
     if (pools && names && bounds) {
-        uint32_t replicas = 0;
-        for (size_t i = 0; i < spec->pool_count; i++) {
-            pools[i] = routing_pool(&spec->pools[i], replicas);
-            replicas += spec->pools[i].replicas;
-        }
-        for (size_t i = 0; i < spec->class_count; i++) {
-            names[i] = spec->classes[i].name;
-            bounds[i] = bounds_of(spec, i);
-        }
+        describe_pools(sim, pools);
+        describe_classes(spec, names, bounds);
         struct router_fleet fleet = {.pools = pools,
                                      .pool_count = (uint32_t)spec->pool_count,
                                      .class_names = names,
                                      .bounds = bounds,
                                      .class_count = (uint32_t)spec->class_count,
+                                     .poll = {sim, ask_engine},
                                      .seed = spec->seed,
                                      .replication = spec->replication};
-        router = router_create(spec->router, &fleet, error);
+        router = router_create(spec->router, &fleet, sim->error);
     } else {
-        error_set(error, ERROR_FAILED, "out of memory");
+        error_set(sim->error, ERROR_FAILED, "out of memory");
     }
     free(pools);
     free(names);

@@ -12,7 +12,9 @@ struct router_speed routing_speed(const struct engine_config *engine);
 /* Replicas of the pool are numbered from first_replica. */
 struct router_pool routing_pool(const struct pool_spec *pool, uint32_t first_replica);
 
-/* The router of all pools. NULL when out of memory. */
-struct router *routing_create(const struct simulation_spec *spec, struct error *error);
+struct simulation; /* models/fleet/simulation_parts.h */
+
+/* The router of all pools, which may ask the engines. NULL when out of memory. */
+struct router *routing_create(struct simulation *sim);
 
 #endif
