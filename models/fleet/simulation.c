@@ -113,14 +113,13 @@ static void replica_changed(struct simulation *sim, uint32_t replica)
 
 static void submit(struct simulation *sim, const struct request *request)
 {
-    uint32_t number = request_pool_take(&sim->requests);
+    uint32_t number = request_pool_take(&sim->requests, request);
     if (number == REQUEST_NONE) {
         error_set(sim->error, ERROR_FAILED, "out of memory with %u requests in flight",
                   sim->requests.in_use);
         sim->failed = true;
         return;
     }
-    sim->requests.requests[number] = *request;
     add_outstanding(sim, sim->pool_of[request->replica], 1);
     struct engine *engine = &sim->engines[request->replica];
     tick_t before = engine->next;

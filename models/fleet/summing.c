@@ -64,8 +64,8 @@ void sum_up(struct simulation *sim)
     struct simulation_result *result = sim->result;
     for (uint32_t i = 0; i < sim->replicas; i++) {
         engine_settle(&sim->engines[i], sim->now);
-        judge_list(sim, sim->engines[i].running_head);
-        judge_list(sim, sim->engines[i].waiting_head);
+        judge_list(sim, sim->engines[i].running.head);
+        judge_list(sim, sim->engines[i].queue.head);
     }
     for (uint32_t pool = 0; pool < sim->spec->pool_count; pool++) {
         sum_up_pool(sim, pool);
