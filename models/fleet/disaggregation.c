@@ -21,6 +21,7 @@
 
 #include "models/engine/handover.h"
 #include "models/fleet/disaggregation_state.h"
+#include "models/fleet/routing.h"
 
 static struct request *request_at(struct simulation *sim, uint32_t number)
 {
@@ -72,9 +73,10 @@ static bool make_routes(struct simulation *sim, struct disaggregation *d)
     for (size_t i = 0; i < spec->pool_count; i++)
         prefills |= spec->pools[i].role == ROLE_PREFILL;
     int decoders = 1 << ROLE_DECODE | 1 << ROLE_MIXED;
-    return (!prefills ||
-            route_init(&d->prefill, spec, spec->router, 1 << ROLE_PREFILL, sim->error)) &&
-           route_init(&d->decode, spec, &d->config->decode_router, decoders, sim->error);
+    if (prefills)
+        d->prefill = routing_create(sim, spec->router, 1 << ROLE_PREFILL, NULL);
+    d->decode = routing_create(sim, &d->config->decode_router, decoders, "fleet/decode-router");
+    return d->decode && (d->prefill || !prefills);
 }
 
 static bool make_result(struct simulation *sim)
@@ -108,8 +110,8 @@ void disaggregation_stop(struct simulation *sim)
     struct disaggregation *d = sim->disaggregation;
     if (!d)
         return;
-    route_free(&d->prefill);
-    route_free(&d->decode);
+    router_destroy(d->prefill);
+    router_destroy(d->decode);
     mixed_pool_free(&d->mixed);
     kv_network_free(&d->network);
     free(d->handovers);
@@ -183,29 +185,38 @@ static bool place_pair(struct simulation *sim, struct request *request, struct h
            pool_accepts(sim, pair.token, request, request->output_tok);
 }
 
-static bool place_apart(struct simulation *sim, struct request *request, struct handover *handover)
+static bool place_apart(struct simulation *sim, struct request *request,
+                        const struct arrival *arrival, struct handover *handover)
 {
+    struct router_request asked = routing_request(sim, request, arrival);
     handover->charged = CHARGED_PREFILL;
-    request->replica = route_choose(&sim->disaggregation->prefill, request);
+    request->replica = router_choose(sim->disaggregation->prefill, &asked);
     request->handoff = request->output_tok > 1;
     return pool_accepts(sim, request->replica, request, 1) && decoders_accept(sim, request);
 }
 
 static bool place_together(struct simulation *sim, struct request *request,
-                           struct handover *handover)
+                           const struct arrival *arrival, struct handover *handover)
 {
+    struct router_request asked = routing_request(sim, request, arrival);
     handover->charged = CHARGED_DECODE;
-    request->replica = route_choose(&sim->disaggregation->decode, request);
+    request->replica = router_choose(sim->disaggregation->decode, &asked);
     return pool_accepts(sim, request->replica, request, request->output_tok);
 }
 
-static bool place(struct simulation *sim, struct request *request, struct handover *handover)
+static bool place(struct simulation *sim, struct request *request, const struct arrival *arrival,
+                  struct handover *handover)
 {
     if (sim->disaggregation->mixed.machines)
         return place_pair(sim, request, handover);
     if (decide(sim, request))
-        return place_apart(sim, request, handover);
-    return place_together(sim, request, handover);
+        return place_apart(sim, request, arrival, handover);
+    return place_together(sim, request, arrival, handover);
+}
+
+static void release(struct router *router, const struct request *request)
+{
+    router_release(router, request->replica, request->prompt_tok, request->output_tok);
 }
 
 static void release_charge(struct disaggregation *d, const struct handover *handover,
@@ -213,10 +224,10 @@ static void release_charge(struct disaggregation *d, const struct handover *hand
 {
     switch ((enum charged)handover->charged) {
     case CHARGED_PREFILL:
-        route_release(&d->prefill, request->replica, request);
+        release(d->prefill, request);
         break;
     case CHARGED_DECODE:
-        route_release(&d->decode, request->replica, request);
+        release(d->decode, request);
         break;
     case CHARGED_PAIR:
         if (handover->complete == TICK_NEVER) { /* both phases on one machine, or one token */
@@ -246,11 +257,14 @@ static void keep(struct simulation *sim, uint32_t number, const struct handover 
     d->handovers[number] = *handover;
 }
 
-void disaggregation_arrive(struct simulation *sim, struct request *request)
+void disaggregation_arrive(struct simulation *sim, struct request *request,
+                           const struct arrival *arrival)
 {
-    struct handover handover = {
-        .other = REQUEST_NONE, .complete = TICK_NEVER, .let_in = TICK_NEVER};
-    bool accepted = place(sim, request, &handover);
+    struct handover handover = {.other = REQUEST_NONE,
+                                .complete = TICK_NEVER,
+                                .let_in = TICK_NEVER,
+                                .session = arrival->session};
+    bool accepted = place(sim, request, arrival, &handover);
     sim->result->pools[sim->pool_of[request->replica]].arrived++;
     if (!accepted) {
         release_charge(sim->disaggregation, &handover, request);
@@ -413,7 +427,11 @@ static uint32_t choose_decoder(struct simulation *sim, const struct request *req
     if (handover->charged == CHARGED_PAIR)
         return handover->pair.token;
     handover->charged = CHARGED_DECODE;
-    return route_choose(&sim->disaggregation->decode, request);
+    /* By its prefix it was routed to where it is computed; here that would find nothing (Dynamo's
+     * decode routing, too, leaves out the overlap). */
+    const struct arrival known = {.session = handover->session};
+    struct router_request asked = routing_request(sim, request, &known);
+    return router_choose(sim->disaggregation->decode, &asked);
 }
 
 static void submit_to_decoder(struct simulation *sim, uint32_t number)
@@ -484,7 +502,7 @@ static void leave_prefill(struct disaggregation *d, const struct handover *hando
     if (handover->charged == CHARGED_PAIR)
         mixed_pool_prompt_done(&d->mixed, handover->pair, request);
     else
-        route_release(&d->prefill, request->replica, request);
+        release(d->prefill, request);
 }
 
 static void prompt_complete(struct simulation *sim, uint32_t number)

@@ -4,7 +4,6 @@
 
 #include "models/fleet/kv_network.h"
 #include "models/fleet/mixed_pool.h"
-#include "models/fleet/route.h"
 #include "models/fleet/simulation_parts.h"
 
 /* Who counts a request as outstanding. */
@@ -24,11 +23,12 @@ struct handover {
     uint8_t charged, passage; /* enum charged, enum passage */
     bool begun;               /* layer-wise: its prefill has, so that its cache may flow */
     struct machine_pair pair; /* CHARGED_PAIR */
-    uint32_t source;          /* replica that holds blocks of it ... */
-    uint32_t held_blocks;     /* ... so many; 0: not prefilled yet */
-    uint32_t other;           /* layer-wise, until it is prefilled: its record on the other side */
-    tick_t complete, let_in;  /* when its prompt was; when it got room */
-    tick_t sent, alone;       /* time that flows took; on links of their own */
+    uint32_t session;
+    uint32_t source;         /* replica that holds blocks of it ... */
+    uint32_t held_blocks;    /* ... so many; 0: not prefilled yet */
+    uint32_t other;          /* layer-wise, until it is prefilled: its record on the other side */
+    tick_t complete, let_in; /* when its prompt was; when it got room */
+    tick_t sent, alone;      /* time that flows took; on links of their own */
 };
 
 /* Something that replicas told of at a boundary, taken up right after it. */
@@ -39,8 +39,8 @@ struct notice {
 
 struct disaggregation {
     const struct disaggregation_config *config;
-    struct route prefill, decode;
-    struct mixed_pool mixed; /* no machines: not used */
+    struct router *prefill, *decode; /* prefill NULL: no pool has that role */
+    struct mixed_pool mixed;         /* no machines: not used */
     struct kv_network network;
     struct kv_size kv_size;
     int64_t layers;

@@ -8,7 +8,7 @@
 #include <math.h>
 #include <stdlib.h>
 
-#include "models/fleet/route.h"
+#include "models/fleet/routing.h"
 #include "models/fleet/simulation_parts.h"
 
 #define EVENTS_PER_PROCEED    16384 /* a power of two; some milliseconds of work */
@@ -133,10 +133,10 @@ uint32_t simulation_submit(struct simulation *sim, const struct request *request
     return number;
 }
 
-static void route(struct simulation *sim, struct request *request)
+static void route(struct simulation *sim, struct request *request, const struct arrival *arrival)
 {
-    request->replica =
-        router_choose(sim->router, request->class_index, request->prompt_tok, request->output_tok);
+    struct router_request asked = routing_request(sim, request, arrival);
+    request->replica = router_choose(sim->router, &asked);
     uint32_t pool = sim->pool_of[request->replica];
     sim->result->pools[pool].arrived++;
     if (engine_accepts(&sim->configs[pool], request->prompt_tok, request->output_tok)) {
@@ -159,9 +159,9 @@ static void arrive(struct simulation *sim)
                               .stream = arrival.stream,
                               .client = arrival.client};
     if (sim->disaggregation)
-        disaggregation_arrive(sim, &request);
+        disaggregation_arrive(sim, &request, &arrival);
     else
-        route(sim, &request);
+        route(sim, &request, &arrival);
     await_arrival(sim, sim->now);
 }
 
@@ -242,9 +242,22 @@ static void fail_at_clock_end(struct simulation *sim)
     sim->failed = true;
 }
 
+/* Nothing else will happen, so nobody will come who could fill a batch that is waited for. Returns
+ * whether somebody waited for that. */
+static bool call_last(struct simulation *sim)
+{
+    bool called = false;
+    for (uint32_t i = 0; i < sim->replicas; i++) {
+        engine_last_call(&sim->engines[i], sim->now);
+        replica_changed(sim, i);
+        called |= sim->engines[i].next != TICK_NEVER;
+    }
+    return called;
+}
+
 static void simulate(struct simulation *sim)
 {
-    while (!sim->failed && work_left(sim) && may_proceed(sim)) {
+    while (!sim->failed && (work_left(sim) || call_last(sim)) && may_proceed(sim)) {
         const struct event_entry *event = event_queue_first(&sim->queue);
         if (event->time >= sim->horizon)
             break;
@@ -325,7 +338,7 @@ static bool make_routing(struct simulation *sim)
 {
     if (sim->spec->disaggregation)
         return disaggregation_start(sim);
-    sim->router = route_router(sim->spec, sim->spec->router, ROUTE_ALL, sim->error);
+    sim->router = routing_create(sim, sim->spec->router, ROUTING_ALL, NULL);
     return sim->router != NULL;
 }
 

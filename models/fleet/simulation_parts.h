@@ -107,7 +107,8 @@ bool disaggregation_start(struct simulation *sim);
 void disaggregation_stop(struct simulation *sim);
 
 /* A request has arrived: gives it a replica, or refuses it. */
-void disaggregation_arrive(struct simulation *sim, struct request *request);
+void disaggregation_arrive(struct simulation *sim, struct request *request,
+                           const struct arrival *arrival);
 /* A replica was at a boundary. */
 void disaggregation_boundary(struct simulation *sim, uint32_t replica);
 /* The time of actor_transfers has come. */
