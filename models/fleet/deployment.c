@@ -556,3 +556,12 @@ void deployment_clear(struct deployment *deployment)
     steptime_destroy(deployment->steptime);
     *deployment = (struct deployment){0};
 }
+
+struct kv_port deployment_port(const struct deployment *deployment)
+{
+    return (struct kv_port){.gpu = deployment->gpu,
+                            .llm = deployment->llm,
+                            .kv = deployment->kv,
+                            .tensor_parallel = deployment->tensor_parallel,
+                            .pipeline_parallel = deployment->pipeline_parallel};
+}
