@@ -15,12 +15,15 @@
 
 /* --- ends of requests --- */
 
-/* The end of a request frees its client, if it has one that waits (a closed loop). */
-static void answer_client(struct simulation *sim, const struct request *request, double when_s)
+/* The end of a request frees its client, if it has one that waits (a closed loop). answer_tok: 0
+ * when it was rejected. */
+static void answer_client(struct simulation *sim, const struct request *request,
+                          uint32_t answer_tok, double when_s)
 {
     if (request->client == ARRIVAL_NO_ID)
         return;
-    source_ended(sim->spec->source, request->stream, request->client, when_s);
+    source_ended(sim->spec->source,
+                 &(struct arrival_end){request->stream, request->client, answer_tok, when_s});
     sim->answered = true;
 }
 
@@ -51,7 +54,7 @@ static void complete(struct simulation *sim, uint32_t number)
     if (sim->spec->observer.request)
         observe_request(sim, request, &latencies);
     router_release(sim->router, request->replica, request->prompt_tok, request->output_tok);
-    answer_client(sim, request, tick_to_s(sim->now + overhead));
+    answer_client(sim, request, request->output_tok, tick_to_s(sim->now + overhead));
     request_pool_give_back(&sim->requests, number);
 }
 
@@ -63,7 +66,7 @@ static void reject(struct simulation *sim, const struct request *request)
     if (sim->spec->observer.request)
         observe_request(sim, request, NULL);
     router_release(sim->router, request->replica, request->prompt_tok, request->output_tok);
-    answer_client(sim, request, tick_to_s(sim->now) + REFUSED_CLIENT_WAIT_S);
+    answer_client(sim, request, 0, tick_to_s(sim->now) + REFUSED_CLIENT_WAIT_S);
 }
 
 /* --- arrivals --- */
