@@ -38,6 +38,7 @@ struct router_pool routing_pool(const struct pool_spec *pool, uint32_t first_rep
                                 .first_replica = first_replica,
                                 .replicas = pool->replicas,
                                 .weight = pool->weight,
+                                .models = (uint64_t)1 << pool->model,
                                 .speed = routing_speed(pool->engine),
                                 .overhead_s = tick_to_s(pool->engine->request_overhead),
                                 .kv_tok = pool->engine->kv_blocks * pool->engine->block_tok,
@@ -106,6 +107,7 @@ struct router *routing_create(struct simulation *sim)
                                      .class_names = names,
                                      .bounds = bounds,
                                      .class_count = (uint32_t)spec->class_count,
+                                     .model_count = spec->model_count,
                                      .poll = {sim, ask_engine},
                                      .seed = spec->seed,
                                      .replication = spec->replication};

@@ -132,11 +132,17 @@ static void submit(struct simulation *sim, const struct request *request)
         replica_changed(sim, request->replica);
 }
 
+static uint32_t model_of(const struct simulation_spec *spec, uint32_t class_index)
+{
+    return spec->class_models ? spec->class_models[class_index] : 0;
+}
+
 static uint32_t choose_replica(struct simulation *sim, const struct request *request,
                                const struct arrival *arrival)
 {
     struct router_request asked = {.now = sim->now,
                                    .class_index = request->class_index,
+                                   .model = model_of(sim->spec, request->class_index),
                                    .prompt_tok = request->prompt_tok,
                                    .output_tok = request->output_tok,
                                    .session = arrival->session,
@@ -313,6 +319,8 @@ static bool make_engines(struct simulation *sim)
         sim->first_replica[pool] = replica;
         sim->configs[pool] = *sim->spec->pools[pool].engine;
         sim->configs[pool].stepwise |= sim->spec->stepwise;
+        sim->configs[pool].traits = sim->spec->traits;
+        sim->configs[pool].classes = (uint32_t)sim->spec->class_count;
         for (uint32_t i = 0; i < sim->spec->pools[pool].replicas; i++, replica++) {
             sim->pool_of[replica] = pool;
             if (!engine_init(&sim->engines[replica], &sim->configs[pool], &sim->requests, NULL))

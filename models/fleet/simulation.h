@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "models/engine/engine.h"
+#include "models/fleet/client_settings.h"
 #include "models/fleet/router.h"
 #include "sim/error.h"
 #include "sim/histogram.h"
@@ -57,6 +58,7 @@ struct pool_spec {
     const struct engine_config *engine; /* policy, limits, KV blocks, step time */
     uint32_t replicas;
     double usd_per_hour;   /* of one replica, while it exists */
+    uint32_t model;        /* that it serves; of class_models */
     double weight;         /* relative capacity that least-outstanding routers divide by */
     double busy_w, idle_w; /* electrical power of one replica */
 };
@@ -104,7 +106,12 @@ struct simulation_spec {
     size_t pool_count;
     const struct router_config *router;
     const struct class_rule *classes;
-    size_t class_count; /* 1..REQUEST_CLASSES_MAX */
+    size_t class_count;                /* 1..REQUEST_CLASSES_MAX */
+    const struct class_traits *traits; /* [class_count]; NULL: all classes are alike to engines */
+    const uint32_t *class_models; /* [class_count]: what its requests ask for; NULL: all for 0 */
+    uint32_t model_count;         /* of them, at most ROUTER_MODELS_MAX; 0 is 1. Some pool serves
+                                   * each that is asked for */
+    const struct client_rule *clients; /* [class_count]; NULL: nobody gives up */
     const struct slo_rule *slos;
     size_t slo_count;
     uint64_t seed, replication;
