@@ -354,8 +354,7 @@ static void set_swap(const struct deployment_request *request, struct deployment
     double block_bytes =
         deployment->memory.kv_bytes_per_token_per_gpu * (double)settings->block_size;
     double copy_s = block_bytes / (request->gpu->pcie_gb_s * 1e9);
-    deployment->engine.swap_blocks =
-        (int64_t)(settings->swap_space_gib * 0x1p30 / block_bytes);
+    deployment->engine.swap_blocks = (int64_t)(settings->swap_space_gib * 0x1p30 / block_bytes);
     deployment->engine.swap_block_time = fine_from_s(copy_s);
 }
 
@@ -386,29 +385,27 @@ static bool set_engine(const struct deployment_request *request, struct deployme
                        struct error *error)
 {
     const struct engine_settings *settings = request->engine;
-    deployment->engine =
-        (struct engine_config){.steptime = deployment->steptime,
-                               .max_sequences = settings->max_num_seqs,
-                               .max_batch_tokens = settings->max_num_batched_tokens,
-                               .block_tok = (uint32_t)settings->block_size,
-                               .kv_blocks = deployment->memory.kv_blocks,
-                               .request_overhead = deployment->engine.request_overhead,
-                               .prefill = (enum engine_prefill)settings->prefill,
-                               .admission = admission_of(settings),
-                               .chunked_prefill = settings->enable_chunked_prefill,
-                               .keeps_blocks = settings->enable_prefix_caching,
-                               .batch_wait_iterations = settings->batch_wait_timeout_iters,
-                               .batch_wait_tok = engine_batch_wait_tok(settings),
-                               .output_share = engine_output_share(settings),
-                               .batching = batching_of(&settings->batching),
-                               .queue_order = (enum queue_order)settings->queue_order,
-                               .output_prediction =
-                                   output_prediction_of(&settings->output_prediction),
-                               .decode_first_wait = decode_first_wait(settings),
-                               .answer_cap_tok = engine_answer_cap_tok(settings),
-                               .kv_allocation = (enum kv_allocation)settings->kv_allocation,
-                               .watermark_blocks =
-                                   watermark_blocks(settings, deployment->memory.kv_blocks)};
+    deployment->engine = (struct engine_config){
+        .steptime = deployment->steptime,
+        .max_sequences = settings->max_num_seqs,
+        .max_batch_tokens = settings->max_num_batched_tokens,
+        .block_tok = (uint32_t)settings->block_size,
+        .kv_blocks = deployment->memory.kv_blocks,
+        .request_overhead = deployment->engine.request_overhead,
+        .prefill = (enum engine_prefill)settings->prefill,
+        .admission = admission_of(settings),
+        .chunked_prefill = settings->enable_chunked_prefill,
+        .keeps_blocks = settings->enable_prefix_caching,
+        .batch_wait_iterations = settings->batch_wait_timeout_iters,
+        .batch_wait_tok = engine_batch_wait_tok(settings),
+        .output_share = engine_output_share(settings),
+        .batching = batching_of(&settings->batching),
+        .queue_order = (enum queue_order)settings->queue_order,
+        .output_prediction = output_prediction_of(&settings->output_prediction),
+        .decode_first_wait = decode_first_wait(settings),
+        .answer_cap_tok = engine_answer_cap_tok(settings),
+        .kv_allocation = (enum kv_allocation)settings->kv_allocation,
+        .watermark_blocks = watermark_blocks(settings, deployment->memory.kv_blocks)};
     set_swap(request, deployment);
     return set_max_model_tok(request, deployment, error);
 }
@@ -452,4 +449,13 @@ void deployment_clear(struct deployment *deployment)
 {
     steptime_destroy(deployment->steptime);
     *deployment = (struct deployment){0};
+}
+
+struct kv_port deployment_port(const struct deployment *deployment)
+{
+    return (struct kv_port){.gpu = deployment->gpu,
+                            .llm = deployment->llm,
+                            .kv = deployment->kv,
+                            .tensor_parallel = deployment->tensor_parallel,
+                            .pipeline_parallel = deployment->pipeline_parallel};
 }
