@@ -324,7 +324,7 @@ static bool resolve_roles(struct scenario *scenario, struct error *error)
 {
     struct error found = {0};
     return (scenario_roles_resolve(scenario, &found) && scenario_routers_check(scenario, &found)) ||
-           locate(scenario, found.json_path, &found, error);
+           scenario_locate(scenario, found.json_path, &found, error);
 }
 
 /* --- life --- */
