@@ -439,8 +439,9 @@ static void expect_refused(const struct pool_part *pools, size_t count, const ch
 Test(disaggregation, pools_must_fit_together)
 {
     const struct llm other = tiny;
-    struct pool_part pools[] = {{"p", ROLE_PREFILL, {.gpu = &toy, .llm = &tiny}},
-                                {"d", ROLE_DECODE, {.gpu = &toy, .llm = &tiny}}};
+    struct pool_part pools[] = {
+        {.name = "p", .role = ROLE_PREFILL, .port = {.gpu = &toy, .llm = &tiny}},
+        {.name = "d", .role = ROLE_DECODE, .port = {.gpu = &toy, .llm = &tiny}}};
     struct arena *arena = arena_create();
     cr_expect(disaggregation_wanted(pools, 2));
     cr_expect(disaggregation_check(disaggregation_defaults(arena), pools, 2, NULL));
@@ -451,6 +452,9 @@ Test(disaggregation, pools_must_fit_together)
     pools[1].port.kv = PRECISION_FP8;
     expect_refused(pools, 2, "/pools/1");
     pools[1].port.kv = PRECISION_BF16;
+    pools[0].batching = BATCHING_STATIC;
+    expect_refused(pools, 2, "/pools/0");
+    pools[0].batching = BATCHING_CONTINUOUS;
     pools[1].role = ROLE_PREFILL;
     expect_refused(pools, 2, "/pools/1");
     pools[0].role = pools[1].role = ROLE_DECODE;
