@@ -263,6 +263,7 @@ void disaggregation_arrive(struct simulation *sim, struct request *request,
     struct handover handover = {.other = REQUEST_NONE,
                                 .complete = TICK_NEVER,
                                 .let_in = TICK_NEVER,
+                                .here = TICK_NEVER,
                                 .session = arrival->session};
     bool accepted = place(sim, request, arrival, &handover);
     sim->result->pools[sim->pool_of[request->replica]].arrived++;
@@ -396,6 +397,7 @@ static void cache_is_here(struct simulation *sim, uint32_t number)
 {
     struct disaggregation *d = sim->disaggregation;
     struct request *request = request_at(sim, number);
+    d->handovers[number].here = sim->now;
     measure_transfer(sim, request, &d->handovers[number]);
     release_source(sim, number);
     if (d->config->first_token == FIRST_TOKEN_DECODE)
@@ -600,6 +602,18 @@ void disaggregation_event(struct simulation *sim)
         disaggregation_unstick(sim);
     d->look_for_stuck = false;
     schedule(sim);
+}
+
+void disaggregation_describe(const struct simulation *sim, const struct request *request,
+                             struct request_record *record)
+{
+    const struct handover *handover =
+        &sim->disaggregation->handovers[request - sim->requests.requests];
+    if (handover->here == TICK_NEVER)
+        return;
+    record->prefill_pool = sim->pool_of[handover->source];
+    record->prefill_replica = handover->source - sim->first_replica[record->prefill_pool];
+    record->handover_s = tick_to_s(handover->here - handover->complete);
 }
 
 bool disaggregation_is_shadow(const struct simulation *sim, uint32_t number)

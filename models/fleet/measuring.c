@@ -148,12 +148,17 @@ void observe_request(struct simulation *sim, const struct request *request,
                                     .preemptions = request->preemptions,
                                     .rejected = outcome == OUTCOME_REJECTED,
                                     .timed_out = outcome == OUTCOME_TIMED_OUT,
-                                    .stopped = outcome == OUTCOME_STOPPED};
+                                    .stopped = outcome == OUTCOME_STOPPED,
+                                    .prefill_pool = UINT32_MAX,
+                                    .prefill_replica = UINT32_MAX,
+                                    .handover_s = NAN};
     if (latencies) {
         record.queue_s = tick_to_s(latencies->queue);
         record.ttft_s = tick_to_s(latencies->ttft);
         record.tpot_s = latencies->tpot == TICK_NEVER ? NAN : tick_to_s(latencies->tpot);
         record.e2e_s = tick_to_s(latencies->e2e);
+        if (sim->disaggregation)
+            disaggregation_describe(sim, request, &record);
     }
     sim->spec->observer.request(sim->spec->observer.context, &record);
 }

@@ -137,6 +137,10 @@ void disaggregation_event(struct simulation *sim);
 /* A request has emitted its last token. */
 void disaggregation_ended(struct simulation *sim, uint32_t number);
 
+/* Adds to a request's record where it was prefilled. The request is one of the pool's. */
+void disaggregation_describe(const struct simulation *sim, const struct request *request,
+                             struct request_record *record);
+
 /* Is it the second record of a request that is still being prefilled? */
 bool disaggregation_is_shadow(const struct simulation *sim, uint32_t number);
 uint32_t disaggregation_shadows(const struct simulation *sim); /* how many; 0 without */

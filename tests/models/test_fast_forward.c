@@ -226,9 +226,11 @@ static void draw_scene(gsl_rng *rng, const struct catalogue *catalogue, struct s
 /* Among the pools of one role no shares are drawn. */
 static void draw_scene_with_roles(gsl_rng *rng, struct scene *scene)
 {
-    do
+    draw_scene(rng, NULL, scene);
+    while (scene->pools < 2) {
+        steptime_destroy(scene->steptimes[0]);
         draw_scene(rng, NULL, scene);
-    while (scene->pools < 2);
+    }
     scene->has_roles = true;
     scene->router.policy = (struct config_variant){(int)between(rng, 0, LAST_PLAIN_POLICY), NULL};
     draw_roles(rng, &scene->roles, scene->specs, scene->pools, LAST_PLAIN_POLICY + 1);
