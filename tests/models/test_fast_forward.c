@@ -6,11 +6,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "models/fleet/router_settings.h"
 #include "models/fleet/simulation.h"
 #include "sim/random.h"
 #include "tests/models/arrivals.h"
 #include "tests/models/draw_roles.h"
+#include "tests/models/drawn_router.h"
 #include "tests/models/engine_rules.h"
 #include "tests/models/support.h"
 
@@ -48,6 +48,7 @@ struct scene {
     bool has_roles;
     struct router_weighted_config weighted;
     struct router_share shares[CLASSES * POOLS_MAX];
+    struct drawn_router drawn_router;
     double warmup_s, horizon_s, sample_s;
 };
 
@@ -202,6 +203,9 @@ static void draw_router(gsl_rng *rng, struct scene *scene)
     scene->weighted.shares.items = scene->shares;
     scene->router.policy.value = &scene->weighted;
     scene->router.policy.index = one_in(rng, 3) ? WEIGHTED_POLICY : (int)within;
+    if (one_in(rng, 2))
+        scene->router.policy =
+            draw_other_policy(rng, pool_names, scene->pools, 0.01, &scene->drawn_router);
 }
 
 /* In place: pools point into the scene. */
