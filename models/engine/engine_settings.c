@@ -240,8 +240,9 @@ static const struct config_field engine_fields[] = {
      .kind = CONFIG_BOOL,
      .offset = FIELD(report_kv_slots),
      .preset = "false",
-     .doc = "count how much of the KV cache is taken, and how much of that holds a token, and say so "
-            "in the summary"},
+     .doc =
+         "count how much of the KV cache is taken, and how much of that holds a token, and say so "
+         "in the summary"},
     {0}};
 
 const struct config_type engine_settings_type = {

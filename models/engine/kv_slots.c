@@ -13,7 +13,8 @@ void kv_slots_add(struct engine *engine, uint64_t iterations, int64_t blocks, in
 {
     struct engine_totals *totals = &engine->totals;
     totals->slots_taken += iterations * (uint64_t)blocks * engine->config->block_tok;
-    totals->slots_held += iterations * (uint64_t)held_tok + sum_below(iterations) * (uint64_t)step_tok;
+    totals->slots_held +=
+        iterations * (uint64_t)held_tok + sum_below(iterations) * (uint64_t)step_tok;
 }
 
 /* Blocks that the decodes take in the run, each counted once for every iteration that has it. */

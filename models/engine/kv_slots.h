@@ -1,7 +1,7 @@
 /* What KV memory is taken for: slots (one token each) that nobody else can have, and those of them
- * that hold a token of an answer under way. The difference is what paging saves: reserved slots that
- * are not used yet or never will be, and what rounding leaves (the PagedAttention paper, section 3.1
- * and figure 2).
+ * that hold a token of an answer under way. The difference is what paging saves: reserved slots
+ * that are not used yet or never will be, and what rounding leaves (the PagedAttention paper,
+ * section 3.1 and figure 2).
  *
  * Counted over the iterations that decode, and only where a scenario asks for it (report_kv_slots):
  * sums in closed form over a run, so that they do not depend on how runs are cut. */

@@ -61,8 +61,7 @@ static void sum_up_pool(struct simulation *sim, uint32_t pool)
     result->kv_blocks = (uint64_t)sim->configs[pool].kv_blocks;
     result->peak_kv = (double)peak_blocks / (double)sim->configs[pool].kv_blocks;
     double slots = (double)result->kv_blocks * sim->configs[pool].block_tok;
-    result->kv_slots_taken =
-        slots_taken > 0 ? slots_taken / (decode_iterations * slots) : NAN;
+    result->kv_slots_taken = slots_taken > 0 ? slots_taken / (decode_iterations * slots) : NAN;
     result->kv_slots_held = slots_taken > 0 ? slots_held / slots_taken : NAN;
     result->cost_usd = spec->usd_per_hour * spec->replicas * end_s / 3600;
     result->energy_j =
