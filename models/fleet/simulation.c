@@ -267,9 +267,12 @@ static bool call_last(struct simulation *sim)
 {
     bool called = false;
     for (uint32_t i = 0; i < sim->replicas; i++) {
-        engine_last_call(&sim->engines[i], sim->now);
-        replica_changed(sim, i);
-        called |= sim->engines[i].next != TICK_NEVER;
+        struct engine *engine = &sim->engines[i];
+        engine_last_call(engine, sim->now);
+        if (engine->next == TICK_NEVER)
+            continue;
+        event_queue_set(&sim->queue, i, PRIORITY_REPLICA, engine->next);
+        called = true;
     }
     return called;
 }
