@@ -236,6 +236,8 @@ static void draw_scene_with_roles(gsl_rng *rng, struct scene *scene)
     scene->has_roles = true;
     scene->router.policy = (struct config_variant){(int)between(rng, 0, LAST_PLAIN_POLICY), NULL};
     draw_roles(rng, &scene->roles, scene->specs, scene->pools, LAST_PLAIN_POLICY + 1);
+    for (size_t pool = 0; pool < scene->pools; pool++)
+        scene->engines[pool].batching = (struct batching){0};
     bool tight = one_in(rng, 2);
     for (size_t pool = 0; tight && pool < scene->pools; pool++) {
         scene->engines[pool].kv_blocks = between(rng, 4, 12);
