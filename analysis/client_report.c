@@ -57,8 +57,9 @@ void client_report_print(const struct summary *summary, FILE *out)
     if (!clients)
         return;
     char a[HUMAN_SIZE], b[HUMAN_SIZE], c[HUMAN_SIZE], d[HUMAN_SIZE];
-    fprintf(out, "clients     %s gave up, %s stopped reading; %s attempts timed out, %s were "
-                 "retries\n",
+    fprintf(out,
+            "clients     %s gave up, %s stopped reading; %s attempts timed out, %s were "
+            "retries\n",
             human_count(clients->timed_out, a), human_count(clients->stopped, b),
             human_count(clients->timeouts, c), human_count(clients->retries, d));
     fprintf(out, "            %s prompt and %s output tokens were wasted",

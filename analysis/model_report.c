@@ -33,10 +33,10 @@ static void merge_latencies(struct model_summary *model, uint32_t index,
     latency_set_clear(all);
     for (size_t i = 0; i < spec->class_count; i++)
         if (model_of_class(spec, i) == index)
-            summary_merge_latencies(all, &result->by_class[i]);
-    model->ttft_s = summary_quantiles(&all->ttft);
-    model->tpot_s = summary_quantiles(&all->tpot);
-    model->e2e_s = summary_quantiles(&all->e2e);
+            latency_merge(all, &result->by_class[i]);
+    model->ttft_s = quantiles_of(&all->ttft);
+    model->tpot_s = quantiles_of(&all->tpot);
+    model->e2e_s = quantiles_of(&all->e2e);
 }
 
 struct model_summary *model_report_sum(const struct summary *summary,
@@ -49,7 +49,7 @@ struct model_summary *model_report_sum(const struct summary *summary,
     add_pools(models, summary);
     for (uint32_t i = 0; i < count; i++) {
         double tokens = (double)(models[i].prompt_tok + models[i].output_tok);
-        models[i].name = summary->facts.models[i];
+        models[i].name = summary->facts.spec->model_names[i];
         models[i].usd_per_million_tok = tokens > 0 ? models[i].cost_usd * 1e6 / tokens : NAN;
         merge_latencies(&models[i], i, summary, result);
     }
@@ -66,9 +66,9 @@ static void put_model(struct json_writer *writer, const struct model_summary *mo
     json_put_integer(writer, "prompt", (int64_t)model->prompt_tok);
     json_put_integer(writer, "output", (int64_t)model->output_tok);
     json_end_object(writer);
-    summary_put_quantiles(writer, "ttft_s", &model->ttft_s);
-    summary_put_quantiles(writer, "tpot_s", &model->tpot_s);
-    summary_put_quantiles(writer, "e2e_s", &model->e2e_s);
+    quantiles_put(writer, "ttft_s", &model->ttft_s);
+    quantiles_put(writer, "tpot_s", &model->tpot_s);
+    quantiles_put(writer, "e2e_s", &model->e2e_s);
     json_put_number(writer, "usd_per_hour", model->usd_per_hour);
     json_put_number(writer, "cost_usd", model->cost_usd);
     json_put_number(writer, "usd_per_million_tokens", model->usd_per_million_tok);
