@@ -19,7 +19,7 @@ enum {
     SCENARIOS = 2000,
     REAL_SCENARIOS = 300,
     ROLE_SCENARIOS = 1500,
-    CLIENT_SCENARIOS = 1500,
+    CLIENT_SCENARIOS = 1000,
     REQUESTS_MAX = 80,
     POOLS_MAX = 3,
     SAMPLES_MAX = 64,
@@ -519,11 +519,11 @@ Test(fast_forward, equals_stepping_with_clients_that_give_up)
         try_scene(&scene, &tally);
     }
     cr_assert_gt(tally.timed_out, 2000);
-    cr_assert_gt(tally.stopped, 1000);
-    cr_assert_gt(tally.shed, 1000);
+    cr_assert_gt(tally.stopped, 500);
+    cr_assert_gt(tally.shed, 500);
     cr_assert_gt(tally.retries, 2000);
     cr_assert_gt(tally.wasted_tok, 10000);
-    cr_assert_gt(tally.preemptions, 100);
+    cr_assert_gt(tally.preemptions, 30);
     cr_assert_lt(tally.jumped_events * 3, tally.stepped_events * 2);
     gsl_rng_free(rng);
     arena_destroy(arena);
