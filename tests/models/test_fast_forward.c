@@ -503,21 +503,29 @@ Test(fast_forward, equals_stepping_in_every_bit)
     gsl_rng_free(rng);
 }
 
+/* Every third has clients that give up, wherever their requests are. */
 Test(fast_forward, equals_stepping_with_prefill_and_decode_apart)
 {
+    struct arena *arena = arena_create();
     gsl_rng *rng = random_stream(20251121, 0, "test/fast-forward roles");
     struct tally tally = {0};
     for (int i = 0; i < ROLE_SCENARIOS; i++) {
         struct scene scene;
         draw_scene_with_roles(rng, &scene);
+        scene.clients_drawn.arena = arena;
+        scene.has_clients = one_in(rng, 3);
+        if (scene.has_clients)
+            draw_clients(rng, &scene.clients_drawn, CLASSES);
         try_scene(&scene, &tally);
     }
     cr_assert_gt(tally.transfers, 10000);
     cr_assert_gt(tally.waited, 200);
     cr_assert_gt(tally.lent, 1000);
+    cr_assert_gt(tally.timed_out, 500);
 
     cr_assert_gt(tally.preemptions, 200);
     gsl_rng_free(rng);
+    arena_destroy(arena);
 }
 
 /* Cancellations come at any tick, at boundaries of iterations, too. */
