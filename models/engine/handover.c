@@ -22,6 +22,8 @@ void hand_over(struct engine *engine, uint32_t number)
 {
     struct request *request = request_of(engine, number);
     running_remove(engine, number);
+    if (request->preemptions > 0)
+        finish_forget(engine, number);
     request->place = PLACE_HANDED;
     request->held_blocks = (uint32_t)blocks_for(engine, request->computed);
     engine->held_blocks += request->held_blocks;
