@@ -27,11 +27,12 @@ struct prefix_list {
     uint32_t prompt_tok; /* of the request */
     uint32_t prompt_ids; /* ids of the prompt; the others are of the answer */
     uint32_t count;
-    /* In the KV cache of the replica it is on, see prefix_cache.h: the first `held` ids, ... */
-    uint32_t held;
-    uint32_t held_tok; /* ... which are so many tokens of its own, whole KV blocks ... */
-    uint32_t kept;     /* ... and after a preemption what follows them, or 0 */
-    uint32_t size;     /* class of the list's size; free lists are linked by `count` */
+    /* In the cache of the replica it is on, see prefix_cache.h. */
+    uint32_t held;      /* the first so many ids are what the request uses there */
+    uint32_t kept;      /* after a preemption: what it left there behind ... */
+    uint32_t kept_from; /* ... the first so many ids; see kept_id */
+    uint32_t size;      /* class of the list's size; free lists are linked by `count` */
+    uint64_t kept_id;
     uint64_t ids[];
 };
 
