@@ -27,11 +27,10 @@
  * schedule_policy.py (PrefillAdder), v0.5. It retracts who has answered least; here it is the
  * latest admitted, as under vLLM.
  *
- * Prefix caching: of a prompt, the whole blocks of cached_tok are found in the cache whenever the
- * request is let in, and take neither time nor token budget. They take memory as if computed: a
+ * Prefix caching: requests that name what they share find it (models/engine/prefixes.h). Where the
+ * workload says instead how much is cached (cached_tok), the whole blocks of that are found whenever
+ * the request is let in, and take neither time nor token budget. They take memory as if computed: a
  * copy of the request's own, as if nobody shared them, and nothing pushes them out of the cache.
- * Which tokens those are the workload says; the engine does not look for prefixes that requests
- * share.
  *
  * Requests that come or go half done (prefill and decode on different engines) and those whose
  * client gives up are told of in models/engine/handover.h.
@@ -43,6 +42,7 @@
 
 #include "models/engine/class_traits.h"
 #include "models/engine/engine_settings.h"
+#include "models/engine/prefix_tiers.h"
 #include "models/engine/request.h"
 #include "models/steptime/steptime.h"
 #include "sim/histogram.h"
@@ -61,7 +61,8 @@ struct engine_config {
     enum engine_prefill prefill;
     enum engine_admission admission;
     bool chunked_prefill;
-    bool keeps_blocks; /* prefix caching: see above, and kept_blocks.h */
+    bool keeps_blocks;           /* prefix caching: see above, and kept_blocks.h */
+    struct prefix_config prefix; /* of that */
     bool stepwise;
     int64_t batch_wait_iterations;     /* prompts wait at most so long for ... */
     int64_t batch_wait_tok;            /* so many tokens in the batch; PREFILL_MIXED only */
@@ -127,14 +128,18 @@ struct engine {
     uint32_t *block_slots; /* [p]: decodes that need a new block in iterations of phase p */
 
     struct request_list running; /* in order of admission */
-    struct request_list queue;   /* in the order they will be let in: `waiting` of them */
-    uint32_t waiting;
+    struct request_list queue;   /* in the order they will be let in */
+    uint32_t waiting;            /* in queue, and in loaded */
     uint32_t next_order;
 
     struct request_list fetching, fetched; /* PLACE_FETCHING; PLACE_FETCHED, in order of arrival */
     uint32_t incoming;                     /* in these two lists */
     int64_t incoming_promised_tok;         /* ADMIT_ESTIMATE: what they may answer */
     int64_t held_blocks;                   /* of requests that were handed over: part of used */
+
+    struct engine_prefixes *prefixes;    /* NULL: requests do not name what they share */
+    struct request_list loading, loaded; /* PLACE_LOADING; PLACE_LOADED, which count as waiting */
+    uint32_t load_count;                 /* in loading */
 
     struct finish_entry *finish_heap; /* decodes by last iteration; stale entries go lazily */
     uint32_t finish_count, finish_capacity;

@@ -188,6 +188,13 @@ void prefix_cache_evict(struct prefix_cache *cache, int64_t left)
     }
 }
 
+void prefix_cache_put_back(struct prefix_cache *cache, int64_t blocks)
+{
+    if (blocks > 0)
+        stretch_prepend(&cache->queue,
+                        stretch_add(&cache->queue, STRETCH_UNNAMED, 0, (uint32_t)blocks));
+}
+
 static void use(struct prefix_cache *cache, uint32_t stretch)
 {
     if (stretch_of(&cache->queue, stretch)->users++ == 0)
@@ -227,7 +234,7 @@ static int64_t use_others(struct prefix_cache *cache, uint32_t others)
     uint32_t blocks = stretch->blocks;
     int64_t given = blocks - queued_blocks(stretch);
     use(cache, others);
-    stretch_prepend(&cache->queue, stretch_add(&cache->queue, STRETCH_UNNAMED, 0, blocks));
+    prefix_cache_put_back(cache, blocks);
     return given;
 }
 

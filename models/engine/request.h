@@ -19,7 +19,9 @@ enum request_place {
     PLACE_RUNNING,  /* being prefilled, or decoding */
     PLACE_FETCHING, /* let in; its KV cache is on the way from elsewhere */
     PLACE_FETCHED,  /* which has arrived: it decodes from the next iteration on */
-    PLACE_HANDED    /* prefilled for another engine; this one still holds its blocks */
+    PLACE_HANDED,   /* prefilled for another engine; this one still holds its blocks */
+    PLACE_LOADING,  /* the cached beginning of its prompt is on the way from a lower tier */
+    PLACE_LOADED    /* which has arrived: it is let in before all that wait */
 };
 
 struct request {
@@ -40,6 +42,8 @@ struct request {
     uint32_t preemptions;
     uint32_t kept_blocks; /* after a preemption, see kept_blocks.h */
     int64_t kept_end;
+    uint32_t prefix;  /* its list of prefix_ids.h; 0: none */
+    tick_t kv_loaded; /* PLACE_LOADING: when it will be there */
     uint32_t replica; /* in the fleet */
     uint32_t class_index;
     uint32_t stream, client; /* who sent it, for closed loops */
