@@ -28,9 +28,10 @@
  * latest admitted, as under vLLM.
  *
  * Prefix caching: requests that name what they share find it (models/engine/prefixes.h). Where the
- * workload says instead how much is cached (cached_tok), the whole blocks of that are found whenever
- * the request is let in, and take neither time nor token budget. They take memory as if computed: a
- * copy of the request's own, as if nobody shared them, and nothing pushes them out of the cache.
+ * workload says instead how much is cached (cached_tok), the whole blocks of that are found
+ * whenever the request is let in, and take neither time nor token budget. They take memory as if
+ * computed: a copy of the request's own, as if nobody shared them, and nothing pushes them out of
+ * the cache.
  *
  * Requests that come or go half done (prefill and decode on different engines) and those whose
  * client gives up are told of in models/engine/handover.h.

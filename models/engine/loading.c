@@ -1,6 +1,6 @@
 #include "models/engine/loading.h"
 
-#include "models/engine/queues.h"
+#include "models/engine/kept_blocks.h"
 
 /* What lower tiers have of a prompt, behind what the GPU has. */
 struct tier_match {
@@ -122,6 +122,21 @@ void loading_end(struct engine *engine)
         }
         number = next;
     }
+}
+
+void loading_cancel(struct engine *engine, uint32_t number)
+{
+    struct request *request = request_of(engine, number);
+    if (request->place == PLACE_LOADING) {
+        list_remove(engine, &engine->loading, number);
+        engine->load_count--;
+    } else {
+        list_remove(engine, &engine->loaded, number);
+        engine->waiting--;
+    }
+    free_set_aside(engine, request);
+    give_back_blocks(engine, prefixes_drop(engine, request, prefill_length(request)));
+    engine->refused = false;
 }
 
 int64_t loading_admit(struct engine *engine, uint32_t number)

@@ -15,6 +15,9 @@ void loading_end(struct engine *engine);
 /* It is the turn of one whose KV is here; returns the blocks that it gives back for now. */
 int64_t loading_admit(struct engine *engine, uint32_t request);
 
+/* One that is being loaded, or waits for its turn, goes. */
+void loading_cancel(struct engine *engine, uint32_t request);
+
 /* When the next one's KV will be there; TICK_NEVER: none is on the way. */
 tick_t loading_next(const struct engine *engine);
 

@@ -19,7 +19,6 @@ void preempt_partial(struct engine *engine)
 {
     uint32_t number = engine->partial;
     struct request *request = request_of(engine, number);
-    give_back_blocks(engine, blocks_for(engine, request->computed));
     keep_blocks(engine, request, request->computed);
     engine->partial = REQUEST_NONE;
     running_remove(engine, number);

@@ -53,6 +53,7 @@ static void complete(struct simulation *sim, uint32_t number)
         observe_request(sim, request, &latencies);
     router_release(sim->router, request->replica, request->prompt_tok, request->output_tok);
     answer_client(sim, request, tick_to_s(sim->now + overhead));
+    sharing_end(sim, request);
     request_pool_give_back(&sim->requests, number);
 }
 
@@ -65,6 +66,7 @@ static void reject(struct simulation *sim, const struct request *request)
         observe_request(sim, request, NULL);
     router_release(sim->router, request->replica, request->prompt_tok, request->output_tok);
     answer_client(sim, request, tick_to_s(sim->now) + REFUSED_CLIENT_WAIT_S);
+    sharing_end(sim, request);
 }
 
 /* --- arrivals --- */
@@ -153,7 +155,8 @@ static void arrive(struct simulation *sim)
                               .cached_tok = arrival.cached_tok,
                               .class_index = classify(sim, &arrival),
                               .stream = arrival.stream,
-                              .client = arrival.client};
+                              .client = arrival.client,
+                              .prefix = sharing_arrive(sim, &arrival)};
     request.replica = choose_replica(sim, &request, &arrival);
     uint32_t pool = sim->pool_of[request.replica];
     sim->result->pools[pool].arrived++;
@@ -329,6 +332,7 @@ static void release(struct simulation *sim)
 {
     for (uint32_t i = 0; sim->engines && i < sim->replicas; i++)
         engine_free(&sim->engines[i]);
+    sharing_release(sim);
     free(sim->engines);
     free(sim->pool_of);
     free(sim->first_replica);
@@ -350,6 +354,7 @@ bool simulation_run(const struct simulation_spec *spec, struct simulation_result
     struct error own_error = {0};
     struct simulation sim = {.spec = spec, .result = result, .error = error ? error : &own_error};
     request_pool_init(&sim.requests);
+    prefix_ids_init(&sim.prefix_ids);
     if (!allocate(&sim) || !make_engines(&sim)) {
         error_set(error, ERROR_FAILED, "out of memory");
         sim.failed = true;

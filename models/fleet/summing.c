@@ -46,6 +46,7 @@ static void sum_up_pool(struct simulation *sim, uint32_t pool)
         peak_blocks = totals->peak_blocks > peak_blocks ? totals->peak_blocks : peak_blocks;
         peak_blocks = open_blocks > peak_blocks ? open_blocks : peak_blocks;
     }
+    sharing_sum_up(sim, pool);
     double end_s = tick_to_s(sim->now);
     result->in_flight = result->arrived - result->completed - result->rejected;
     result->busy_s = tick_to_s(busy);
@@ -66,6 +67,8 @@ void sum_up(struct simulation *sim)
         engine_settle(&sim->engines[i], sim->now);
         judge_list(sim, sim->engines[i].running.head);
         judge_list(sim, sim->engines[i].queue.head);
+        judge_list(sim, sim->engines[i].loading.head);
+        judge_list(sim, sim->engines[i].loaded.head);
     }
     for (uint32_t pool = 0; pool < sim->spec->pool_count; pool++) {
         sum_up_pool(sim, pool);
