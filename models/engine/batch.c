@@ -26,16 +26,15 @@ static inline int64_t more_blocks(const struct engine *engine, const struct requ
 /* --- admission --- */
 
 /* SGLang's PrefillAdder.add_one_req: prompt and answer, and a page for rounding, must fit beside a
- * share of what the decodes have still to answer and all that others of this batch may. Left out:
- * the cap on what an answer counts (4096 tokens). */
+ * share of what the decodes have still to answer and all that others of this batch may. */
 static bool estimate_fits(const struct engine *engine, const struct batch *batch,
                           const struct request *request, int64_t shared_blocks)
 {
     int64_t block_tok = engine->config->block_tok;
-    int64_t wanted_tok = (int64_t)request->prompt_tok + output_here(request) + block_tok;
+    int64_t wanted_tok = prefill_length(request) + promised_tok(engine, request);
     int64_t spare_tok =
         (batch->free_blocks + shared_blocks) * block_tok - batch->promised_tok - wanted_tok;
-    return spare_tok * OUTPUT_SHARE_ONE > decodes_left_tok(engine) * engine->output_share;
+    return spare_tok * OUTPUT_SHARE_ONE > decodes_left_capped_tok(engine) * engine->output_share;
 }
 
 /* shared_blocks: of its prompt, those that others use now. (TensorRT-LLM's rule as if each request
@@ -52,9 +51,10 @@ static inline bool memory_admits(const struct engine *engine, const struct batch
         return !engine->refused && estimate_fits(engine, batch, request, shared_blocks) &&
                needed <= batch->free_blocks;
     case ADMIT_PREEMPT:
+    case ADMIT_MAX_UTILIZATION:
         break;
     }
-    return needed <= batch->free_blocks;
+    return needed + engine->config->watermark_blocks <= batch->free_blocks;
 }
 
 /* The decodes of this iteration take their blocks before prompts do; where they stall, theirs are
@@ -72,7 +72,7 @@ static inline int64_t found_tok(const struct engine *engine, const struct batch 
     if (request->kept_blocks == 0)
         return request->cached_tok;
     int64_t queued = batch->free_blocks;
-    if (engine->config->prefill == PREFILL_FIRST)
+    if (engine->config->prefill != PREFILL_MIXED)
         queued += engine->block_slots[engine->block_phase];
     int64_t kept_tok = kept_blocks_left(engine, request, queued) * engine->config->block_tok;
     return kept_tok > request->cached_tok ? kept_tok : request->cached_tok;
@@ -116,7 +116,8 @@ static inline void batch_take(const struct engine *engine, struct batch *batch,
 }
 
 /* Others that are let in now share it already. */
-static void name_computed(struct engine *engine, struct batch *batch, const struct request *request)
+static void name_computed(struct engine *engine, struct batch *batch,
+                          const struct request *request)
 {
     trim_queue(engine);
     int64_t given = prefixes_name(engine, request);
@@ -159,11 +160,29 @@ static inline bool partial_fits(const struct engine *engine, const struct batch 
     return more_blocks(engine, request, partial_chunk(engine, batch)) <= batch->free_blocks;
 }
 
+/* ORDER_PRIORITY: takes decodes that give way before the partial prompt does out of the batch, with
+ * the budget that was theirs, until it fits. */
+static void make_room_for_partial(struct engine *engine, struct batch *batch)
+{
+    bool mixed = engine->config->prefill == PREFILL_MIXED;
+    while (!partial_fits(engine, batch)) {
+        uint32_t victim = preemption_victim(engine);
+        if (victim == engine->partial)
+            return;
+        preempt(engine, victim);
+        batch->free_blocks = free_blocks(engine) - engine->block_slots[engine->block_phase];
+        batch->sequences--;
+        batch->budget_tok += mixed;
+    }
+}
+
 /* Preempts it instead where blocks are missing. */
 static void continue_partial(struct engine *engine, struct batch *batch)
 {
     if (engine->partial == REQUEST_NONE || batch->budget_tok == 0)
         return;
+    if (engine->config->queue_order == ORDER_PRIORITY)
+        make_room_for_partial(engine, batch);
     if (partial_fits(engine, batch))
         add_chunk(engine, batch, engine->partial, partial_chunk(engine, batch));
     else
@@ -184,8 +203,8 @@ static inline void take_found(struct engine *engine, struct batch *batch, struct
     if (!engine->prefixes && found->tok == 0)
         return;
     request->computed = (uint32_t)found->tok;
-    int64_t blocks =
-        engine->prefixes ? prefixes_take(engine, request, found) : blocks_for(engine, found->tok);
+    int64_t blocks = engine->prefixes ? prefixes_take(engine, request, found)
+                                      : blocks_for(engine, found->tok);
     engine->used_blocks += blocks;
     batch->free_blocks -= blocks;
 }
@@ -199,7 +218,7 @@ static void admit_remote(struct engine *engine, struct batch *batch, uint32_t nu
 }
 
 /* It is part of this iteration, with what fits of it. */
-static void admit(struct engine *engine, struct batch *batch, uint32_t number)
+static void join(struct engine *engine, struct batch *batch, uint32_t number)
 {
     const struct request *request = request_of(engine, number);
     running_append(engine, number);
@@ -216,11 +235,13 @@ static bool starts_loading(struct engine *engine, struct batch *batch, uint32_t 
     return blocks > 0;
 }
 
-static void let_in(struct engine *engine, struct batch *batch, uint32_t number,
-                   const struct prefix_found *found)
+static void admit(struct engine *engine, struct batch *batch, uint32_t number,
+                  const struct prefix_found *found)
 {
     struct request *request = request_of(engine, number);
     waiting_remove(engine, number);
+    if (engine->fair && request->preemptions == 0)
+        fair_share_charge_prompt(engine, request);
     set_blocks_aside(engine, request);
     if (request->remote_kv) {
         admit_remote(engine, batch, number);
@@ -229,7 +250,25 @@ static void let_in(struct engine *engine, struct batch *batch, uint32_t number,
     if (engine->prefixes && starts_loading(engine, batch, number, found))
         return;
     take_found(engine, batch, request, found);
-    admit(engine, batch, number);
+    join(engine, batch, number);
+}
+
+static void admit_waiting(struct engine *engine, struct batch *batch)
+{
+    while (engine->waiting > 0 && engine->partial == REQUEST_NONE) {
+        uint32_t number = waiting_first(engine);
+        const struct request *request = request_of(engine, number);
+        if (!has_place(engine, batch))
+            return;
+        struct prefix_found found = look_up(engine, batch, request);
+        if (!within_budget(engine, batch, request, found.tok))
+            return;
+        if (!memory_admits(engine, batch, request, found.shared_blocks)) {
+            refuse(engine);
+            return;
+        }
+        admit(engine, batch, number, &found);
+    }
 }
 
 /* Those whose KV was loaded have their blocks. */
@@ -241,28 +280,7 @@ static void admit_loaded(struct engine *engine, struct batch *batch)
         if (!has_place(engine, batch) || !within_budget(engine, batch, request, request->computed))
             return;
         batch->free_blocks += loading_admit(engine, number);
-        admit(engine, batch, number);
-    }
-}
-
-static void admit_waiting(struct engine *engine, struct batch *batch)
-{
-    admit_loaded(engine, batch);
-    if (engine->loaded.head != REQUEST_NONE)
-        return;
-    while (engine->queue.head != REQUEST_NONE && engine->partial == REQUEST_NONE) {
-        uint32_t number = engine->queue.head;
-        const struct request *request = request_of(engine, number);
-        if (!has_place(engine, batch))
-            return;
-        struct prefix_found found = look_up(engine, batch, request);
-        if (!within_budget(engine, batch, request, found.tok))
-            return;
-        if (!memory_admits(engine, batch, request, found.shared_blocks)) {
-            refuse(engine);
-            return;
-        }
-        let_in(engine, batch, number, &found);
+        join(engine, batch, number);
     }
 }
 
@@ -290,9 +308,9 @@ static int64_t loaded_prompts_tok(const struct engine *engine, struct batch *bat
         const struct request *request = request_of(engine, i);
         if (!has_place(engine, batch) || !within_budget(engine, batch, request, request->computed))
             break;
+        int64_t left_tok = prefill_length(request) - request->computed;
+        batch_take(engine, batch, request, int64_min(left_tok, batch->budget_tok), 0);
         tokens += prefill_length(request);
-        batch_take(engine, batch, request,
-                   int64_min(prefill_length(request) - request->computed, batch->budget_tok), 0);
     }
     return tokens;
 }
@@ -307,9 +325,10 @@ static int64_t ready_prompts_tok(struct engine *engine, struct batch batch)
         const struct request *partial = request_of(engine, engine->partial);
         tokens = try_prompt(engine, &batch, partial, partial->computed, 0);
     }
-    if (engine->run.preempted)
+    if (!engine->run.preempted)
+        tokens += loaded_prompts_tok(engine, &batch);
+    if (engine->run.preempted || engine->swapped.head != REQUEST_NONE)
         return tokens;
-    tokens += loaded_prompts_tok(engine, &batch);
     for (uint32_t i = engine->queue.head; i != REQUEST_NONE; i = request_of(engine, i)->next) {
         const struct request *request = request_of(engine, i);
         if (request->remote_kv)
@@ -359,8 +378,29 @@ static int64_t add_prompts(struct engine *engine, bool mixed)
         return 0;
     continue_partial(engine, &batch);
     if (!engine->run.preempted)
+        admit_loaded(engine, &batch);
+    if (!engine->run.preempted && engine->swapped.head == REQUEST_NONE &&
+        engine->loaded.head == REQUEST_NONE)
         admit_waiting(engine, &batch);
     return batch.finishing;
+}
+
+/* PREFILL_DECODE_FIRST: once the decodes have begun, prompts wait until they have ended, or until
+ * one has waited long enough. */
+static bool prompts_stand_back(const struct engine *engine)
+{
+    if (engine->config->prefill != PREFILL_DECODE_FIRST || engine->decodes == 0 ||
+        engine->run.after_prompts)
+        return false;
+    return engine->waiting == 0 || engine->boundary < batch_prompts_due(engine);
+}
+
+tick_t batch_prompts_due(const struct engine *engine)
+{
+    tick_t wait = engine->config->decode_first_wait;
+    if (wait == TICK_NEVER)
+        return TICK_NEVER;
+    return request_of(engine, waiting_first(engine))->arrival + wait;
 }
 
 int64_t batch_form(struct engine *engine)
@@ -370,8 +410,12 @@ int64_t batch_form(struct engine *engine)
     bool mixed = engine->config->prefill == PREFILL_MIXED;
     if (mixed && decodes_lack_blocks(engine))
         make_room_for_decodes(engine);
+    if (engine->swapped.head != REQUEST_NONE && !engine->run.preempted)
+        swap_in(engine);
     int64_t finishing = 0;
-    if (engine->waiting > 0 || engine->partial != REQUEST_NONE)
+    bool prompts = engine->waiting > 0 || engine->partial != REQUEST_NONE ||
+                   engine->loaded.head != REQUEST_NONE;
+    if (prompts && !prompts_stand_back(engine))
         finishing = add_prompts(engine, mixed);
     if (mixed) {
         engine->run.decodes = engine->decodes;
@@ -389,7 +433,8 @@ bool batch_may_admit(const struct engine *engine, uint32_t number)
 {
     const struct engine_config *config = engine->config;
     int64_t sequences = (int64_t)engine->decodes + engine->incoming;
-    if (sequences >= config->max_sequences || engine->partial != REQUEST_NONE)
+    if (sequences >= config->max_sequences || engine->partial != REQUEST_NONE ||
+        engine->swapped.head != REQUEST_NONE || engine->loaded.head != REQUEST_NONE)
         return false;
     if (config->prefill == PREFILL_MIXED && engine->decodes >= config->max_batch_tokens)
         return false;

@@ -118,7 +118,6 @@ void loading_end(struct engine *engine)
             engine->used_blocks -= prefixes_name(engine, request);
             request->place = PLACE_LOADED;
             list_append(engine, &engine->loaded, number);
-            engine->waiting++;
         }
         number = next;
     }
@@ -132,7 +131,6 @@ void loading_cancel(struct engine *engine, uint32_t number)
         engine->load_count--;
     } else {
         list_remove(engine, &engine->loaded, number);
-        engine->waiting--;
     }
     free_set_aside(engine, request);
     give_back_blocks(engine, prefixes_drop(engine, request, prefill_length(request)));
@@ -145,7 +143,6 @@ int64_t loading_admit(struct engine *engine, uint32_t number)
     int64_t rest =
         blocks_for(engine, prefill_length(request)) - blocks_for(engine, request->computed);
     list_remove(engine, &engine->loaded, number);
-    engine->waiting--;
     engine->used_blocks -= rest;
     prefix_cache_put_back(engine->prefixes->cache, rest);
     return rest;

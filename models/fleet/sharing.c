@@ -2,6 +2,7 @@
  *
  * Costs nothing until the first arrival that names something: engines share prefixes from then on,
  * and every request has a list, if only an empty one. */
+#include "models/engine/queues.h"
 #include "models/fleet/simulation_parts.h"
 
 /* Tokens to an id where sessions give them: what the finest of the pools asks for. */
@@ -34,7 +35,7 @@ static void start_sharing(struct simulation *sim)
     sim->shares_prefixes = true;
     for (uint32_t i = 0; i < sim->replicas; i++) {
         struct engine *engine = &sim->engines[i];
-        if (engine->config->keeps_blocks)
+        if (engine->config->keeps_blocks && !blocks_are_reserved(engine->config))
             engine_share_prefixes(engine, &sim->prefix_ids, remote_of(sim, engine->config));
     }
 }

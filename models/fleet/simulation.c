@@ -242,9 +242,22 @@ static void fail_at_clock_end(struct simulation *sim)
     sim->failed = true;
 }
 
+/* Nothing else will happen, so nobody will come who could fill a batch that is waited for. Returns
+ * whether somebody waited for that. */
+static bool call_last(struct simulation *sim)
+{
+    bool called = false;
+    for (uint32_t i = 0; i < sim->replicas; i++) {
+        engine_last_call(&sim->engines[i], sim->now);
+        replica_changed(sim, i);
+        called |= sim->engines[i].next != TICK_NEVER;
+    }
+    return called;
+}
+
 static void simulate(struct simulation *sim)
 {
-    while (!sim->failed && work_left(sim) && may_proceed(sim)) {
+    while (!sim->failed && (work_left(sim) || call_last(sim)) && may_proceed(sim)) {
         const struct event_entry *event = event_queue_first(&sim->queue);
         if (event->time >= sim->horizon)
             break;

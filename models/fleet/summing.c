@@ -65,7 +65,9 @@ void sum_up(struct simulation *sim)
     struct simulation_result *result = sim->result;
     for (uint32_t i = 0; i < sim->replicas; i++) {
         engine_settle(&sim->engines[i], sim->now);
+        engine_line_up(&sim->engines[i]);
         judge_list(sim, sim->engines[i].running.head);
+        judge_list(sim, sim->engines[i].swapped.head);
         judge_list(sim, sim->engines[i].queue.head);
         judge_list(sim, sim->engines[i].loading.head);
         judge_list(sim, sim->engines[i].loaded.head);
