@@ -221,10 +221,11 @@ static uint64_t closed_iterations(const struct engine *engine, uint64_t most)
     if (engine->run.waits && config->admission != ADMIT_NO_EVICT)
         return 1;
     /* Who was preempted is somewhere in the queue, and who is at its head was not asked. At its
-     * head, it would not fit: if its blocks were free, it would not have been preempted. */
+     * head, it would not fit: if its blocks were free, it would not have been preempted. But others
+     * may have what it left, and those whose KV was loaded have their blocks. */
     if (engine->run.preempted &&
         (config->admission == ADMIT_ESTIMATE || config->queue_order == ORDER_PRIORITY ||
-         engine->swapped.head != REQUEST_NONE || engine->loaded.head != REQUEST_NONE))
+         engine->swapped.head != REQUEST_NONE || engine->prefixes))
         return 1;
     if (!engine->run.waits)
         return most;
