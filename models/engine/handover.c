@@ -100,7 +100,10 @@ static void cancel_incoming(struct engine *engine, struct request_list *list, ui
     engine_settle(engine, now);
     no_longer_incoming(engine, list, number);
     free_set_aside(engine, request);
-    give_back_blocks(engine, drop_blocks(engine, request, request->computed));
+    int64_t blocks = blocks_for(engine, request->computed);
+    if (engine->prefixes)
+        prefixes_drop_unnamed(engine, blocks);
+    give_back_blocks(engine, blocks);
     engine->refused = false;
 }
 

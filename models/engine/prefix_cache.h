@@ -73,7 +73,8 @@ int64_t prefix_cache_store(struct prefix_cache *cache, struct prefix_list *list,
 int64_t prefix_cache_release(struct prefix_cache *cache, struct prefix_list *list, int64_t tok);
 int64_t prefix_cache_preempt(struct prefix_cache *cache, struct prefix_list *list, int64_t tok);
 
-/* Blocks that were taken but not used: the first to be taken again. */
+/* Blocks that were taken and hold nothing: the first to be taken again. Only after
+ * prefix_cache_evict. */
 void prefix_cache_put_back(struct prefix_cache *cache, int64_t blocks);
 
 /* Blocks in the queue, for checks. */

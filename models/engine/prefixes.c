@@ -125,6 +125,12 @@ int64_t prefixes_drop(struct engine *engine, const struct request *request, int6
     return prefix_cache_release(engine->prefixes->cache, list_of(engine, request, &nothing), tok);
 }
 
+void prefixes_drop_unnamed(struct engine *engine, int64_t blocks)
+{
+    prefixes_trim(engine, 0);
+    prefix_cache_put_back(engine->prefixes->cache, blocks);
+}
+
 int64_t prefixes_preempt(struct engine *engine, const struct request *request, int64_t tok)
 {
     struct prefix_list nothing = {0};

@@ -74,4 +74,8 @@ int64_t prefixes_end(struct engine *engine, const struct request *request, int64
 int64_t prefixes_preempt(struct engine *engine, const struct request *request, int64_t tok);
 int64_t prefixes_drop(struct engine *engine, const struct request *request, int64_t tok);
 
+/* Blocks of a request whose KV cache was to come with remote_kv. (Its list may be in use where it
+ * is prefilled.) */
+void prefixes_drop_unnamed(struct engine *engine, int64_t blocks);
+
 #endif

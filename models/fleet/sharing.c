@@ -2,6 +2,8 @@
  *
  * Costs nothing until the first arrival that names something: engines share prefixes from then on,
  * and every request has a list, if only an empty one. */
+#include <assert.h>
+
 #include "models/engine/queues.h"
 #include "models/fleet/simulation_parts.h"
 
@@ -72,12 +74,23 @@ static void add_totals(struct prefix_totals *sum, const struct prefix_totals *to
     }
 }
 
+/* All is given back in the end. */
+static void check_blocks(struct engine *engine)
+{
+    prefixes_trim(engine, 0);
+    assert(engine->used_blocks == 0);
+    assert(prefix_cache_queued(engine->prefixes->cache) == engine->config->kv_blocks);
+}
+
 void sharing_sum_up(struct simulation *sim, uint32_t pool)
 {
     const struct pool_spec *spec = &sim->spec->pools[pool];
     for (uint32_t i = 0; i < spec->replicas; i++) {
-        const struct engine *engine = &sim->engines[sim->first_replica[pool] + i];
-        if (engine->prefixes)
-            add_totals(&sim->result->pools[pool].prefix, &engine->prefixes->totals);
+        struct engine *engine = &sim->engines[sim->first_replica[pool] + i];
+        if (!engine->prefixes)
+            continue;
+        add_totals(&sim->result->pools[pool].prefix, &engine->prefixes->totals);
+        if (sim->requests.in_use == 0)
+            check_blocks(engine);
     }
 }

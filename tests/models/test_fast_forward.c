@@ -10,13 +10,16 @@
 #include "models/fleet/simulation.h"
 #include "sim/random.h"
 #include "tests/models/arrivals.h"
+#include "tests/models/draw_roles.h"
 #include "tests/models/engine_rules.h"
 #include "tests/models/support.h"
 
 enum {
     SCENARIOS = 2000,
     REAL_SCENARIOS = 300,
+    ROLE_SCENARIOS = 1500,
     REQUESTS_MAX = 80,
+    IDS_MAX = 200,
     POOLS_MAX = 3,
     SAMPLES_MAX = 64,
     CLASSES = 2
@@ -34,6 +37,8 @@ struct catalogue {
 struct scene {
     struct arrival arrivals[REQUESTS_MAX];
     uint32_t requests;
+    uint64_t ids[REQUESTS_MAX][IDS_MAX]; /* hash_ids of the arrivals */
+    bool sharing;
     uint64_t cached_tok; /* of all of them */
     bool closed_loop;
     uint32_t clients;
@@ -42,6 +47,8 @@ struct scene {
     struct engine_config engines[POOLS_MAX];
     struct pool_spec specs[POOLS_MAX];
     struct router_config router;
+    struct drawn_roles roles;
+    bool has_roles;
     struct router_weighted_config weighted;
     struct router_share shares[CLASSES * POOLS_MAX];
     double warmup_s, horizon_s, sample_s;
@@ -138,6 +145,17 @@ static struct engine_config draw_given_engine(gsl_rng *rng)
                                   .chunked_prefill = !one_in(rng, 5)};
 }
 
+static void draw_tier(gsl_rng *rng, struct tier_config *tier)
+{
+    if (one_in(rng, 2))
+        return;
+    *tier = (struct tier_config){.capacity = between(rng, 1, 2000),
+                                 .counts_ids = one_in(rng, 2),
+                                 .shared = one_in(rng, 2),
+                                 .latency_s = one_in(rng, 2) ? 0 : 0.01 * gsl_rng_uniform(rng),
+                                 .s_per_tok = 1e-4 * gsl_rng_uniform(rng)};
+}
+
 /* catalogue NULL: step times are given. */
 static void draw_pool(gsl_rng *rng, struct scene *scene, size_t pool,
                       const struct catalogue *catalogue)
@@ -145,6 +163,9 @@ static void draw_pool(gsl_rng *rng, struct scene *scene, size_t pool,
     struct engine_config *engine = &scene->engines[pool];
     *engine = catalogue ? draw_real_engine(rng) : draw_given_engine(rng);
     draw_engine_rules(rng, engine);
+    draw_tier(rng, &engine->prefix.tiers[TIER_HOST]);
+    draw_tier(rng, &engine->prefix.tiers[TIER_REMOTE]);
+    engine->prefix.session_block_tok = one_in(rng, 2) ? 0 : between(rng, 1, 40);
     scene->steptimes[pool] =
         catalogue ? draw_real_steptime(rng, engine, catalogue) : draw_steptime(rng, engine);
     cr_assert_not_null(scene->steptimes[pool]);
@@ -178,6 +199,32 @@ static void draw_arrivals(gsl_rng *rng, struct scene *scene, uint32_t scale)
     }
 }
 
+/* Paths in a tree of few branches. */
+static void draw_ids(gsl_rng *rng, struct scene *scene, uint32_t number, uint32_t block_tok)
+{
+    struct arrival *arrival = &scene->arrivals[number];
+    uint64_t node = 0;
+    arrival->block_tok = block_tok;
+    arrival->blocks = (arrival->prompt_tok + block_tok - 1) / block_tok;
+    arrival->hash_ids = scene->ids[number];
+    cr_assert_leq(arrival->blocks, IDS_MAX);
+    for (uint32_t i = 0; i < arrival->blocks; i++)
+        scene->ids[number][i] = node = node * 1000003 + 1 + between(rng, 0, 4) / 4;
+}
+
+/* Half of the scenes: requests share by hash ids, by sessions, and some not at all. */
+static void draw_sharing(gsl_rng *rng, struct scene *scene, uint32_t scale)
+{
+    uint32_t sessions = between(rng, 1, 12), block_tok = scale * between(rng, 2, 20);
+    scene->sharing = one_in(rng, 2);
+    for (uint32_t i = 0; scene->sharing && i < scene->requests; i++) {
+        if (one_in(rng, 3))
+            scene->arrivals[i].session = between(rng, 1, sessions);
+        else if (!one_in(rng, 4))
+            draw_ids(rng, scene, i, block_tok);
+    }
+}
+
 static void draw_router(gsl_rng *rng, struct scene *scene)
 {
     uint32_t within = between(rng, 0, LAST_PLAIN_POLICY);
@@ -197,6 +244,7 @@ static void draw_scene(gsl_rng *rng, const struct catalogue *catalogue, struct s
 {
     *scene = (struct scene){.pools = between(rng, 1, POOLS_MAX)};
     draw_arrivals(rng, scene, catalogue ? 20 : 1);
+    draw_sharing(rng, scene, catalogue ? 20 : 1);
     for (size_t pool = 0; pool < scene->pools; pool++)
         draw_pool(rng, scene, pool, catalogue);
     draw_router(rng, scene);
@@ -205,6 +253,22 @@ static void draw_scene(gsl_rng *rng, const struct catalogue *catalogue, struct s
     scene->warmup_s = one_in(rng, 3) ? 0.02 * gsl_rng_uniform(rng) : 0;
     scene->horizon_s = one_in(rng, 4) ? 0.2 * gsl_rng_uniform_pos(rng) : INFINITY;
     scene->sample_s = one_in(rng, 2) ? 0.0009765625 * 7 : 0.01 * gsl_rng_uniform_pos(rng);
+}
+
+/* Among the pools of one role no shares are drawn. */
+static void draw_scene_with_roles(gsl_rng *rng, struct scene *scene)
+{
+    do
+        draw_scene(rng, NULL, scene);
+    while (scene->pools < 2);
+    scene->has_roles = true;
+    scene->router.policy = (struct config_variant){(int)between(rng, 0, LAST_PLAIN_POLICY), NULL};
+    draw_roles(rng, &scene->roles, scene->specs, scene->pools, LAST_PLAIN_POLICY + 1);
+    bool tight = one_in(rng, 2);
+    for (size_t pool = 0; tight && pool < scene->pools; pool++) {
+        scene->engines[pool].kv_blocks = between(rng, 4, 12);
+        scene->specs[pool].replicas = 1;
+    }
 }
 
 static uint32_t loop_length(uint32_t number)
@@ -223,6 +287,7 @@ static struct simulation_result simulate(const struct scene *scene, bool stepwis
         .pools = scene->specs,
         .pool_count = scene->pools,
         .router = &scene->router,
+        .disaggregation = scene->has_roles ? &scene->roles.config : NULL,
         .classes = classes,
         .class_count = CLASSES,
         .seed = 7,
@@ -286,13 +351,20 @@ static void check_conservation(const struct scene *scene, const struct simulatio
         if (scene->warmup_s == 0)
             check_gaps(result, scene->pools, trail);
     }
+    uint64_t handed_out = 0, handed_in = 0;
     for (size_t i = 0; i < scene->pools; i++) {
         const struct pool_result *pool = &result->pools[i];
+        handed_out += pool->handed_out;
+        handed_in += pool->handed_in;
         cr_assert_leq(pool->peak_kv, 1);
-        uint64_t not_prefilled = pool->in_flight ? UINT32_MAX : scene->cached_tok;
+        bool elsewhere = pool->in_flight > 0 || pool->handed_in > 0;
+        uint64_t not_prefilled = elsewhere ? UINT32_MAX : scene->cached_tok;
+        for (int tier = 0; tier < PREFIX_TIERS; tier++)
+            not_prefilled += pool->prefix.found_tok[tier];
         cr_assert_geq(pool->prefill_tok + not_prefilled, pool->prompt_tok);
         cr_assert_leq(pool->busy_s, result->end_s * scene->specs[i].replicas * (1 + 1e-12));
     }
+    cr_assert_eq(handed_out, handed_in);
     check_latencies_of_pools(scene, result);
 }
 
@@ -343,6 +415,7 @@ static void expect_same(const struct scene *scene, const struct simulation_resul
         const struct pool_result *a = &jump->pools[pool], *b = &step->pools[pool];
         cr_assert_eq(a->preemptions, b->preemptions);
         cr_assert_eq(a->prefill_tok, b->prefill_tok);
+        cr_assert(memcmp(&a->prefix, &b->prefix, sizeof a->prefix) == 0);
         cr_assert_eq(a->mean_batch, b->mean_batch);
         cr_assert_eq(a->mean_outstanding, b->mean_outstanding);
         cr_assert_eq(a->busy_s, b->busy_s);
@@ -353,9 +426,24 @@ static void expect_same(const struct scene *scene, const struct simulation_resul
     cr_assert_eq(jump->end_s, step->end_s);
 }
 
+static void expect_same_transfers(const struct transfer_result *a, const struct transfer_result *b)
+{
+    cr_assert(memcmp(a, b, sizeof *a) == 0, "the transfers differ");
+}
+
 struct tally {
     uint64_t preemptions, rejected, jumped_events, stepped_events;
+    uint64_t transfers, waited, recomputed, lent;
+    uint64_t found_tok[PREFIX_TIERS];
 };
+
+static void count_transfers(struct tally *tally, const struct transfer_result *result)
+{
+    tally->transfers += result->transfers;
+    tally->waited += result->link_wait.max > 0;
+    tally->recomputed += result->recomputed;
+    tally->lent += result->lent;
+}
 
 static void try_scene(struct scene *scene, struct tally *tally)
 {
@@ -366,7 +454,13 @@ static void try_scene(struct scene *scene, struct tally *tally)
     expect_same(scene, &jump, &step, &jumped, &stepped);
     for (size_t pool = 0; pool < scene->pools; pool++) {
         tally->preemptions += jump.pools[pool].preemptions;
+        for (int tier = 0; tier < PREFIX_TIERS; tier++)
+            tally->found_tok[tier] += jump.pools[pool].prefix.found_tok[tier];
         steptime_destroy(scene->steptimes[pool]);
+    }
+    if (scene->has_roles) {
+        expect_same_transfers(jump.transfers, step.transfers);
+        count_transfers(tally, jump.transfers);
     }
     tally->rejected += jump.rejected;
     tally->jumped_events += jump.events;
@@ -387,7 +481,26 @@ Test(fast_forward, equals_stepping_in_every_bit)
     /* The scenarios must have been worth it. */
     cr_assert_gt(tally.preemptions, 200, "only %u preemptions", (unsigned)tally.preemptions);
     cr_assert_gt(tally.rejected, 100);
+    for (int tier = 0; tier < PREFIX_TIERS; tier++)
+        cr_assert_gt(tally.found_tok[tier], 10000, "%d: %u", tier, (unsigned)tally.found_tok[tier]);
     cr_assert_lt(tally.jumped_events * 2, tally.stepped_events);
+    gsl_rng_free(rng);
+}
+
+Test(fast_forward, equals_stepping_with_prefill_and_decode_apart)
+{
+    gsl_rng *rng = random_stream(20251121, 0, "test/fast-forward roles");
+    struct tally tally = {0};
+    for (int i = 0; i < ROLE_SCENARIOS; i++) {
+        struct scene scene;
+        draw_scene_with_roles(rng, &scene);
+        try_scene(&scene, &tally);
+    }
+    cr_assert_gt(tally.transfers, 10000);
+    cr_assert_gt(tally.waited, 200);
+    cr_assert_gt(tally.lent, 1000);
+
+    cr_assert_gt(tally.preemptions, 200);
     gsl_rng_free(rng);
 }
 
