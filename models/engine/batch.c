@@ -239,9 +239,7 @@ static void admit(struct engine *engine, struct batch *batch, uint32_t number,
                   const struct prefix_found *found)
 {
     struct request *request = request_of(engine, number);
-    waiting_remove(engine, number);
-    if (engine->fair && request->preemptions == 0)
-        fair_share_charge_prompt(engine, request);
+    waiting_admit(engine, number);
     set_blocks_aside(engine, request);
     if (request->remote_kv) {
         admit_remote(engine, batch, number);
@@ -377,30 +375,13 @@ static int64_t add_prompts(struct engine *engine, bool mixed)
     if (config->batch_wait_iterations > 0 && prompts_wait(engine, &batch))
         return 0;
     continue_partial(engine, &batch);
-    if (!engine->run.preempted)
+    bool idle = engine->decodes == 0 && engine->run.chunks == 0;
+    if (!engine->run.preempted || idle) /* they may have what made others give way */
         admit_loaded(engine, &batch);
     if (!engine->run.preempted && engine->swapped.head == REQUEST_NONE &&
         engine->loaded.head == REQUEST_NONE)
         admit_waiting(engine, &batch);
     return batch.finishing;
-}
-
-/* PREFILL_DECODE_FIRST: once the decodes have begun, prompts wait until they have ended, or until
- * one has waited long enough. */
-static bool prompts_stand_back(const struct engine *engine)
-{
-    if (engine->config->prefill != PREFILL_DECODE_FIRST || engine->decodes == 0 ||
-        engine->run.after_prompts)
-        return false;
-    return engine->waiting == 0 || engine->boundary < batch_prompts_due(engine);
-}
-
-tick_t batch_prompts_due(const struct engine *engine)
-{
-    tick_t wait = engine->config->decode_first_wait;
-    if (wait == TICK_NEVER)
-        return TICK_NEVER;
-    return request_of(engine, waiting_first(engine))->arrival + wait;
 }
 
 int64_t batch_form(struct engine *engine)
@@ -410,12 +391,12 @@ int64_t batch_form(struct engine *engine)
     bool mixed = engine->config->prefill == PREFILL_MIXED;
     if (mixed && decodes_lack_blocks(engine))
         make_room_for_decodes(engine);
-    if (engine->swapped.head != REQUEST_NONE && !engine->run.preempted)
-        swap_in(engine);
     int64_t finishing = 0;
     bool prompts = engine->waiting > 0 || engine->partial != REQUEST_NONE ||
                    engine->loaded.head != REQUEST_NONE;
-    if (prompts && !prompts_stand_back(engine))
+    if (engine->has_extras)
+        prompts = extras_before_prompts(engine) && prompts;
+    if (prompts)
         finishing = add_prompts(engine, mixed);
     if (mixed) {
         engine->run.decodes = engine->decodes;
@@ -423,6 +404,8 @@ int64_t batch_form(struct engine *engine)
         if (decodes_lack_blocks(engine))
             make_room_for_decodes(engine);
         engine->run.decodes = engine->decodes;
+        if (engine->decodes == 0 && engine->loaded.head != REQUEST_NONE)
+            finishing = add_prompts(engine, mixed);
     }
     return finishing;
 }
@@ -434,8 +417,10 @@ bool batch_may_admit(const struct engine *engine, uint32_t number)
     const struct engine_config *config = engine->config;
     int64_t sequences = (int64_t)engine->decodes + engine->incoming;
     if (sequences >= config->max_sequences || engine->partial != REQUEST_NONE ||
-        engine->swapped.head != REQUEST_NONE || engine->loaded.head != REQUEST_NONE)
+        engine->swapped.head != REQUEST_NONE)
         return false;
+    if (engine->loaded.head != REQUEST_NONE) /* they go first, when prompts are due */
+        return config->prefill == PREFILL_DECODE_FIRST;
     if (config->prefill == PREFILL_MIXED && engine->decodes >= config->max_batch_tokens)
         return false;
     const struct request *request = request_of(engine, number);

@@ -12,6 +12,7 @@
 #define TOKENYARD_MODELS_ENGINE_KV_STORE_H
 
 #include "models/engine/prefix_ids.h"
+#include "sim/clock.h"
 
 struct kv_store;
 
@@ -23,5 +24,12 @@ bool kv_store_has(const struct kv_store *store, uint64_t id);
 /* The list's first so many ids are used, or come to be there. */
 void kv_store_use(struct kv_store *store, const struct prefix_list *list, uint32_t count,
                   uint32_t weight);
+
+/* A store that several replicas share: what one of them uses at a tick, the others see after it, in
+ * the order of the replicas; so it does not matter which of them was asked first at that tick. Time
+ * never goes back. To be settled before it is looked at. */
+void kv_store_use_at(struct kv_store *store, tick_t now, uint32_t replica,
+                     const struct prefix_list *list, uint32_t count, uint32_t weight);
+void kv_store_settle(struct kv_store *store, tick_t now);
 
 #endif

@@ -24,6 +24,8 @@ static struct tier_match find_below(const struct engine *engine, const struct re
 {
     uint32_t block_tok = engine->config->block_tok;
     struct tier_match match = {.usable = on_gpu->held};
+    if (engine->prefixes->shared[TIER_REMOTE])
+        kv_store_settle(engine->prefixes->stores[TIER_REMOTE], engine->boundary);
     for (uint32_t id = on_gpu->ids; id < list->prompt_ids; id++) {
         enum prefix_tier tier = tier_of(engine->prefixes, list->ids[id]);
         if (tier == TIER_GPU)

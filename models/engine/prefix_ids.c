@@ -4,6 +4,7 @@
 
 #include <assert.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "sim/arena.h"
 
@@ -122,6 +123,16 @@ uint32_t prefix_ids_take(struct prefix_ids *pool, const struct arrival *arrival,
         fill_from_hashes(list, arrival);
     else
         fill_from_session(list, arrival);
+    return taken;
+}
+
+uint32_t prefix_ids_copy(struct prefix_ids *pool, uint32_t list)
+{
+    uint32_t taken = take_words(pool, prefix_list_of(pool, list)->size);
+    const struct prefix_list *original = prefix_list_of(pool, list);
+    struct prefix_list *copy = prefix_list_of(pool, taken);
+    memcpy(copy, original, sizeof *copy + original->count * sizeof *copy->ids);
+    copy->held = copy->kept = 0;
     return taken;
 }
 

@@ -54,6 +54,8 @@ static inline bool prefix_ids_given(const struct arrival *arrival)
 /* The list of an arrival. session_block_tok: tokens to an id where its session gives them. */
 uint32_t prefix_ids_take(struct prefix_ids *pool, const struct arrival *arrival,
                          uint32_t session_block_tok);
+/* Another of the same ids, in no cache yet. */
+uint32_t prefix_ids_copy(struct prefix_ids *pool, uint32_t list);
 void prefix_ids_give_back(struct prefix_ids *pool, uint32_t list);
 
 static inline struct prefix_list *prefix_list_of(const struct prefix_ids *pool, uint32_t list)

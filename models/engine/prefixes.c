@@ -82,13 +82,18 @@ int64_t prefixes_name(struct engine *engine, const struct request *request)
 
 /* --- the tiers --- */
 
-static void copy_to_stores(struct engine *engine, const struct prefix_list *list, uint32_t ids)
+static void copy_to_stores(struct engine *engine, const struct request *request,
+                           const struct prefix_list *list, uint32_t ids)
 {
     for (int tier = TIER_HOST; tier < PREFIX_TIERS; tier++) {
         struct kv_store *store = engine->prefixes->stores[tier];
-        bool counts_ids = engine->config->prefix.tiers[tier].counts_ids;
-        if (store)
-            kv_store_use(store, list, ids, counts_ids ? 1 : list->block_tok);
+        uint32_t weight = engine->config->prefix.tiers[tier].counts_ids ? 1 : list->block_tok;
+        if (!store)
+            continue;
+        if (engine->prefixes->shared[tier])
+            kv_store_use_at(store, engine->boundary, request->replica, list, ids, weight);
+        else
+            kv_store_use(store, list, ids, weight);
     }
 }
 
@@ -96,18 +101,19 @@ void prefixes_prompt_complete(struct engine *engine, const struct request *reque
 {
     struct prefix_list nothing = {0};
     const struct prefix_list *list = list_of(engine, request, &nothing);
-    copy_to_stores(engine, list, list->prompt_ids);
+    copy_to_stores(engine, request, list, list->prompt_ids);
 }
 
 /* --- gone --- */
 
 /* What was answered can be found from now on. Returns blocks that others have, too. */
-static int64_t name_answer(struct engine *engine, struct prefix_list *list, int64_t tok)
+static int64_t name_answer(struct engine *engine, const struct request *request,
+                           struct prefix_list *list, int64_t tok)
 {
     prefixes_trim(engine, 0);
     int64_t given = prefix_cache_store(engine->prefixes->cache, list, tok);
     if (list->count > list->prompt_ids)
-        copy_to_stores(engine, list, list->count);
+        copy_to_stores(engine, request, list, list->held);
     return given;
 }
 
@@ -115,7 +121,7 @@ int64_t prefixes_end(struct engine *engine, const struct request *request, int64
 {
     struct prefix_list nothing = {0};
     struct prefix_list *list = list_of(engine, request, &nothing);
-    int64_t given = list->held < list->count ? name_answer(engine, list, tok) : 0;
+    int64_t given = list->held < list->count ? name_answer(engine, request, list, tok) : 0;
     return given + prefix_cache_release(engine->prefixes->cache, list, tok);
 }
 

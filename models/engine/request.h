@@ -46,8 +46,8 @@ struct request {
     tick_t kv_loaded; /* PLACE_LOADING: when it will be there */
     uint32_t prefix;  /* its list of prefix_ids.h; 0: none */
     int64_t rank; /* in an order other than fcfs: lower goes first, and of equals the lower ... */
-    uint32_t ticket; /* ... number of arrival */
-    uint32_t child;  /* while it waits in such an order, see queue_order.c */
+    uint32_t ticket;  /* ... number of arrival */
+    uint32_t child;   /* while it waits in such an order, see queue_order.c */
     uint32_t replica; /* in the fleet */
     uint32_t class_index;
     uint32_t stream, client; /* who sent it, for closed loops */

@@ -52,6 +52,11 @@ uint32_t sharing_arrive(struct simulation *sim, const struct arrival *arrival)
     return prefix_ids_take(&sim->prefix_ids, arrival, session_block_tok(sim));
 }
 
+uint32_t sharing_again(struct simulation *sim, uint32_t list)
+{
+    return list == PREFIX_NONE ? PREFIX_NONE : prefix_ids_copy(&sim->prefix_ids, list);
+}
+
 void sharing_end(struct simulation *sim, const struct request *request)
 {
     if (request->prefix != PREFIX_NONE)
