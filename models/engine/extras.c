@@ -1,6 +1,7 @@
 #include "models/engine/extras.h"
 
 #include "models/engine/batch.h"
+#include "models/engine/kv_slots.h"
 #include "models/engine/run.h"
 #include "models/engine/static_batch.h"
 
@@ -8,7 +9,8 @@ bool extras_at_work(const struct engine_config *config)
 {
     return config->queue_order != ORDER_FCFS || config->swap_blocks > 0 ||
            config->prefill == PREFILL_DECODE_FIRST || config->answer_cap_tok > 0 ||
-           config->batching.kind != BATCHING_CONTINUOUS;
+           config->batching.kind != BATCHING_CONTINUOUS || config->counts_slots ||
+           config->admission == ADMIT_ESTIMATE;
 }
 
 /* --- before prompts --- */
@@ -50,6 +52,21 @@ void extras_count_decode(struct engine *engine, const struct request *request, i
 }
 
 /* --- the run --- */
+
+static void lower_output_share(struct engine *engine)
+{
+    const struct output_share *share = &engine->config->output_share;
+    int64_t lower = engine->output_share - share->step * (int64_t)engine->run.iterations;
+    engine->output_share = lower > share->least ? lower : share->least;
+}
+
+void extras_advance_decodes(struct engine *engine)
+{
+    if (engine->config->admission == ADMIT_ESTIMATE)
+        lower_output_share(engine);
+    if (engine->config->counts_slots)
+        kv_slots_count(engine);
+}
 
 /* PREFILL_DECODE_FIRST: the first of those that wait may interrupt the run when it is due. Who has
  * been due for long does not fit. */
