@@ -4,6 +4,7 @@
 
 #include "analysis/basis_report.h"
 #include "analysis/summary.h"
+#include "analysis/prefix_report.h"
 #include "analysis/transfer_report.h"
 
 static void put_count(struct json_writer *writer, const char *key, uint64_t count)
@@ -216,6 +217,7 @@ void summary_put(struct json_writer *writer, const char *key, const struct summa
     put_energy(writer, summary);
     put_lists(writer, summary);
     transfer_report_put(writer, summary);
+    prefix_report_put(writer, summary);
     if (figures)
         summary_put_simulator(writer, summary, figures);
     json_end_object(writer);

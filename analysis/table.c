@@ -4,6 +4,7 @@
 
 #include "analysis/basis_report.h"
 #include "analysis/human.h"
+#include "analysis/prefix_report.h"
 #include "analysis/transfer_report.h"
 
 enum {
@@ -206,5 +207,6 @@ void table_print(const struct summary *summary, FILE *out)
     print_classes(summary, out);
     print_pools(summary, out);
     transfer_report_print(summary, out);
+    prefix_report_print(summary, out);
     print_step_times(summary, out);
 }
