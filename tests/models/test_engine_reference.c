@@ -143,8 +143,8 @@ static int64_t available_blocks(const struct reference *reference)
     return reference->free_blocks - reference->set_aside;
 }
 
-/* kv_cache_manager.py, free(): in reverse order; full blocks can be found again, by all if they have
- * a name. */
+/* kv_cache_manager.py, free(): in reverse order; full blocks can be found again, by all if they
+ * have a name. */
 static void free_blocks(struct reference *reference, struct job *job)
 {
     job->kept_from = job->named;
@@ -166,9 +166,9 @@ static uint64_t id_of(const struct job *job, int64_t index)
 {
     const struct arrival *arrival = job->arrival_of_ids;
     uint64_t stream = (uint64_t)arrival->stream << 60; /* each has names of its own */
-    return stream ^ (arrival->blocks > 0
-                         ? arrival->hash_ids[index] & (uint64_t)-1 >> 4
-                         : (uint64_t)arrival->session << 32 | (uint64_t)(index + 1));
+    return stream ^
+           (arrival->blocks > 0 ? arrival->hash_ids[index] & (uint64_t)-1 >> 4
+                                : (uint64_t)arrival->session << 32 | (uint64_t)(index + 1));
 }
 
 static struct block *block_named(struct reference *reference, uint64_t id)
