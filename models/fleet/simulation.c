@@ -147,7 +147,7 @@ uint32_t simulation_submit(struct simulation *sim, const struct request *request
 uint32_t simulation_route(struct simulation *sim, struct request *request,
                           const struct arrival *arrival, uint32_t asked_tok)
 {
-    struct router_request asked = routing_request(sim, request, arrival);
+    struct router_request asked = routing_request(sim, request, arrival->session);
     request->replica = router_choose(sim->router, &asked);
     uint32_t pool = sim->pool_of[request->replica];
     sim->result->pools[pool].arrived++;
