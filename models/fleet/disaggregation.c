@@ -216,7 +216,7 @@ static bool place(struct simulation *sim, struct request *request, const struct 
 
 static void release(struct router *router, const struct request *request)
 {
-    router_release(router, request->replica, request->prompt_tok, request->output_tok);
+    router_release(router, request->replica, request->prompt_tok, request->predicted_tok);
 }
 
 static void release_charge(struct disaggregation *d, const struct handover *handover,

@@ -101,6 +101,12 @@ static uint32_t model_of(const struct simulation_spec *spec, uint32_t class_inde
     return spec->class_models ? spec->class_models[class_index] : 0;
 }
 
+uint32_t routing_predict(const struct simulation *sim, const struct request *request)
+{
+    int64_t predicted_tok = output_predict(&sim->spec->output_prediction, request);
+    return (uint32_t)least_of(predicted_tok, UINT32_MAX);
+}
+
 struct router_request routing_request(const struct simulation *sim, const struct request *request,
                                       const struct arrival *arrival)
 {
@@ -108,7 +114,7 @@ struct router_request routing_request(const struct simulation *sim, const struct
                                    .class_index = request->class_index,
                                    .model = model_of(sim->spec, request->class_index),
                                    .prompt_tok = request->prompt_tok,
-                                   .output_tok = request->output_tok,
+                                   .output_tok = request->predicted_tok,
                                    .session = arrival->session,
                                    .block_tok = arrival->block_tok,
                                    .id_count = arrival->blocks,
@@ -132,7 +138,7 @@ struct router *routing_create(struct simulation *sim, const struct router_config
                                      .bounds = bounds,
                                      .class_count = (uint32_t)spec->class_count,
                                      .model_count = spec->model_count,
-                                     .poll = {sim, ask_engine},
+                                     .poll = {sim, stream ? NULL : ask_engine},
                                      .stream = stream,
                                      .seed = spec->seed,
                                      .replication = spec->replication};

@@ -14,6 +14,9 @@ struct router_pool routing_pool(const struct pool_spec *pool, uint32_t first_rep
 
 struct simulation; /* models/fleet/simulation_parts.h */
 
+/* What the routers are told that the request will answer. */
+uint32_t routing_predict(const struct simulation *sim, const struct request *request);
+
 /* The request as its router sees it: with what the arrival says of its prefix, while that lasts. */
 struct router_request routing_request(const struct simulation *sim, const struct request *request,
                                       const struct arrival *arrival);
