@@ -269,6 +269,7 @@ void disaggregation_arrive(struct simulation *sim, struct request *request,
     if (!accepted) {
         release_charge(sim->disaggregation, &handover, request);
         simulation_reject(sim, request);
+        sharing_end(sim, request);
         return;
     }
     if (!request->handoff && request->arrival >= sim->warmup)
