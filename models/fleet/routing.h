@@ -28,4 +28,8 @@ struct router_request routing_request(const struct simulation *sim, const struct
 struct router *routing_create(struct simulation *sim, const struct router_config *config, int roles,
                               const char *stream);
 
+/* The replica shares prefixes from now on: the router that sends it requests hears what its cache
+ * stores and removes, if its policy listens. */
+void routing_listen(struct simulation *sim, uint32_t replica);
+
 #endif

@@ -3,8 +3,10 @@
  * Costs nothing until the first arrival that names something: engines share prefixes from then on,
  * and every request has a list, if only an empty one. */
 #include <assert.h>
+#include <stdlib.h>
 
 #include "models/engine/queues.h"
+#include "models/fleet/routing.h"
 #include "models/fleet/simulation_parts.h"
 
 /* Tokens to an id where sessions give them: what the finest of the pools asks for. */
@@ -37,8 +39,10 @@ static void start_sharing(struct simulation *sim)
     sim->shares_prefixes = true;
     for (uint32_t i = 0; i < sim->replicas; i++) {
         struct engine *engine = &sim->engines[i];
-        if (engine->config->keeps_blocks && !blocks_are_reserved(engine->config))
-            engine_share_prefixes(engine, &sim->prefix_ids, remote_of(sim, engine->config));
+        if (!engine->config->keeps_blocks || blocks_are_reserved(engine->config))
+            continue;
+        engine_share_prefixes(engine, &sim->prefix_ids, remote_of(sim, engine->config));
+        routing_listen(sim, i);
     }
 }
 
@@ -66,6 +70,7 @@ void sharing_end(struct simulation *sim, const struct request *request)
 void sharing_release(struct simulation *sim)
 {
     prefix_ids_free(&sim->prefix_ids);
+    free(sim->ears);
     kv_store_destroy(sim->remote_kv);
 }
 

@@ -44,6 +44,7 @@ struct simulation {
 
     struct prefix_ids prefix_ids; /* of requests in flight, once they name what they share */
     bool shares_prefixes;
+    struct cache_ear *ears;     /* [replicas], once a router listens to their caches; or NULL */
     struct kv_store *remote_kv; /* the tier that replicas share; NULL: none does */
 
     tick_t now, horizon, warmup;
@@ -135,6 +136,8 @@ void disaggregation_stop(struct simulation *sim);
 /* A request has arrived: gives it a replica, or refuses it. */
 void disaggregation_arrive(struct simulation *sim, struct request *request,
                            const struct arrival *arrival);
+/* Who sends requests to the replica. */
+struct router *disaggregation_router_of(const struct simulation *sim, uint32_t replica);
 /* A replica was at a boundary. */
 void disaggregation_boundary(struct simulation *sim, uint32_t replica);
 /* The time of actor_transfers has come. */
