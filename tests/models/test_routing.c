@@ -90,3 +90,57 @@ Test(routing, predictions_have_errors)
     for (int i = 0; i < REPLICAS; i++)
         cr_expect_gt(counts[i], REQUESTS / REPLICAS / 3, "%d", counts[i]);
 }
+
+/* Eight conversations of six turns, each with three more blocks than the one before. */
+static uint64_t prefilled_by(struct config_variant policy_of)
+{
+    enum { CHATS = 8, TURNS = 6, IDS = 3 * TURNS };
+    static uint64_t ids[CHATS][IDS];
+    struct arrival arrivals[CHATS * TURNS];
+    for (uint32_t i = 0; i < CHATS * TURNS; i++) {
+        uint32_t chat = 5 * i % CHATS, turn = i / CHATS;
+        for (uint32_t k = 0; k < IDS; k++)
+            ids[chat][k] = 1 + chat * IDS + k;
+        arrivals[i] = (struct arrival){.time_s = 0.25 * i,
+                                       .prompt_tok = 16 * 3 * (turn + 1),
+                                       .output_tok = 2,
+                                       .block_tok = 16,
+                                       .blocks = 3 * (turn + 1),
+                                       .hash_ids = ids[chat]};
+    }
+    struct list_source list = LIST_SOURCE(arrivals, CHATS * TURNS);
+    struct engine_config engine = make_engine();
+    engine.keeps_blocks = true;
+    struct pool_spec pool = {.name = "p", .engine = &engine, .replicas = 3, .weight = 1};
+    struct class_rule all = CLASS_RULE_ALL("all");
+    struct router_config router = {.policy = policy_of};
+    struct simulation_spec spec = {.source = &list.source,
+                                   .pools = &pool,
+                                   .pool_count = 1,
+                                   .router = &router,
+                                   .classes = &all,
+                                   .class_count = 1,
+                                   .horizon_s = INFINITY};
+    struct simulation_result result;
+    cr_assert(simulation_run(&spec, &result, NULL));
+    uint64_t prefill_tok = result.pools[0].prefill_tok;
+    simulation_result_free(&result);
+    steptime_destroy((struct steptime *)engine.steptime);
+    return prefill_tok;
+}
+
+/* Where every turn goes to its conversation's replica, all but the first time a block is computed
+ * once: 8 x 18 x 16 tokens. */
+Test(routing, caches_tell_the_router_what_they_hold)
+{
+    struct scoring_dynamo dynamo = {1, 0};
+    struct router_kv_config config = {
+        .scoring = {.index = index_of(router_scorings, "dynamo"), .value = &dynamo},
+        .load_interval_s = NAN};
+    struct config_variant kv_aware = {.index = policy("kv_aware"), .value = &config};
+    struct config_variant round_robin = {.index = policy("round_robin")};
+    cr_expect_eq(prefilled_by(kv_aware), 8 * 18 * 16);
+    cr_expect_gt(prefilled_by(round_robin), 12 * 18 * 16);
+    config.event_delay_s = 1000;
+    cr_expect_gt(prefilled_by(kv_aware), 12 * 18 * 16, "it hears nothing in time");
+}
