@@ -73,6 +73,7 @@ static bool check_router(const struct scenario *scenario, const struct router_co
                                  .pool_count = count,
                                  .class_names = classes,
                                  .class_count = (uint32_t)scenario->class_count,
+                                 .class_models = scenario->class_models,
                                  .model_count = (uint32_t)scenario->model_count};
     struct error found = {0};
     if (router_check(router, &fleet, &found))

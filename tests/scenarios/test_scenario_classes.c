@@ -155,6 +155,14 @@ Test(scenario_classes, models_that_nobody_serves_are_refused)
                    "/classes/0");
 }
 
+Test(scenario_classes, shares_of_pools_that_serve_another_model_are_refused)
+{
+    expect_refused("'model': 'llama-3.1-8b', 'classes': [{'name': 'a', 'model': 'qwen3-8b'}],"
+                   "'router': {'policy': 'weighted', 'shares': ["
+                   " {'class': 'a', 'pool': 'small', 'weight': 1}]}," TWO_POOLS,
+                   "/router/shares/0/pool");
+}
+
 Test(scenario_classes, one_model_need_not_be_named_twice)
 {
     struct scenario *scenario =
