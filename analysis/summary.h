@@ -77,6 +77,9 @@ struct pool_summary {
     uint64_t prompt_tok, output_tok, prefill_tok;
     double utilisation; /* share of its replicas' time that they were iterating */
     double mean_batch, peak_kv;
+    double kv_slots_taken, kv_slots_held; /* as in pool_result; NaN: not counted */
+    bool swaps_kv;                        /* preempted requests are swapped, as a rule */
+    uint64_t swaps;
     double mean_outstanding; /* requests sent there that had not ended, over time */
     uint64_t max_outstanding;
     double output_tok_per_s;

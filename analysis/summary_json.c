@@ -1,5 +1,7 @@
 /* The shape of summary.json. Keys are a promise to whoever reads results by script: add, never
  * rename. */
+#include <math.h>
+
 #include "analysis/basis_report.h"
 #include "analysis/client_report.h"
 #include "analysis/model_report.h"
@@ -117,6 +119,17 @@ static void put_class(struct json_writer *writer, const struct class_summary *cl
     json_end_object(writer);
 }
 
+/* Where the engine counts them (report_kv_slots). */
+static void put_kv_slots(struct json_writer *writer, const struct pool_summary *pool)
+{
+    if (isnan(pool->kv_slots_held))
+        return;
+    json_begin_object(writer, "kv_slots");
+    json_put_number(writer, "taken", pool->kv_slots_taken);
+    json_put_number(writer, "held", pool->kv_slots_held);
+    json_end_object(writer);
+}
+
 static void put_pool(struct json_writer *writer, const struct pool_summary *pool)
 {
     json_begin_object(writer, NULL);
@@ -135,7 +148,10 @@ static void put_pool(struct json_writer *writer, const struct pool_summary *pool
     json_put_number(writer, "mean_outstanding", pool->mean_outstanding);
     put_count(writer, "max_outstanding", pool->max_outstanding);
     json_put_number(writer, "peak_kv", pool->peak_kv);
+    put_kv_slots(writer, pool);
     put_count(writer, "preemptions", pool->preemptions);
+    if (pool->swaps_kv)
+        put_count(writer, "swaps", pool->swaps);
     put_count(writer, "iterations", pool->iterations);
     put_tokens(writer, pool->prompt_tok, pool->output_tok);
     put_count(writer, "prefill_tokens_computed", pool->prefill_tok);

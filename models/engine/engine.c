@@ -112,18 +112,13 @@ static void record_gaps_after_stall(struct engine *engine)
                           run->decodes);
 }
 
-static void lower_output_share(struct engine *engine)
-{
-    const struct output_share *share = &engine->config->output_share;
-    int64_t lower = engine->output_share - share->step * (int64_t)engine->run.iterations;
-    engine->output_share = lower > share->least ? lower : share->least;
-}
-
 /* All that the run's decodes did: tokens, inter-token latencies, blocks. */
 static void advance_decodes(struct engine *engine)
 {
     const struct engine_run *run = &engine->run;
     const struct engine_config *config = engine->config;
+    if (engine->has_extras)
+        extras_advance_decodes(engine);
     if (engine->stall_count > 0)
         record_gaps_after_stall(engine);
     else if (engine->itl)
@@ -132,8 +127,6 @@ static void advance_decodes(struct engine *engine)
     engine->context_tok += (int64_t)run->iterations * run->decodes;
     engine->iteration += run->iterations;
     engine->block_phase = (uint32_t)((engine->block_phase + run->iterations) % config->block_tok);
-    if (config->admission == ADMIT_ESTIMATE)
-        lower_output_share(engine);
 }
 
 /* The run's iterations are over. */

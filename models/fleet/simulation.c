@@ -345,6 +345,7 @@ static bool make_engines(struct simulation *sim)
             sim->configs[pool].classes = (uint32_t)sim->spec->class_count;
         }
         sim->configs[pool].classes = (uint32_t)sim->spec->class_count;
+        sim->configs[pool].classes = (uint32_t)sim->spec->class_count;
         for (uint32_t i = 0; i < sim->spec->pools[pool].replicas; i++, replica++) {
             sim->pool_of[replica] = pool;
             if (!engine_init(&sim->engines[replica], &sim->configs[pool], &sim->requests, NULL))

@@ -149,6 +149,10 @@ struct slo_result {
 
 struct pool_result {
     uint64_t arrived, completed, rejected, in_flight, preemptions, iterations;
+    uint64_t swaps; /* preemptions that copied the KV cache to host memory */
+    /* Means over iterations that decode, of the slots of the KV cache: the share that is taken, and
+     * of that the share that holds a token. NaN where the engine does not count them. */
+    double kv_slots_taken, kv_slots_held;
     uint64_t cancelled; /* attempts that were given up or stopped; the others count attempts, too */
     uint64_t handed_out, handed_in;  /* prefilled here, to decode elsewhere; the other way round */
     uint64_t prompt_tok, output_tok; /* of completed requests */

@@ -241,6 +241,7 @@ static void draw_scene_with_roles(gsl_rng *rng, struct scene *scene)
     scene->has_roles = true;
     scene->router.policy = (struct config_variant){(int)between(rng, 0, LAST_PLAIN_POLICY), NULL};
     draw_roles(rng, &scene->roles, scene->specs, scene->pools, LAST_PLAIN_POLICY + 1);
+    /* Who hands over does so between iterations. */
     for (size_t pool = 0; pool < scene->pools; pool++)
         scene->engines[pool].batching = (struct batching){0};
     bool tight = one_in(rng, 2);
@@ -268,6 +269,7 @@ static struct simulation_result simulate(const struct scene *scene, bool stepwis
         .router = &scene->router,
         .disaggregation = scene->has_roles ? &scene->roles.config : NULL,
         .classes = classes,
+        .traits = rule_traits,
         .class_count = CLASSES,
         .clients = scene->has_clients ? scene->clients_drawn.rules : NULL,
         .seed = 7,
@@ -407,6 +409,10 @@ static void expect_same(const struct scene *scene, const struct simulation_resul
         cr_assert_eq(a->preemptions, b->preemptions);
         cr_assert_eq(a->prefill_tok, b->prefill_tok);
         cr_assert_eq(a->mean_batch, b->mean_batch);
+        cr_assert_eq(a->swaps, b->swaps);
+        cr_assert(same_number(a->kv_slots_taken, b->kv_slots_taken) &&
+                  same_number(a->kv_slots_held, b->kv_slots_held));
+        cr_assert(isnan(a->kv_slots_held) || a->kv_slots_held <= 1);
         cr_assert_eq(a->mean_outstanding, b->mean_outstanding);
         cr_assert_eq(a->busy_s, b->busy_s);
         cr_assert_eq(a->peak_kv, b->peak_kv);
@@ -550,7 +556,7 @@ Test(fast_forward, equals_stepping_on_real_hardware)
         draw_scene(rng, &catalogue, &scene);
         try_scene(&scene, &tally);
     }
-    cr_assert_gt(tally.preemptions, 100, "only %u preemptions", (unsigned)tally.preemptions);
+    cr_assert_gt(tally.preemptions, 60, "only %u preemptions", (unsigned)tally.preemptions);
     cr_assert_lt(tally.jumped_events * 2, tally.stepped_events);
     gsl_rng_free(rng);
     arena_destroy(arena);
