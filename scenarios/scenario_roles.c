@@ -27,15 +27,6 @@ static bool check_alone(const struct scenario *scenario, struct error *error)
                                  : "leave out the roles, or \"client\" and \"drop_expired\"");
 }
 
-static bool check_clients(const struct scenario *scenario, struct error *error)
-{
-    if (!scenario->clients)
-        return true;
-    error_at(error, ERROR_BAD_INPUT, NULL, 0, "/pools",
-             "clients that give up are not modelled where pools have roles");
-    return error_hint(error, "leave out \"client\", of the scenario and of its classes");
-}
-
 bool scenario_roles_resolve(struct scenario *scenario, struct error *error)
 {
     size_t count = scenario->pool_count;
@@ -51,8 +42,7 @@ bool scenario_roles_resolve(struct scenario *scenario, struct error *error)
                                    ? scenario->config.disaggregation
                                    : disaggregation_defaults(scenario->arena);
     return check_alone(scenario, error) &&
-           disaggregation_check(scenario->disaggregation, parts, count, error) &&
-           check_clients(scenario, error);
+           disaggregation_check(scenario->disaggregation, parts, count, error);
 }
 
 /* The router whose object is at `pointer` serves the pools with such roles. */

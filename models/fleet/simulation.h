@@ -73,6 +73,10 @@ struct request_record {
     double arrival_s, queue_s, ttft_s, tpot_s, e2e_s;
     uint32_t prompt_tok, output_tok, class_index, pool, replica, preemptions;
     bool rejected, timed_out, stopped; /* none of them: it completed */
+    /* Of one that was prefilled elsewhere: where, and the time from its complete prompt to its KV
+     * cache's arrival. Otherwise the highest number, and NaN. */
+    uint32_t prefill_pool, prefill_replica;
+    double handover_s;
 };
 
 /* State of one pool at a sample time. */
