@@ -279,6 +279,7 @@ uint32_t disaggregation_arrive(struct simulation *sim, struct request *request,
     if (!accepts(sim, request, &handover, asked_tok)) {
         release_charge(sim->disaggregation, &handover, request);
         simulation_reject(sim, request);
+        sharing_end(sim, request);
         return REQUEST_NONE;
     }
     if (!request->handoff && request->arrival >= sim->warmup)

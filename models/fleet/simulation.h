@@ -169,6 +169,7 @@ struct pool_result {
     uint64_t kv_blocks; /* of one replica */
     double cost_usd;
     double energy_j;
+    struct prefix_totals prefix;      /* zeros while no request names what it shares */
     struct histogram ttft, tpot, e2e; /* of the measured requests that it completed */
     struct histogram itl;
 };
