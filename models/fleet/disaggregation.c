@@ -169,7 +169,7 @@ static void place_pair(struct simulation *sim, struct request *request, struct h
 static void place_apart(struct simulation *sim, struct request *request,
                         const struct arrival *arrival, struct handover *handover)
 {
-    struct router_request asked = routing_request(sim, request, arrival);
+    struct router_request asked = routing_request(sim, request, arrival->session);
     handover->charged = CHARGED_PREFILL;
     request->replica = router_choose(sim->disaggregation->prefill, &asked);
     request->handoff = request->output_tok > 1;
@@ -178,7 +178,7 @@ static void place_apart(struct simulation *sim, struct request *request,
 static void place_together(struct simulation *sim, struct request *request,
                            const struct arrival *arrival, struct handover *handover)
 {
-    struct router_request asked = routing_request(sim, request, arrival);
+    struct router_request asked = routing_request(sim, request, arrival->session);
     handover->charged = CHARGED_DECODE;
     request->replica = router_choose(sim->disaggregation->decode, &asked);
 }
@@ -482,8 +482,8 @@ static uint32_t choose_decoder(struct simulation *sim, const struct request *req
     handover->charged = CHARGED_DECODE;
     /* By its prefix it was routed to where it is computed; here that would find nothing (Dynamo's
      * decode routing, too, leaves out the overlap). */
-    const struct arrival known = {.session = handover->session};
-    struct router_request asked = routing_request(sim, request, &known);
+    struct router_request asked = routing_request(sim, request, handover->session);
+    asked.id_count = 0;
     return router_choose(sim->disaggregation->decode, &asked);
 }
 
@@ -676,6 +676,13 @@ bool disaggregation_is_shadow(const struct simulation *sim, uint32_t number)
     const struct disaggregation *d = sim->disaggregation;
     const struct handover *handover = &d->handovers[number];
     return handover->other != REQUEST_NONE && !sim->requests.requests[number].handoff;
+}
+
+struct router *disaggregation_router_of(const struct simulation *sim, uint32_t replica)
+{
+    const struct disaggregation *d = sim->disaggregation;
+    bool prefills = sim->spec->pools[sim->pool_of[replica]].role == ROLE_PREFILL;
+    return prefills ? d->prefill : d->decode;
 }
 
 uint32_t disaggregation_shadows(const struct simulation *sim)

@@ -102,17 +102,21 @@ static uint32_t model_of(const struct simulation_spec *spec, uint32_t class_inde
 }
 
 struct router_request routing_request(const struct simulation *sim, const struct request *request,
-                                      const struct arrival *arrival)
+                                      uint32_t session)
 {
-    return (struct router_request){.now = sim->now,
+    struct router_request asked = {.now = sim->now,
                                    .class_index = request->class_index,
                                    .model = model_of(sim->spec, request->class_index),
                                    .prompt_tok = request->prompt_tok,
                                    .output_tok = request->output_tok,
-                                   .session = arrival->session,
-                                   .block_tok = arrival->block_tok,
-                                   .id_count = arrival->blocks,
-                                   .ids = arrival->hash_ids};
+                                   .session = session};
+    if (request->prefix != PREFIX_NONE) {
+        const struct prefix_list *list = prefix_list_of(&sim->prefix_ids, request->prefix);
+        asked.block_tok = list->block_tok;
+        asked.id_count = list->prompt_ids;
+        asked.ids = list->ids;
+    }
+    return asked;
 }
 
 struct router *routing_create(struct simulation *sim, const struct router_config *config, int roles,

@@ -14,9 +14,9 @@ struct router_pool routing_pool(const struct pool_spec *pool, uint32_t first_rep
 
 struct simulation; /* models/fleet/simulation_parts.h */
 
-/* The request as its router sees it: with what the arrival says of its prefix, while that lasts. */
+/* The request as its router sees it. */
 struct router_request routing_request(const struct simulation *sim, const struct request *request,
-                                      const struct arrival *arrival);
+                                      uint32_t session);
 
 #define ROUTING_ALL (-1) /* otherwise roles are a bit for each enum pool_role */
 

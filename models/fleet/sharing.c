@@ -3,9 +3,11 @@
  * Costs nothing until the first arrival that names something: engines share prefixes from then on,
  * and every request has a list, if only an empty one. */
 #include <assert.h>
+#include <stdlib.h>
 
 #include "models/engine/queues.h"
 #include "models/fleet/simulation_parts.h"
+#include "sim/arena.h"
 
 /* Tokens to an id where sessions give them: what the finest of the pools asks for. */
 static uint32_t session_block_tok(const struct simulation *sim)
@@ -20,16 +22,52 @@ static uint32_t session_block_tok(const struct simulation *sim)
     return least;
 }
 
-/* The fleet's store, if the replica takes part in it. It is as large as the first that does says:
- * the scenario gives them all the same. */
-static struct kv_store *remote_of(struct simulation *sim, const struct engine_config *config)
+/* The store of the replica's model, if the replica takes part in it. It is as large as the first
+ * that does says: a scenario gives them all the same. */
+static struct kv_store *remote_of(struct simulation *sim, uint32_t replica)
 {
-    const struct tier_config *remote = &config->prefix.tiers[TIER_REMOTE];
+    const struct tier_config *remote = &sim->engines[replica].config->prefix.tiers[TIER_REMOTE];
+    struct kv_store **store = &sim->remote_kv[sim->spec->pools[sim->pool_of[replica]].model];
     if (remote->capacity == 0 || !remote->shared)
         return NULL;
-    if (!sim->remote_kv)
-        sim->remote_kv = kv_store_create(remote->capacity);
-    return sim->remote_kv;
+    if (!*store)
+        *store = kv_store_create(remote->capacity);
+    return *store;
+}
+
+/* --- who listens --- */
+
+/* Passes on what one replica's cache tells. */
+struct cache_ear {
+    struct simulation *sim;
+    struct router *router;
+    uint32_t replica;
+    struct prefix_listener listener;
+};
+
+static void hear_stored(void *context, uint64_t id)
+{
+    const struct cache_ear *ear = context;
+    router_stored(ear->router, ear->replica, id, ear->sim->now);
+}
+
+static void hear_removed(void *context, uint64_t id)
+{
+    const struct cache_ear *ear = context;
+    router_removed(ear->router, ear->replica, id, ear->sim->now);
+}
+
+static void listen(struct simulation *sim, uint32_t replica)
+{
+    struct router *router =
+        sim->disaggregation ? disaggregation_router_of(sim, replica) : sim->router;
+    if (!router_listens(router))
+        return;
+    if (!sim->ears && !(sim->ears = calloc(sim->replicas, sizeof *sim->ears)))
+        out_of_memory();
+    struct cache_ear *ear = &sim->ears[replica];
+    *ear = (struct cache_ear){sim, router, replica, {ear, hear_stored, hear_removed}};
+    prefix_cache_listen(sim->engines[replica].prefixes->cache, &ear->listener);
 }
 
 static void start_sharing(struct simulation *sim)
@@ -37,8 +75,10 @@ static void start_sharing(struct simulation *sim)
     sim->shares_prefixes = true;
     for (uint32_t i = 0; i < sim->replicas; i++) {
         struct engine *engine = &sim->engines[i];
-        if (engine->config->keeps_blocks && !blocks_are_reserved(engine->config))
-            engine_share_prefixes(engine, &sim->prefix_ids, remote_of(sim, engine->config));
+        if (!engine->config->keeps_blocks || blocks_are_reserved(engine->config))
+            continue;
+        engine_share_prefixes(engine, &sim->prefix_ids, remote_of(sim, i));
+        listen(sim, i);
     }
 }
 
@@ -66,7 +106,9 @@ void sharing_end(struct simulation *sim, const struct request *request)
 void sharing_release(struct simulation *sim)
 {
     prefix_ids_free(&sim->prefix_ids);
-    kv_store_destroy(sim->remote_kv);
+    for (size_t i = 0; i < ROUTER_MODELS_MAX; i++)
+        kv_store_destroy(sim->remote_kv[i]);
+    free(sim->ears);
 }
 
 static void add_totals(struct prefix_totals *sum, const struct prefix_totals *totals)

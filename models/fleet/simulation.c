@@ -160,7 +160,7 @@ uint32_t simulation_route(struct simulation *sim, struct request *request,
 {
     if (sim->disaggregation)
         return disaggregation_arrive(sim, request, arrival, asked_tok);
-    struct router_request asked = routing_request(sim, request, arrival);
+    struct router_request asked = routing_request(sim, request, arrival->session);
     request->replica = router_choose(sim->router, &asked);
     uint32_t pool = sim->pool_of[request->replica];
     sim->result->pools[pool].arrived++;

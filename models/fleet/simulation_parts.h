@@ -44,7 +44,9 @@ struct simulation {
 
     struct prefix_ids prefix_ids; /* of requests in flight, once they name what they share */
     bool shares_prefixes;
-    struct kv_store *remote_kv; /* the tier that replicas share; NULL: none does */
+    struct kv_store
+        *remote_kv[ROUTER_MODELS_MAX]; /* the tier that a model's replicas share, or NULL */
+    struct cache_ear *ears;            /* [replicas]; NULL: no router listens */
 
     tick_t now, horizon, warmup;
     bool measuring; /* the warm-up is over */
@@ -154,6 +156,8 @@ void disaggregation_describe(const struct simulation *sim, const struct request 
 /* Is it the second record of a request that is still being prefilled? */
 bool disaggregation_is_shadow(const struct simulation *sim, uint32_t number);
 uint32_t disaggregation_shadows(const struct simulation *sim); /* how many; 0 without */
+/* Who sends prompts to the replica. */
+struct router *disaggregation_router_of(const struct simulation *sim, uint32_t replica);
 void disaggregation_sum_up(struct simulation *sim);
 
 /* --- measuring.c --- */
