@@ -138,7 +138,7 @@ struct latency_set {
     struct histogram ttft, tpot, e2e, queue;
     uint64_t completed, rejected, timed_out, stopped; /* measured ones */
     uint64_t prompt_tok, output_tok;
-    uint64_t slo_met; /* completed requests that kept every bound that applies to them */
+    uint64_t slo_met; /* completed or stopped ones that kept every bound that applies to them */
     uint64_t late;    /* measured ones in flight at the end that have broken a bound already */
 };
 
