@@ -230,12 +230,13 @@ static int64_t ready_prompts_tok(const struct engine *engine, struct batch batch
         return tokens;
     for (uint32_t i = engine->queue.head; i != REQUEST_NONE; i = request_of(engine, i)->next) {
         const struct request *request = request_of(engine, i);
-        if (request->remote_kv)
-            continue;
         if (!has_place(engine, &batch, request) || !memory_admits(engine, &batch, request))
             break;
         batch.reserved_blocks += lifetime_blocks(engine, request);
-        tokens += try_prompt(engine, &batch, request, found_tok(engine, &batch, request));
+        if (request->remote_kv) /* it has a place, but no tokens to compute */
+            batch_take(engine, &batch, request, 0, blocks_for(engine, prefill_length(request) - 1));
+        else
+            tokens += try_prompt(engine, &batch, request, found_tok(engine, &batch, request));
     }
     return tokens;
 }
