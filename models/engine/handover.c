@@ -4,7 +4,7 @@
 
 #include "models/engine/decodes.h"
 
-/* Somebody may be let in now who could not before, or nobody waits any more. */
+/* Somebody may be let in now who could not before, or need not be waited for any more. */
 static void wake(struct engine *engine, tick_t now)
 {
     if (engine->waiting == 0 && engine->fetched.head == REQUEST_NONE &&
