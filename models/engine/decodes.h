@@ -162,13 +162,12 @@ static inline uint32_t decode_emitted(const struct engine *engine, const struct 
     return request->output_tok - (uint32_t)(request->finish_iteration - engine->iteration);
 }
 
-/* Takes a decode with this much context out of the batch, and its blocks out of use. */
+/* Takes a decode with this much context out of the batch; its blocks are still in use. */
 static inline void decode_leave(struct engine *engine, uint32_t number, uint32_t context_tok)
 {
     engine->decodes--;
     engine->context_tok -= context_tok;
     engine->block_slots[block_slot(engine, context_tok)]--;
-    give_back_blocks(engine, blocks_for(engine, context_tok));
     const struct request *request = request_of(engine, number);
     engine->finish_sum -= request->finish_iteration;
     if (engine->has_extras)

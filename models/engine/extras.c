@@ -135,8 +135,8 @@ void extras_submit(struct engine *engine, uint32_t number, tick_t now)
     waiting_append(engine, number);
     if (engine->config->batching.kind != BATCHING_CONTINUOUS)
         static_batch_arrived(engine, now);
-    else if (engine->next == TICK_NEVER)
-        engine->next = now;
-    else
+    else if (engine_busy(engine))
         cut_for_arrival(engine, number, now);
+    else if (now < engine->next)
+        engine->next = now;
 }

@@ -109,6 +109,13 @@ void disaggregation_stop(struct simulation *sim)
     sim->disaggregation = NULL;
 }
 
+struct router *disaggregation_router_of(const struct simulation *sim, uint32_t replica)
+{
+    const struct disaggregation *d = sim->disaggregation;
+    bool prefills = sim->spec->pools[sim->pool_of[replica]].role == ROLE_PREFILL;
+    return prefills ? d->prefill : d->decode;
+}
+
 /* --- events --- */
 
 static void schedule(struct simulation *sim)

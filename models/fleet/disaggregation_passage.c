@@ -171,8 +171,8 @@ static uint32_t choose_decoder(struct simulation *sim, const struct request *req
     handover->charged = CHARGED_DECODE;
     /* By its prefix it was routed to where it is computed; here that would find nothing (Dynamo's
      * decode routing, too, leaves out the overlap). */
-    const struct arrival known = {.session = handover->session};
-    struct router_request asked = routing_request(sim, request, &known);
+    struct router_request asked = routing_request(sim, request, handover->session);
+    asked.id_count = 0;
     return router_choose(sim->disaggregation->decode, &asked);
 }
 

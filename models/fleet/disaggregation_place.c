@@ -50,7 +50,7 @@ static void place_pair(struct simulation *sim, struct request *request, struct h
 static void place_apart(struct simulation *sim, struct request *request,
                         const struct arrival *arrival, struct handover *handover)
 {
-    struct router_request asked = routing_request(sim, request, arrival);
+    struct router_request asked = routing_request(sim, request, arrival->session);
     handover->charged = CHARGED_PREFILL;
     request->replica = router_choose(sim->disaggregation->prefill, &asked);
     request->handoff = request->output_tok > 1;
@@ -59,7 +59,7 @@ static void place_apart(struct simulation *sim, struct request *request,
 static void place_together(struct simulation *sim, struct request *request,
                            const struct arrival *arrival, struct handover *handover)
 {
-    struct router_request asked = routing_request(sim, request, arrival);
+    struct router_request asked = routing_request(sim, request, arrival->session);
     handover->charged = CHARGED_DECODE;
     request->replica = router_choose(sim->disaggregation->decode, &asked);
 }
@@ -154,6 +154,7 @@ uint32_t disaggregation_arrive(struct simulation *sim, struct request *request,
     if (!accepts(sim, request, &handover, asked_tok)) {
         release_charge(sim->disaggregation, &handover, request);
         simulation_reject(sim, request);
+        sharing_end(sim, request);
         return REQUEST_NONE;
     }
     if (!request->handoff && request->arrival >= sim->warmup)

@@ -64,7 +64,7 @@ static inline struct request *request_at(struct simulation *sim, uint32_t number
 
 static inline void charge_release(struct router *router, const struct request *request)
 {
-    router_release(router, request->replica, request->prompt_tok, request->output_tok);
+    router_release(router, request->replica, request->prompt_tok, request->predicted_tok);
 }
 
 /* --- disaggregation.c --- */

@@ -130,8 +130,9 @@ void measure_timed_out(struct simulation *sim, const struct request *request)
 void measure_stopped(struct simulation *sim, const struct request *request,
                      const struct latencies *latencies)
 {
-    sim->result->by_class[request->class_index].stopped++;
-    judge(sim, request->class_index, latencies);
+    struct latency_set *set = &sim->result->by_class[request->class_index];
+    set->stopped++;
+    set->slo_met += judge(sim, request->class_index, latencies);
 }
 
 void observe_request(struct simulation *sim, const struct request *request,
