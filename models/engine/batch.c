@@ -331,8 +331,6 @@ static int64_t ready_prompts_tok(struct engine *engine, struct batch batch)
         return tokens;
     for (uint32_t i = engine->queue.head; i != REQUEST_NONE; i = request_of(engine, i)->next) {
         const struct request *request = request_of(engine, i);
-        if (request->remote_kv)
-            continue;
         if (!has_place(engine, &batch))
             break;
         struct prefix_found found;
@@ -341,7 +339,10 @@ static int64_t ready_prompts_tok(struct engine *engine, struct batch batch)
             !memory_admits(engine, &batch, request, found.shared_blocks))
             break;
         batch.reserved_blocks += lifetime_blocks(engine, request);
-        tokens += try_prompt(engine, &batch, request, found.tok, found.shared_blocks);
+        if (request->remote_kv) /* nothing to compute; but who does not fit keeps others out */
+            batch_take(engine, &batch, request, 0, blocks_for(engine, prefill_length(request) - 1));
+        else
+            tokens += try_prompt(engine, &batch, request, found.tok, found.shared_blocks);
     }
     return tokens;
 }

@@ -30,8 +30,8 @@ static inline bool finish_before(const struct finish_entry *a, const struct fini
     return a->iteration != b->iteration ? a->iteration < b->iteration : a->order < b->order;
 }
 
-/* An entry outlives a preemption of its request, but not its request: the request can only end
- * later than the entry says, and by then the entry has been first and was dropped. */
+/* An entry outlives a preemption of its request, but not its request (finish_forget): the record
+ * may soon be another's, on another replica, with the same order. */
 static inline bool finish_is_stale(const struct engine *engine, const struct finish_entry *entry)
 {
     return request_of(engine, entry->request)->order != entry->order;

@@ -102,7 +102,10 @@ bool engine_accepts(const struct engine_config *config, uint32_t prompt_tok, uin
 
 static void end_request(struct engine *engine, uint32_t number)
 {
-    request_of(engine, number)->last_token = engine->boundary;
+    struct request *request = request_of(engine, number);
+    request->last_token = engine->boundary;
+    if (request->preemptions > 0)
+        finish_forget(engine, number);
     engine->ended[engine->ended_count++] = number;
 }
 

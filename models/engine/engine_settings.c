@@ -193,7 +193,8 @@ static const struct config_field engine_fields[] = {
      .preset = "\"exact\"",
      .variants = output_prediction_kinds,
      .selector = "kind",
-     .doc = "queue_order \"shortest_output\": what it believes that a request will answer"},
+     .doc = "what queue_order \"shortest_output\" believes that a request will answer; the "
+            "scenario's is also what routers believe"},
     {.name = "decode_first_max_wait_ms",
      .kind = CONFIG_NUMBER,
      .offset = FIELD(decode_first_max_wait_ms),

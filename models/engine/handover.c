@@ -24,6 +24,8 @@ void hand_over(struct engine *engine, uint32_t number)
 {
     struct request *request = request_of(engine, number);
     running_remove(engine, number);
+    if (request->preemptions > 0)
+        finish_forget(engine, number);
     request->place = PLACE_HANDED;
     request->held_blocks = (uint32_t)drop_blocks(engine, request, request->computed);
     engine->held_blocks += request->held_blocks;

@@ -50,6 +50,7 @@ struct request {
     uint32_t child;   /* while it waits in such an order, see queue_order.c */
     uint32_t replica; /* in the fleet */
     uint32_t class_index;
+    uint32_t predicted_tok; /* output tokens that routers believe in */
     uint32_t stream, client; /* who sent it, for closed loops */
     uint32_t held_blocks;    /* PLACE_HANDED: blocks that wait for engine_release */
     uint8_t place;           /* enum request_place */

@@ -221,6 +221,7 @@ static struct request renewed(const struct simulation *sim, uint32_t number)
     return (struct request){.arrival = old->arrival,
                             .prompt_tok = old->prompt_tok,
                             .output_tok = old->output_tok,
+                            .predicted_tok = old->predicted_tok,
                             .cached_tok = attempt_of(sim, number)->cached_tok,
                             .class_index = old->class_index,
                             .stream = old->stream,

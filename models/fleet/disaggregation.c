@@ -122,6 +122,13 @@ void disaggregation_stop(struct simulation *sim)
     sim->disaggregation = NULL;
 }
 
+struct router *disaggregation_router_of(const struct simulation *sim, uint32_t replica)
+{
+    const struct disaggregation *d = sim->disaggregation;
+    bool prefills = sim->spec->pools[sim->pool_of[replica]].role == ROLE_PREFILL;
+    return prefills ? d->prefill : d->decode;
+}
+
 /* --- arrivals --- */
 
 static bool prefill_queues_are_short(const struct simulation *sim, int64_t max_waiting)
@@ -216,7 +223,7 @@ static bool place(struct simulation *sim, struct request *request, const struct 
 
 static void release(struct router *router, const struct request *request)
 {
-    router_release(router, request->replica, request->prompt_tok, request->output_tok);
+    router_release(router, request->replica, request->prompt_tok, request->predicted_tok);
 }
 
 static void release_charge(struct disaggregation *d, const struct handover *handover,
@@ -608,13 +615,6 @@ bool disaggregation_is_shadow(const struct simulation *sim, uint32_t number)
     const struct disaggregation *d = sim->disaggregation;
     const struct handover *handover = &d->handovers[number];
     return handover->other != REQUEST_NONE && !sim->requests.requests[number].handoff;
-}
-
-struct router *disaggregation_router_of(const struct simulation *sim, uint32_t replica)
-{
-    const struct disaggregation *d = sim->disaggregation;
-    bool prefills = sim->spec->pools[sim->pool_of[replica]].role == ROLE_PREFILL;
-    return prefills ? d->prefill : d->decode;
 }
 
 uint32_t disaggregation_shadows(const struct simulation *sim)

@@ -14,6 +14,9 @@ struct router_pool routing_pool(const struct pool_spec *pool, uint32_t first_rep
 
 struct simulation; /* models/fleet/simulation_parts.h */
 
+/* What the routers are told that the request will answer. */
+uint32_t routing_predict(const struct simulation *sim, const struct request *request);
+
 /* The request as its router sees it. */
 struct router_request routing_request(const struct simulation *sim, const struct request *request,
                                       uint32_t session);
@@ -24,5 +27,9 @@ struct router_request routing_request(const struct simulation *sim, const struct
  * numbers; NULL: "fleet/router". NULL when out of memory. */
 struct router *routing_create(struct simulation *sim, const struct router_config *config, int roles,
                               const char *stream);
+
+/* The replica shares prefixes from now on: the router that sends it requests hears what its cache
+ * stores and removes, if its policy listens. */
+void routing_listen(struct simulation *sim, uint32_t replica);
 
 #endif

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "models/engine/queues.h"
+#include "models/fleet/routing.h"
 #include "models/fleet/simulation_parts.h"
 #include "sim/arena.h"
 
@@ -35,41 +36,6 @@ static struct kv_store *remote_of(struct simulation *sim, uint32_t replica)
     return *store;
 }
 
-/* --- who listens --- */
-
-/* Passes on what one replica's cache tells. */
-struct cache_ear {
-    struct simulation *sim;
-    struct router *router;
-    uint32_t replica;
-    struct prefix_listener listener;
-};
-
-static void hear_stored(void *context, uint64_t id)
-{
-    const struct cache_ear *ear = context;
-    router_stored(ear->router, ear->replica, id, ear->sim->now);
-}
-
-static void hear_removed(void *context, uint64_t id)
-{
-    const struct cache_ear *ear = context;
-    router_removed(ear->router, ear->replica, id, ear->sim->now);
-}
-
-static void listen(struct simulation *sim, uint32_t replica)
-{
-    struct router *router =
-        sim->disaggregation ? disaggregation_router_of(sim, replica) : sim->router;
-    if (!router_listens(router))
-        return;
-    if (!sim->ears && !(sim->ears = calloc(sim->replicas, sizeof *sim->ears)))
-        out_of_memory();
-    struct cache_ear *ear = &sim->ears[replica];
-    *ear = (struct cache_ear){sim, router, replica, {ear, hear_stored, hear_removed}};
-    prefix_cache_listen(sim->engines[replica].prefixes->cache, &ear->listener);
-}
-
 static void start_sharing(struct simulation *sim)
 {
     sim->shares_prefixes = true;
@@ -78,7 +44,7 @@ static void start_sharing(struct simulation *sim)
         if (!engine->config->keeps_blocks || blocks_are_reserved(engine->config))
             continue;
         engine_share_prefixes(engine, &sim->prefix_ids, remote_of(sim, i));
-        listen(sim, i);
+        routing_listen(sim, i);
     }
 }
 

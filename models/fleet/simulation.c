@@ -41,7 +41,7 @@ void simulation_let_go(struct simulation *sim, uint32_t number)
     if (sim->disaggregation)
         disaggregation_ended(sim, number);
     else
-        router_release(sim->router, request->replica, request->prompt_tok, request->output_tok);
+        router_release(sim->router, request->replica, request->prompt_tok, request->predicted_tok);
     sharing_end(sim, request);
     request_pool_give_back(&sim->requests, number);
 }
@@ -153,7 +153,7 @@ uint32_t simulation_route(struct simulation *sim, struct request *request,
     sim->result->pools[pool].arrived++;
     if (engine_accepts(&sim->configs[pool], request->prompt_tok, asked_tok))
         return simulation_submit(sim, request);
-    router_release(sim->router, request->replica, request->prompt_tok, request->output_tok);
+    router_release(sim->router, request->replica, request->prompt_tok, request->predicted_tok);
     simulation_reject(sim, request);
     sharing_end(sim, request);
     return REQUEST_NONE;
@@ -171,6 +171,7 @@ static void arrive(struct simulation *sim)
                               .stream = arrival.stream,
                               .client = arrival.client,
                               .prefix = sharing_arrive(sim, &arrival)};
+    request.predicted_tok = routing_predict(sim, &request);
     if (sim->disaggregation)
         disaggregation_arrive(sim, &request, &arrival);
     else if (sim->clients)

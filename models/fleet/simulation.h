@@ -110,6 +110,7 @@ struct simulation_spec {
     const struct pool_spec *pools;
     size_t pool_count;
     const struct router_config *router;
+    struct output_prediction output_prediction; /* that routers go by */
     /* NULL where no pool has a role; otherwise disaggregation_check has accepted the pools. */
     const struct disaggregation_config *disaggregation;
     const struct class_rule *classes;

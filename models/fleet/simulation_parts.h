@@ -46,7 +46,7 @@ struct simulation {
     bool shares_prefixes;
     struct kv_store
         *remote_kv[ROUTER_MODELS_MAX]; /* the tier that a model's replicas share, or NULL */
-    struct cache_ear *ears;            /* [replicas]; NULL: no router listens */
+    struct cache_ear *ears; /* [replicas], once a router listens to their caches; or NULL */
 
     tick_t now, horizon, warmup;
     bool measuring; /* the warm-up is over */
@@ -137,6 +137,8 @@ void disaggregation_stop(struct simulation *sim);
 /* A request has arrived: gives it a replica, or refuses it. */
 void disaggregation_arrive(struct simulation *sim, struct request *request,
                            const struct arrival *arrival);
+/* Who sends requests to the replica. */
+struct router *disaggregation_router_of(const struct simulation *sim, uint32_t replica);
 /* A replica was at a boundary. */
 void disaggregation_boundary(struct simulation *sim, uint32_t replica);
 /* The time of actor_transfers has come. */
@@ -147,8 +149,6 @@ void disaggregation_ended(struct simulation *sim, uint32_t number);
 /* Is it the second record of a request that is still being prefilled? */
 bool disaggregation_is_shadow(const struct simulation *sim, uint32_t number);
 uint32_t disaggregation_shadows(const struct simulation *sim); /* how many; 0 without */
-/* Who sends prompts to the replica. */
-struct router *disaggregation_router_of(const struct simulation *sim, uint32_t replica);
 void disaggregation_sum_up(struct simulation *sim);
 
 /* --- measuring.c --- */

@@ -433,6 +433,26 @@ static bool same_sample(const struct pool_sample *a, const struct pool_sample *b
            a->busy == b->busy;
 }
 
+/* The rules of a scene, so that a failure says what it takes. */
+static const char *rules_of(const struct scene *scene)
+{
+    static char text[1024];
+    int at = 0;
+    for (size_t i = 0; i < scene->pools; i++) {
+        const struct engine_config *engine = &scene->engines[i];
+        at +=
+            snprintf(text + at, sizeof text - (size_t)at,
+                     "; pool %zu: prefill %d, admission %d, order %d, batching %d, allocation %d, "
+                     "swap %d, watermark %d, wait %d",
+                     i, engine->prefill, engine->admission, engine->queue_order,
+                     engine->batching.kind, engine->kv_allocation, engine->swap_blocks > 0,
+                     engine->watermark_blocks > 0, engine->batch_wait_iterations > 0);
+    }
+    snprintf(text + at, sizeof text - (size_t)at, "; roles %d, clients %d, closed loop %d",
+             scene->has_roles, scene->has_clients, scene->closed_loop);
+    return text;
+}
+
 static void expect_same(const struct scene *scene, const struct simulation_result *jump,
                         const struct simulation_result *step, const struct trail *jumped,
                         const struct trail *stepped)
@@ -440,8 +460,8 @@ static void expect_same(const struct scene *scene, const struct simulation_resul
     cr_assert_eq(jumped->count, stepped->count);
     for (uint32_t i = 0; i < jumped->count; i++)
         cr_assert(same_record(&jumped->records[i], &stepped->records[i]),
-                  "record %u differs: e2e %.17g and %.17g", i, jumped->records[i].e2e_s,
-                  stepped->records[i].e2e_s);
+                  "record %u differs: e2e %.17g and %.17g%s", i, jumped->records[i].e2e_s,
+                  stepped->records[i].e2e_s, rules_of(scene));
     cr_assert_eq(jumped->sampled, stepped->sampled);
     for (size_t i = 0; i < jumped->sampled; i++)
         for (size_t pool = 0; pool < scene->pools; pool++)
