@@ -8,7 +8,9 @@
 
 #include "models/fleet/deployment.h"
 #include "models/fleet/simulation.h"
+#include "scenarios/compare_config.h"
 #include "scenarios/plan_config.h"
+#include "scenarios/stage_config.h"
 #include "sim/config.h"
 #include "workloads/workload.h"
 
@@ -26,6 +28,8 @@ struct scenario_pool {
     const char *instance; /* NULL: not rented as a whole */
     int64_t replicas;
     int64_t tensor_parallel, pipeline_parallel;
+    struct config_list stages; /* struct scenario_stage; empty: those two */
+    int64_t micro_batches;     /* INT64_MIN: the engine's own rule */
     int64_t attention_data_parallel, expert_parallel;
     int weights, kv;         /* enum precision */
     int expert_weights;      /* likewise; -1: as weights */
@@ -65,6 +69,7 @@ struct scenario_config {
     struct scenario_output output;
     struct hardware_entries *hardware; /* GPUs and instances of its own; NULL: none */
     struct scenario_plan *plan;        /* NULL: no search is described */
+    struct scenario_compare *compare;  /* NULL: no comparison is */
 };
 
 extern const struct config_type scenario_config_type;
