@@ -244,11 +244,15 @@ static const struct deployment_stage *deployment_stages(const struct scenario *s
     struct deployment_stage *all =
         ARENA_ARRAY(scenario->arena, given->stages.count, struct deployment_stage);
     for (size_t i = 0; i < given->stages.count; i++)
-        all[i] = (struct deployment_stage){.gpu = parts[i].gpu,
-                                           .tensor_parallel = stages[i].tensor_parallel,
-                                           .layers = stages[i].layers,
-                                           .link_gb_s = stages[i].link_gb_s,
-                                           .link_latency_us = stages[i].link_latency_us};
+        all[i] = (struct deployment_stage){
+            .gpu = parts[i].gpu,
+            .tensor_parallel = stages[i].tensor_parallel,
+            .layers = stages[i].layers,
+            .first_layer = stages[i].first_layer == INT64_MIN ? -1 : stages[i].first_layer,
+            .share = stages[i].share,
+            .link_gb_s = stages[i].link_gb_s,
+            .link_latency_us = stages[i].link_latency_us,
+            .layer_time = stages[i].layer_time};
     return all;
 }
 
@@ -265,6 +269,7 @@ static bool compile_pool(struct scenario *scenario, size_t index, const struct p
         .pipeline_parallel = given->pipeline_parallel,
         .stages = deployment_stages(scenario, given, parts),
         .stage_count = given->stages.count,
+        .pipelining = (enum pipelining)given->pipelining,
         .micro_batches = given->micro_batches == INT64_MIN ? 0 : given->micro_batches,
         .attention_dp = given->attention_data_parallel,
         .expert_parallel = given->expert_parallel,
@@ -281,6 +286,21 @@ static bool compile_pool(struct scenario *scenario, size_t index, const struct p
     return locate(scenario, pointer, &found, error);
 }
 
+static bool check_micro_batches(const struct scenario *scenario, const struct scenario_pool *given,
+                                const char *pointer, struct error *error)
+{
+    bool has_pipeline = given->pipeline_parallel > 1 || given->stages.count > 1;
+    if (given->micro_batches != INT64_MIN && given->pipelining == PIPELINING_QUEUES)
+        return json_member_error(scenario->document, pointer, "micro_batches", error,
+                                 "stages that serve queues have no micro-batches");
+    if (given->micro_batches <= 1 || has_pipeline)
+        return true;
+    json_member_error(scenario->document, pointer, "micro_batches", error,
+                      "there is no pipeline for %lld micro-batches",
+                      (long long)given->micro_batches);
+    return error_hint(error, "leave it out, or give pipeline_parallel or stages");
+}
+
 static bool check_layout(const struct scenario *scenario, const struct scenario_pool *given,
                          const char *pointer, struct error *error)
 {
@@ -292,13 +312,7 @@ static bool check_layout(const struct scenario *scenario, const struct scenario_
         return error_hint(error, "leave gpu, instance, tensor_parallel and pipeline_parallel to "
                                  "the stages");
     }
-    if (given->micro_batches > 1 && given->pipeline_parallel == 1 && given->stages.count < 2) {
-        json_member_error(scenario->document, pointer, "micro_batches", error,
-                          "there is no pipeline for %lld micro-batches",
-                          (long long)given->micro_batches);
-        return error_hint(error, "leave it out, or give pipeline_parallel or stages");
-    }
-    return true;
+    return check_micro_batches(scenario, given, pointer, error);
 }
 
 /* The pool's hardware: one part, or one of each stage. NULL on error. */

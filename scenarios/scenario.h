@@ -29,6 +29,7 @@ struct scenario_pool {
     int64_t replicas;
     int64_t tensor_parallel, pipeline_parallel;
     struct config_list stages; /* struct scenario_stage; empty: those two */
+    int pipelining;            /* enum pipelining */
     int64_t micro_batches;     /* INT64_MIN: the engine's own rule */
     int64_t attention_data_parallel, expert_parallel;
     int weights, kv;         /* enum precision */

@@ -90,6 +90,13 @@ static const struct config_field pool_fields[] = {
      .max = PIPELINE_STAGES_MAX,
      .doc = "stages on hardware of their own, instead of gpu, instance, tensor_parallel and "
             "pipeline_parallel"},
+    {.name = "pipelining",
+     .kind = CONFIG_ENUM,
+     .offset = POOL(pipelining),
+     .names = pipelining_names,
+     .preset = "\"rounds\"",
+     .doc = "how requests pass the stages: in rounds of micro-batches, as vLLM, or each stage "
+            "serving whoever waits for it, as Helix"},
     {.name = "micro_batches",
      .kind = CONFIG_INT,
      .offset = POOL(micro_batches),

@@ -12,6 +12,7 @@
 #include "models/engine/decodes.h"
 #include "models/engine/handover.h"
 #include "models/engine/run.h"
+#include "models/engine/stage_queues.h"
 #include "models/engine/static_batch.h"
 
 /* --- life --- */
@@ -49,8 +50,11 @@ bool engine_init(struct engine *engine, const struct engine_config *config,
     engine->stalls = malloc((sequences + 1) * sizeof *engine->stalls);
     if (config->queue_order == ORDER_FAIR)
         engine->fair = fair_share_create(config);
+    if (config->graph)
+        engine->stages = stage_queues_create(config);
     bool order_is_there = config->queue_order != ORDER_FAIR || engine->fair;
-    if (order_is_there && engine->block_slots && engine->finish_heap && engine->chunk_requests && engine->chunks &&
+    bool graph_is_there = !config->graph || engine->stages;
+    if (order_is_there && graph_is_there && engine->block_slots && engine->finish_heap && engine->chunk_requests && engine->chunks &&
         engine->ended && engine->handed && engine->fetches && engine->cancelled && engine->stalls)
         return true;
     engine_free(engine);
@@ -69,6 +73,7 @@ void engine_free(struct engine *engine)
     free(engine->cancelled);
     free(engine->stalls);
     fair_share_destroy(engine->fair);
+    stage_queues_destroy(engine->stages);
     *engine = (struct engine){.next = TICK_NEVER};
 }
 
@@ -82,7 +87,9 @@ bool engine_accepts(const struct engine_config *config, uint32_t prompt_tok, uin
     if (config->batching.kind != BATCHING_CONTINUOUS)
         return static_batch_accepts(config, prompt_tok, output_tok);
     bool no_evict = config->admission == ADMIT_NO_EVICT;
-    if (!config->chunked_prefill && (no_evict ? prompt_tok : length - 1) > config->max_batch_tokens)
+    bool computed_once = no_evict || config->graph;
+    if (!config->chunked_prefill &&
+        (computed_once ? prompt_tok : length - 1) > config->max_batch_tokens)
         return false;
     if (config->admission == ADMIT_ESTIMATE) /* alone, with the page of estimate_fits */
         return length + config->block_tok < config->kv_blocks * config->block_tok;
@@ -302,6 +309,10 @@ void engine_boundary(struct engine *engine)
         static_batch_boundary(engine);
         return;
     }
+    if (engine->stages) {
+        stage_queues_boundary(engine);
+        return;
+    }
     if (engine->run.iterations > 0) {
         run_end_iterations(engine);
         end_finished_decodes(engine);
@@ -404,6 +415,8 @@ void engine_submit(struct engine *engine, uint32_t number, tick_t now)
     waiting_append(engine, number);
     if (engine->config->batching.kind != BATCHING_CONTINUOUS)
         static_batch_arrived(engine, now);
+    else if (engine->stages)
+        stage_queues_arrived(engine, now);
     else if (engine->next == TICK_NEVER)
         engine->next = now; /* begins after all that arrives at this tick */
     else

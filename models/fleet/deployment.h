@@ -14,6 +14,11 @@
 #include "models/llm/memory.h"
 #include "models/steptime/steptime.h"
 
+/* Parameters of STEP_TIME_CALIBRATED. */
+struct step_time_calibrated {
+    const char *constants; /* an engine of engines.json; NULL: the engine's own */
+};
+
 /* Parameters of STEP_TIME_PROFILE. */
 struct step_time_profile {
     const char *path; /* of a folder, see models/steptime/profile_folder.h */
@@ -26,6 +31,7 @@ struct deployment_request {
     const struct deployment_stage *stages; /* [stage_count]: instead of gpu, tensor_parallel and
                                               pipeline_parallel; gpu is the first one's */
     size_t stage_count;                    /* 0: pipeline_parallel even stages */
+    enum pipelining pipelining;
     int64_t micro_batches;                 /* in flight in a pipeline; 0: the engine's own rule */
     int64_t attention_dp, expert_parallel; /* as in models/llm/memory.h; 0 is 1 */
     enum precision weights, kv;
@@ -46,6 +52,7 @@ struct deployment {
     struct memory_plan memory;
     struct engine_config engine; /* of one rank */
     struct steptime *steptime;   /* owned; engine.steptime points to it */
+    struct stage_graph *graph;   /* PIPELINING_QUEUES, instead of it; owned, as engine.graph */
     struct deployment_basis basis;
     double busy_w, idle_w; /* of one rank */
 };
