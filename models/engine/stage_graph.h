@@ -12,8 +12,9 @@ struct graph_stage {
     int64_t first_layer, end_layer; /* those from the first up to, not with, the end */
     double share;                   /* of all requests that pass it */
     int64_t kv_blocks;
-    tick_t send;         /* to the next stage, or from the last one back to the client's side */
+    tick_t send;         /* latency to the next stage, and between first or last and client's side */
     double send_token_s; /* more, for each token's hidden state */
+    double send_id_s;    /* or, to and from the client's side, for each token */
     double gpus;         /* its part of the replica's power */
 };
 

@@ -28,6 +28,7 @@ struct stage_state {
     struct line waiting, batch; /* of slots; a batch while it is worked on */
     int64_t used_blocks;
     double routed_tok; /* of prompts sent this way so far */
+    tick_t link_free;  /* when its link has sent all that is on it */
 };
 
 /* Actors of the event queue: slots, then stages. A slot's event is that it arrives at the next
@@ -39,6 +40,7 @@ struct stage_queues {
     struct passenger *passengers; /* [slots] */
     struct stage_state *stages;   /* [graph->count] */
     uint32_t slots, free_slot;
+    tick_t client_free; /* as link_free, of the client's side */
 };
 
 /* --- life --- */
@@ -146,21 +148,34 @@ static void take_blocks(struct engine *engine, const struct passenger *passenger
 
 /* --- on the way --- */
 
-/* To the next stage of its way, or from the last one to the client's side. Who sets out from there
- * has a send of the first stage's length before it. */
-static void send(struct stage_queues *queues, uint32_t slot, uint32_t from, int64_t tokens,
-                 tick_t now)
+/* Requests are sent one after the other. */
+static void send(struct stage_queues *queues, uint32_t slot, tick_t *link_free, tick_t latency,
+                 double send_s, tick_t now)
 {
-    const struct graph_stage *stage = &queues->graph->stages[from];
-    double hidden_s = (double)tokens * stage->send_token_s;
-    event_queue_set(&queues->events, slot, 0, now + stage->send + tick_from_s(hidden_s));
+    tick_t begin = *link_free > now ? *link_free : now;
+    *link_free = begin + tick_from_s(send_s);
+    event_queue_set(&queues->events, slot, 0, *link_free + latency);
 }
 
-static void set_out(struct stage_queues *queues, uint32_t slot, tick_t now)
+/* From the client's side, which is as far from a first stage as that one is from the next. */
+static void set_out(struct stage_queues *queues, uint32_t slot, int64_t tokens, tick_t now)
 {
     struct passenger *passenger = &queues->passengers[slot];
+    const struct graph_stage *first = &queues->graph->stages[passenger->way[0]];
     passenger->at = 0;
-    send(queues, slot, passenger->way[0], 0, now);
+    send(queues, slot, &queues->client_free, first->send, (double)tokens * first->send_id_s, now);
+}
+
+/* From a stage that it has passed: to the next one, or a token to the client's side. */
+static void send_on(struct stage_queues *queues, uint32_t slot, uint32_t from, int64_t tokens,
+                    tick_t now)
+{
+    const struct graph_stage *stage = &queues->graph->stages[from];
+    struct passenger *passenger = &queues->passengers[slot];
+    passenger->at++;
+    double send_s = passenger->at == passenger->stages ? stage->send_id_s
+                                                       : (double)tokens * stage->send_token_s;
+    send(queues, slot, &queues->stages[from].link_free, stage->send, send_s, now);
 }
 
 static void get_off(struct engine *engine, uint32_t slot)
@@ -189,7 +204,7 @@ static void emit(struct engine *engine, uint32_t slot)
     if (request->emitted == request->output_tok)
         get_off(engine, slot);
     else
-        set_out(engine->stages, slot, engine->boundary);
+        set_out(engine->stages, slot, 1, engine->boundary);
 }
 
 static void arrive(struct engine *engine, uint32_t slot)
@@ -216,10 +231,9 @@ static void end_batch(struct engine *engine, uint32_t stage)
     for (uint32_t slot = batch.head; slot != SLOT_NONE;) {
         struct passenger *passenger = &queues->passengers[slot];
         uint32_t next = passenger->next;
-        bool is_last = ++passenger->at == passenger->stages;
         int64_t tokens =
             is_prompt(engine, passenger) ? request_of(engine, passenger->request)->prompt_tok : 1;
-        send(queues, slot, stage, is_last ? 0 : tokens, engine->boundary);
+        send_on(queues, slot, stage, tokens, engine->boundary);
         slot = next;
     }
 }
@@ -297,7 +311,7 @@ static void let_in(struct engine *engine, uint32_t number, int64_t blocks)
     engine->decodes++;
     engine->totals.prefill_tok += request->prompt_tok;
     request->first_scheduled = engine->boundary;
-    set_out(queues, slot, engine->boundary);
+    set_out(queues, slot, request->prompt_tok, engine->boundary);
 }
 
 static void admit(struct engine *engine)

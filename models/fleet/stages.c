@@ -222,7 +222,7 @@ static struct graph_stage graph_stage_of(const struct stage_list *list, size_t i
                                          const struct llm *llm)
 {
     const struct deployment_stage *stage = &list->stages[index];
-    const double activation_bytes = 2; /* activations are 16-bit */
+    const double activation_bytes = 2, id_bytes = 4; /* activations are 16-bit */
     const struct stage_link *link = &kernels[index].link;
     return (struct graph_stage){.first_layer = stage->first_layer,
                                 .end_layer = stage->first_layer + stage->layers,
@@ -230,6 +230,7 @@ static struct graph_stage graph_stage_of(const struct stage_list *list, size_t i
                                 .send = tick_from_s(link->latency_s),
                                 .send_token_s =
                                     activation_bytes * (double)llm->hidden / link->bytes_per_s,
+                                .send_id_s = id_bytes / link->bytes_per_s,
                                 .gpus = (double)stage->tensor_parallel};
 }
 
