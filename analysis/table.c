@@ -3,7 +3,10 @@
 #include <math.h>
 
 #include "analysis/basis_report.h"
+#include "analysis/client_report.h"
 #include "analysis/human.h"
+#include "analysis/model_report.h"
+#include "analysis/transfer_report.h"
 
 enum {
     NAME_COLUMNS = 18,
@@ -32,15 +35,17 @@ static void print_head(const struct summary *summary, FILE *out)
     fprintf(out, "%s requests: %s completed, %s rejected, %s in flight at the end",
             human_count(summary->arrived, a), human_count(summary->completed, b),
             human_count(summary->rejected, c), human_count(summary->in_flight, d));
+    if (summary->clients)
+        fprintf(out, ", %s cancelled", human_count(summary->cancelled, a));
     if (summary->skipped)
         fprintf(out, ", %s skipped", human_count(summary->skipped, a));
-    if (summary->measured < summary->completed + summary->rejected)
+    if (summary->measured < summary->completed + summary->rejected + summary->cancelled)
         fprintf(out, "\n%s of them arrived after the warm-up and are measured",
                 human_count(summary->measured, a));
     fprintf(out, "\n");
 }
 
-static void print_latency(const char *name, const struct quantiles *quantiles, FILE *out)
+void table_print_latency(const char *name, const struct quantiles *quantiles, FILE *out)
 {
     const double columns[] = {quantiles->mean, quantiles->p50, quantiles->p90,
                               quantiles->p95,  quantiles->p99, quantiles->max};
@@ -58,11 +63,11 @@ static void print_latencies(const struct summary *summary, FILE *out)
     for (size_t i = 0; i < sizeof columns / sizeof columns[0]; i++)
         put_right(out, columns[i], 11);
     fprintf(out, "\n");
-    print_latency("  TTFT", &summary->ttft_s, out);
-    print_latency("  TPOT", &summary->tpot_s, out);
-    print_latency("  ITL", &summary->itl_s, out);
-    print_latency("  E2E", &summary->e2e_s, out);
-    print_latency("  queue", &summary->queue_s, out);
+    table_print_latency("  TTFT", &summary->ttft_s, out);
+    table_print_latency("  TPOT", &summary->tpot_s, out);
+    table_print_latency("  ITL", &summary->itl_s, out);
+    table_print_latency("  E2E", &summary->e2e_s, out);
+    table_print_latency("  queue", &summary->queue_s, out);
 }
 
 static void print_totals(const struct summary *summary, FILE *out)
@@ -124,7 +129,7 @@ static void print_class(const struct class_summary *class, size_t name_columns, 
     char text[HUMAN_SIZE], name[4 * CLASS_COLUMNS_MAX + 1];
     fprintf(out, "  ");
     human_put_left(out, human_name(class->name, name_columns, name, sizeof name), name_columns);
-    put_right(out, human_count(class->completed + class->rejected, text), 12);
+    put_right(out, human_count(class_summary_requests(class), text), 12);
     put_right(out, human_duration(class->ttft_s.p50, text), 10);
     put_right(out, human_duration(class->ttft_s.p99, text), 10);
     put_right(out, human_duration(class->tpot_s.p50, text), 10);
@@ -201,8 +206,11 @@ void table_print(const struct summary *summary, FILE *out)
     print_head(summary, out);
     print_latencies(summary, out);
     print_totals(summary, out);
+    client_report_print(summary, out);
     print_slos(summary, out);
     print_classes(summary, out);
+    model_report_print(summary, out);
     print_pools(summary, out);
+    transfer_report_print(summary, out);
     print_step_times(summary, out);
 }

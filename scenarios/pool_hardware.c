@@ -5,7 +5,7 @@
 
 /* --- names --- */
 
-static bool find_instance(const struct scenario *scenario, const char *name, struct pool_part *part,
+static bool find_instance(const struct scenario *scenario, const char *name, struct hardware_part *part,
                           struct error *error)
 {
     part->instance = NULL;
@@ -20,7 +20,7 @@ static bool find_instance(const struct scenario *scenario, const char *name, str
     return hardware_hint(error, nearest, "instances");
 }
 
-static bool find_gpu(const struct scenario *scenario, const char *name, struct pool_part *part,
+static bool find_gpu(const struct scenario *scenario, const char *name, struct hardware_part *part,
                      struct error *error)
 {
     const struct instance *instance = part->instance;
@@ -42,8 +42,8 @@ static bool find_gpu(const struct scenario *scenario, const char *name, struct p
     return true;
 }
 
-bool pool_part_find(const struct scenario *scenario, const char *gpu, const char *instance,
-                    struct pool_part *part, struct error *error)
+bool hardware_part_find(const struct scenario *scenario, const char *gpu, const char *instance,
+                    struct hardware_part *part, struct error *error)
 {
     return find_instance(scenario, instance, part, error) && find_gpu(scenario, gpu, part, error);
 }
@@ -85,7 +85,7 @@ static void name_source(struct scenario_price *price, const char *source, struct
         price->source = arena_printf(arena, "%s; %s", price->source, source);
 }
 
-static bool add_cheapest(const struct scenario *scenario, const struct pool_part *part, double gpus,
+static bool add_cheapest(const struct scenario *scenario, const struct hardware_part *part, double gpus,
                          struct scenario_price *price, struct error *error)
 {
     const struct instance *cheapest = cheapest_with(scenario->hardware, part->gpu);
@@ -103,7 +103,7 @@ static bool add_cheapest(const struct scenario *scenario, const struct pool_part
     return true;
 }
 
-static bool add_part(const struct scenario *scenario, const struct pool_part *part,
+static bool add_part(const struct scenario *scenario, const struct hardware_part *part,
                      int64_t replicas, double usd_per_gpu_hour, struct scenario_price *price,
                      struct error *error)
 {
@@ -127,7 +127,7 @@ static bool add_part(const struct scenario *scenario, const struct pool_part *pa
     return true;
 }
 
-bool pool_price(const struct scenario *scenario, const struct pool_part *parts, size_t count,
+bool pool_price(const struct scenario *scenario, const struct hardware_part *parts, size_t count,
                 int64_t replicas, double usd_per_gpu_hour, struct scenario_price *price,
                 struct error *error)
 {

@@ -77,14 +77,15 @@ struct engine_config {
     const struct stage_graph *graph; /* stage_queues.h; NULL: one step time for the whole replica */
 
     struct batching batching;
-    enum queue_order queue_order; /* static and dynamic batches: ORDER_FCFS */
+    enum queue_order queue_order;               /* static and dynamic batches: ORDER_FCFS */
     struct output_prediction output_prediction; /* ORDER_SHORTEST_OUTPUT */
-    tick_t decode_first_wait;     /* PREFILL_DECODE_FIRST: a prompt waits at most so long */
-    uint32_t answer_cap_tok;      /* ADMIT_ESTIMATE: no answer counts for more; 0: no cap */
+    tick_t decode_first_wait;         /* PREFILL_DECODE_FIRST: a prompt waits at most so long */
+    uint32_t answer_cap_tok;          /* ADMIT_ESTIMATE: no answer counts for more; 0: no cap */
     enum kv_allocation kv_allocation; /* other than paged: ADMIT_NO_EVICT */
     int64_t watermark_blocks;         /* ADMIT_PREEMPT: stay free when somebody is let in */
     int64_t swap_blocks;              /* ADMIT_PREEMPT: places in host memory; 0: recomputes */
     fine_t swap_block_time;           /* of copying a block out or in */
+    bool counts_slots;                /* kv_slots.h */
 };
 
 /* Totals since the start; exact integers, so that they do not depend on how runs were cut. */
@@ -96,6 +97,7 @@ struct engine_totals {
     tick_t busy;
     unsigned __int128 sequence_ticks; /* integral of the batch size over busy time */
     int64_t peak_blocks;
+    uint64_t slots_taken, slots_held; /* kv_slots.h: summed over iterations that decode */
 };
 
 /* The iterations between two boundaries: `iterations` of them, taking first, first + step, ... */
@@ -107,8 +109,6 @@ struct engine_run {
     uint32_t prefill_tok; /* tokens of them */
     bool waits;           /* prompts that could run wait for a fuller batch */
     bool preempted;       /* somebody was, so nobody was admitted */
-    bool after_prompts;   /* the run before worked on prompts */
-    int64_t copied_blocks; /* to and from host memory, before the first iteration */
 };
 
 struct finish_entry {
@@ -166,6 +166,7 @@ struct engine {
     struct request_list swapped; /* PLACE_SWAPPED, in order of preemption */
     uint32_t swapped_count;
     int64_t swapped_blocks; /* of host memory */
+    int64_t copied_blocks;  /* to and from it, before the next iteration */
 
     struct finish_entry *finish_heap; /* decodes by last iteration; stale entries go lazily */
     uint32_t finish_count, finish_capacity;
@@ -180,7 +181,13 @@ struct engine {
 
     struct stage_queues *stages; /* of config->graph */
 
-    uint32_t unanswered; /* static_batch.h: of the current batch */
+    bool after_prompts; /* PREFILL_DECODE_FIRST: the iteration before worked on prompts */
+    /* Rules at work that few engines have (orders other than fcfs, PREFILL_DECODE_FIRST, swapping,
+     * capped answers, batches served to their end, ...): the others look at this alone. */
+    bool has_extras;
+
+    uint32_t unanswered; /* static_batch.h: of the current batch ... */
+    int64_t held_tok;    /* ... and the tokens that these have in the cache */
     bool last_call;      /* static_batch.h: nobody else will come before an answer */
 
     struct stalled_group *stalls; /* [max_sequences + 1]; none while the decodes take part */

@@ -502,15 +502,6 @@ static bool set_max_model_tok(const struct deployment_request *request,
     return true;
 }
 
-/* Without chunks a prompt must fit one micro-batch, and so must what is recomputed of a request. */
-static void cap_unchunked(const struct deployment_request *request, struct deployment *deployment)
-{
-    int64_t budget_tok = request->engine->max_num_batched_tokens;
-    if (deployment->micro_batches > 1 && !request->engine->enable_chunked_prefill &&
-        deployment->engine.max_model_tok > budget_tok)
-        deployment->engine.max_model_tok = budget_tok;
-}
-
 /* Swapped blocks cross the PCIe link of their GPU, all GPUs at once. */
 static void set_swap(const struct deployment_request *request, struct deployment *deployment)
 {
@@ -559,6 +550,15 @@ static void set_graph(struct deployment *deployment, const struct engine_setting
     engine->batch_wait_iterations = 0;
 }
 
+/* Without chunks a prompt must fit one micro-batch, and so must what is recomputed of a request. */
+static void cap_unchunked(const struct deployment_request *request, struct deployment *deployment)
+{
+    int64_t budget_tok = request->engine->max_num_batched_tokens;
+    if (deployment->micro_batches > 1 && !request->engine->enable_chunked_prefill &&
+        deployment->engine.max_model_tok > budget_tok)
+        deployment->engine.max_model_tok = budget_tok;
+}
+
 static bool set_engine(const struct deployment_request *request, struct deployment *deployment,
                        struct error *error)
 {
@@ -583,6 +583,7 @@ static bool set_engine(const struct deployment_request *request, struct deployme
         .decode_first_wait = decode_first_wait(settings),
         .answer_cap_tok = engine_answer_cap_tok(settings),
         .kv_allocation = (enum kv_allocation)settings->kv_allocation,
+        .counts_slots = settings->report_kv_slots,
         .watermark_blocks = watermark_blocks(settings, deployment->memory.kv_blocks)};
     set_swap(request, deployment);
     if (!set_max_model_tok(request, deployment, error))
@@ -659,4 +660,13 @@ void deployment_clear(struct deployment *deployment)
     steptime_destroy(deployment->steptime);
     stages_graph_destroy(deployment->graph);
     *deployment = (struct deployment){0};
+}
+
+struct kv_port deployment_port(const struct deployment *deployment)
+{
+    return (struct kv_port){.gpu = deployment->gpu,
+                            .llm = deployment->llm,
+                            .kv = deployment->kv,
+                            .tensor_parallel = deployment->tensor_parallel,
+                            .pipeline_parallel = deployment->pipeline_parallel};
 }

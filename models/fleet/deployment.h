@@ -10,6 +10,7 @@
 
 #include "models/engine/engine.h"
 #include "models/fleet/basis.h"
+#include "models/fleet/disaggregation.h"
 #include "models/fleet/stages.h"
 #include "models/llm/memory.h"
 #include "models/steptime/steptime.h"
@@ -66,5 +67,8 @@ bool deployment_load_kernels(const struct deployment_request *request, struct er
 bool deployment_compile(const struct deployment_request *request, struct deployment *deployment,
                         struct error *error);
 void deployment_clear(struct deployment *deployment);
+
+/* For the pool_spec of its replicas. */
+struct kv_port deployment_port(const struct deployment *deployment);
 
 #endif

@@ -60,13 +60,13 @@ static bool judge(struct simulation *sim, uint32_t class_index, const struct lat
 
 /* A request that is in flight at the end counts where it has broken a bound already; whether it
  * would have kept the others is not known. */
-static void judge_in_flight(struct simulation *sim, const struct request *request)
+void judge_in_flight(struct simulation *sim, const struct request *request)
 {
     if (request->arrival < sim->warmup)
         return;
     tick_t waited = sim->now - request->arrival;
-    struct latencies least = {.ttft = request->emitted > 0 ? request->first_token - request->arrival
-                                                           : waited,
+    bool answers = request->emitted > 0 && request->first_token != TICK_NEVER;
+    struct latencies least = {.ttft = answers ? request->first_token - request->arrival : waited,
                               .tpot = TICK_NEVER,
                               .e2e = waited};
     bool late = false;
@@ -84,7 +84,10 @@ void judge_list(struct simulation *sim, uint32_t first)
 {
     for (uint32_t number = first; number != REQUEST_NONE;) {
         const struct request *request = &sim->requests.requests[number];
-        judge_in_flight(sim, request);
+        bool counted_elsewhere = (sim->disaggregation && disaggregation_is_shadow(sim, number)) ||
+                                 (sim->clients && clients_abandoned(sim, number));
+        if (!counted_elsewhere)
+            judge_in_flight(sim, request);
         number = request->next;
     }
 }
@@ -115,8 +118,21 @@ void measure_rejected(struct simulation *sim, const struct request *request)
     judge(sim, request->class_index, NULL);
 }
 
-void observe_request(struct simulation *sim, const struct request *request,
+void measure_timed_out(struct simulation *sim, const struct request *request)
+{
+    sim->result->by_class[request->class_index].timed_out++;
+    judge(sim, request->class_index, NULL);
+}
+
+void measure_stopped(struct simulation *sim, const struct request *request,
                      const struct latencies *latencies)
+{
+    sim->result->by_class[request->class_index].stopped++;
+    judge(sim, request->class_index, latencies);
+}
+
+void observe_request(struct simulation *sim, const struct request *request,
+                     const struct latencies *latencies, enum outcome outcome)
 {
     struct request_record record = {.arrival_s = tick_to_s(request->arrival),
                                     .queue_s = NAN,
@@ -130,7 +146,9 @@ void observe_request(struct simulation *sim, const struct request *request,
                                     .replica = request->replica -
                                                sim->first_replica[sim->pool_of[request->replica]],
                                     .preemptions = request->preemptions,
-                                    .rejected = latencies == NULL};
+                                    .rejected = outcome == OUTCOME_REJECTED,
+                                    .timed_out = outcome == OUTCOME_TIMED_OUT,
+                                    .stopped = outcome == OUTCOME_STOPPED};
     if (latencies) {
         record.queue_s = tick_to_s(latencies->queue);
         record.ttft_s = tick_to_s(latencies->ttft);

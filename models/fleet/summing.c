@@ -31,6 +31,7 @@ static void sum_up_pool(struct simulation *sim, uint32_t pool)
     tick_t busy = 0;
     unsigned __int128 sequence_ticks = 0;
     int64_t peak_blocks = 0;
+    double slots_taken = 0, slots_held = 0, decode_iterations = 0;
     for (uint32_t i = 0; i < spec->replicas; i++) {
         const struct engine *engine = &sim->engines[sim->first_replica[pool] + i];
         const struct engine_totals *totals = &engine->totals;
@@ -42,21 +43,47 @@ static void sum_up_pool(struct simulation *sim, uint32_t pool)
         result->iterations += totals->iterations;
         result->preemptions += totals->preemptions;
         result->prefill_tok += totals->prefill_tok;
+        result->swaps += totals->swaps;
+        slots_taken += (double)totals->slots_taken;
+        slots_held += (double)totals->slots_held;
+        decode_iterations += (double)engine->iteration;
         int64_t open_blocks = engine_blocks_at(engine, last_tick(sim));
         peak_blocks = totals->peak_blocks > peak_blocks ? totals->peak_blocks : peak_blocks;
         peak_blocks = open_blocks > peak_blocks ? open_blocks : peak_blocks;
     }
     double end_s = tick_to_s(sim->now);
-    result->in_flight = result->arrived - result->completed - result->rejected;
+    result->in_flight = result->arrived + result->handed_in - result->handed_out -
+                        result->completed - result->rejected - result->cancelled;
     result->busy_s = tick_to_s(busy);
     result->mean_batch = busy > 0 ? (double)sequence_ticks / (double)busy : 0;
     result->mean_outstanding = time_stat_mean(&sim->outstanding[pool], sim->now);
     result->max_outstanding = (uint64_t)sim->outstanding[pool].max;
     result->kv_blocks = (uint64_t)sim->configs[pool].kv_blocks;
     result->peak_kv = (double)peak_blocks / (double)sim->configs[pool].kv_blocks;
+    double slots = (double)result->kv_blocks * sim->configs[pool].block_tok;
+    result->kv_slots_taken = slots_taken > 0 ? slots_taken / (decode_iterations * slots) : NAN;
+    result->kv_slots_held = slots_taken > 0 ? slots_held / slots_taken : NAN;
     result->cost_usd = spec->usd_per_hour * spec->replicas * end_s / 3600;
     result->energy_j =
         spec->idle_w * spec->replicas * end_s + (spec->busy_w - spec->idle_w) * result->busy_s;
+}
+
+/* Pools have counted attempts; a request's are counted once. */
+static void sum_up_clients(struct simulation *sim)
+{
+    struct simulation_result *result = sim->result;
+    const struct client_result *clients = result->clients;
+    clients_judge_unsent(sim);
+    result->arrived -= clients->retries;
+    result->cancelled = clients->timed_out + clients->stopped;
+    result->in_flight += clients_unsent_count(sim);
+    result->in_flight -= clients_abandoned_count(sim);
+}
+
+/* Records that are not those of requests in flight. */
+static uint32_t others_records(const struct simulation *sim)
+{
+    return disaggregation_shadows(sim) + (sim->clients ? clients_abandoned_count(sim) : 0);
 }
 
 void sum_up(struct simulation *sim)
@@ -68,6 +95,8 @@ void sum_up(struct simulation *sim)
         judge_list(sim, sim->engines[i].running.head);
         judge_list(sim, sim->engines[i].swapped.head);
         judge_list(sim, sim->engines[i].queue.head);
+        judge_list(sim, sim->engines[i].fetching.head);
+        judge_list(sim, sim->engines[i].fetched.head);
     }
     for (uint32_t pool = 0; pool < sim->spec->pool_count; pool++) {
         sum_up_pool(sim, pool);
@@ -77,7 +106,13 @@ void sum_up(struct simulation *sim)
         result->in_flight += result->pools[pool].in_flight;
         result->iterations += result->pools[pool].iterations;
     }
-    assert(result->in_flight == sim->requests.in_use);
+    if (sim->clients)
+        sum_up_clients(sim);
+    assert(result->arrived ==
+           result->completed + result->rejected + result->cancelled + result->in_flight);
+    assert(result->in_flight + others_records(sim) == sim->requests.in_use);
+    if (sim->disaggregation)
+        disaggregation_sum_up(sim);
     result->skipped = source_skipped(sim->spec->source);
     result->end_s = tick_to_s(sim->now);
     result->measured_s = fmax(0, result->end_s - sim->spec->warmup_s);
@@ -93,5 +128,7 @@ void simulation_result_free(struct simulation_result *result)
     free(result->by_class);
     free(result->pools);
     free(result->slos);
+    free(result->transfers);
+    free(result->clients);
     *result = (struct simulation_result){0};
 }
