@@ -5,8 +5,8 @@
 
 /* --- names --- */
 
-static bool find_instance(const struct scenario *scenario, const char *name, struct hardware_part *part,
-                          struct error *error)
+static bool find_instance(const struct scenario *scenario, const char *name,
+                          struct hardware_part *part, struct error *error)
 {
     part->instance = NULL;
     if (!name)
@@ -35,7 +35,9 @@ static bool find_gpu(const struct scenario *scenario, const char *name, struct h
                           name);
         return hardware_hint(error, nearest, "gpus");
     }
-    if (instance && part->gpu != hardware_gpu(scenario->hardware, instance->gpu, &nearest))
+    const char *whole = part->gpu->sliced_from ? part->gpu->sliced_from : part->gpu->name;
+    if (instance && hardware_gpu(scenario->hardware, whole, &nearest) !=
+                        hardware_gpu(scenario->hardware, instance->gpu, &nearest))
         return json_member_error(scenario->document, part->pointer, "gpu", error,
                                  "instance %s has %s GPUs, not %s", instance->name, instance->gpu,
                                  part->gpu->name);
@@ -43,7 +45,7 @@ static bool find_gpu(const struct scenario *scenario, const char *name, struct h
 }
 
 bool hardware_part_find(const struct scenario *scenario, const char *gpu, const char *instance,
-                    struct hardware_part *part, struct error *error)
+                        struct hardware_part *part, struct error *error)
 {
     return find_instance(scenario, instance, part, error) && find_gpu(scenario, gpu, part, error);
 }
@@ -53,10 +55,12 @@ bool hardware_part_find(const struct scenario *scenario, const char *gpu, const 
 static const struct instance *cheapest_with(const struct hardware *hardware, const struct gpu *gpu)
 {
     const struct instance *best = NULL;
+    const struct gpu *whole =
+        gpu->sliced_from ? hardware_gpu(hardware, gpu->sliced_from, NULL) : gpu;
     for (size_t i = 0; i < hardware->instance_count; i++) {
         const struct instance *each = &hardware->instances[i];
         const char *nearest;
-        if (hardware_gpu(hardware, each->gpu, &nearest) != gpu)
+        if (hardware_gpu(hardware, each->gpu, &nearest) != whole)
             continue;
         if (!best ||
             each->usd_per_hour * (double)best->gpus < best->usd_per_hour * (double)each->gpus)
@@ -85,8 +89,14 @@ static void name_source(struct scenario_price *price, const char *source, struct
         price->source = arena_printf(arena, "%s; %s", price->source, source);
 }
 
-static bool add_cheapest(const struct scenario *scenario, const struct hardware_part *part, double gpus,
-                         struct scenario_price *price, struct error *error)
+static const char *instance_source(const struct instance *instance, struct arena *arena)
+{
+    return arena_printf(arena, "%s %s, %s: %s", instance->provider, instance->name, instance->as_of,
+                        instance->source);
+}
+
+static bool add_cheapest(const struct scenario *scenario, const struct hardware_part *part,
+                         double gpus, struct scenario_price *price, struct error *error)
 {
     const struct instance *cheapest = cheapest_with(scenario->hardware, part->gpu);
     if (!cheapest) {
@@ -103,12 +113,33 @@ static bool add_cheapest(const struct scenario *scenario, const struct hardware_
     return true;
 }
 
+/* The part's slices cost their share of whole GPUs: others may have the rest. */
+static bool add_slices(const struct scenario *scenario, const struct hardware_part *part,
+                       double usd_per_gpu_hour, double gpus, struct scenario_price *price,
+                       struct error *error)
+{
+    const struct instance *instance = part->instance;
+    if (!isnan(usd_per_gpu_hour)) {
+        price->usd_per_hour += usd_per_gpu_hour * gpus;
+        name_source(price, "the scenario's usd_per_gpu_hour", scenario->arena);
+        return true;
+    }
+    if (!instance)
+        return add_cheapest(scenario, part, gpus, price, error);
+    price->usd_per_hour += instance->usd_per_hour / (double)instance->gpus * gpus;
+    name_source(price, instance_source(instance, scenario->arena), scenario->arena);
+    return true;
+}
+
 static bool add_part(const struct scenario *scenario, const struct hardware_part *part,
                      int64_t replicas, double usd_per_gpu_hour, struct scenario_price *price,
                      struct error *error)
 {
     const struct instance *instance = part->instance;
     double gpus = (double)(part->gpus * replicas);
+    if (part->gpu->sliced_from)
+        return add_slices(scenario, part, usd_per_gpu_hour, gpus * part->gpu->slice_share, price,
+                          error);
     int64_t instances = instance ? instances_needed(instance, part->gpus, replicas) : 0;
     price->instances += instances;
     if (!isnan(usd_per_gpu_hour)) {
@@ -120,10 +151,7 @@ static bool add_part(const struct scenario *scenario, const struct hardware_part
     if (!instance)
         return add_cheapest(scenario, part, gpus, price, error);
     price->usd_per_hour += instance->usd_per_hour * (double)instances;
-    name_source(price,
-                arena_printf(scenario->arena, "%s %s, %s: %s", instance->provider, instance->name,
-                             instance->as_of, instance->source),
-                scenario->arena);
+    name_source(price, instance_source(instance, scenario->arena), scenario->arena);
     return true;
 }
 

@@ -621,6 +621,7 @@ static void describe(const struct deployment_request *request, const struct stag
         .kv = request->kv,
         .busy_w = stages_busy_w(list),
         .idle_w = stages_idle_w(list)};
+    stages_name_gpus(list, deployment->gpu_names, sizeof deployment->gpu_names);
 }
 
 static bool compile(const struct deployment_request *request, struct stage_list *list,

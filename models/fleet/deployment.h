@@ -48,6 +48,7 @@ struct deployment {
     const struct llm *llm;
     int64_t tensor_parallel, pipeline_parallel, attention_dp, expert_parallel;
     int64_t micro_batches; /* in flight; 1 without a pipeline */
+    char gpu_names[96];    /* "H100-SXM"; of all its stages: "L4+H100-SXM" */
     int64_t gpus;          /* of one replica, with all its data-parallel ranks */
     enum precision weights, expert_weights, kv;
     struct memory_plan memory;

@@ -1,6 +1,7 @@
 #include "models/fleet/stages.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "models/engine/stage_graph.h"
@@ -123,8 +124,23 @@ static const struct deployment_stage *even_stages(const struct deployment_reques
     return stages;
 }
 
-bool stages_of(const struct deployment_request *request, struct arena *arena,
-               struct stage_list *list, struct error *error)
+/* A process sees one slice, and there is no link between slices. */
+static bool check_slices(const struct deployment_request *request, const struct stage_list *list,
+                         struct error *error)
+{
+    const struct gpu *gpu = list->stages->gpu;
+    for (size_t i = 0; i < list->count; i++)
+        if (list->stages[i].gpu->sliced_from)
+            gpu = list->stages[i].gpu;
+    if (!gpu->sliced_from || (stages_gpus(list) == 1 && request->attention_dp <= 1))
+        return true;
+    error_set(error, ERROR_INFEASIBLE, "nothing can be split over MIG slices (%s)", gpu->name);
+    return error_hint(error, "set tensor_parallel and pipeline_parallel to 1, and give the pool "
+                             "more replicas, or a larger slice");
+}
+
+static bool list_stages(const struct deployment_request *request, struct arena *arena,
+                        struct stage_list *list, struct error *error)
 {
     if (request->stage_count > 0) {
         if (!check_going_with(request, error))
@@ -150,12 +166,32 @@ bool stages_are_timed(const struct stage_list *list)
     return true;
 }
 
+bool stages_of(const struct deployment_request *request, struct arena *arena,
+               struct stage_list *list, struct error *error)
+{
+    return list_stages(request, arena, list, error) && check_slices(request, list, error);
+}
+
 int64_t stages_gpus(const struct stage_list *list)
 {
     int64_t gpus = 0;
     for (size_t i = 0; i < list->count; i++)
         gpus += list->stages[i].tensor_parallel;
     return gpus;
+}
+
+void stages_name_gpus(const struct stage_list *list, char *text, size_t size)
+{
+    size_t length = 0;
+    text[0] = '\0';
+    for (size_t i = 0; i < list->count; i++) {
+        size_t first = 0;
+        while (list->stages[first].gpu != list->stages[i].gpu)
+            first++;
+        if (first == i && length < size)
+            length += (size_t)snprintf(text + length, size - length, "%s%s", i > 0 ? "+" : "",
+                                       list->stages[i].gpu->name);
+    }
 }
 
 double stages_busy_w(const struct stage_list *list)

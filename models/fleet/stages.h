@@ -43,6 +43,8 @@ bool stages_of(const struct deployment_request *request, struct arena *arena,
 bool stages_are_timed(const struct stage_list *list);
 
 int64_t stages_gpus(const struct stage_list *list);
+/* "L4+H100-SXM": each kind once, cut at size. */
+void stages_name_gpus(const struct stage_list *list, char *text, size_t size);
 /* Electrical power of their GPUs, busy and idle; NaN where it is not published. */
 double stages_busy_w(const struct stage_list *list);
 double stages_idle_w(const struct stage_list *list);
