@@ -3,6 +3,7 @@
 #include "models/engine/batch.h"
 #include "models/engine/kv_slots.h"
 #include "models/engine/run.h"
+#include "models/engine/stage_queues.h"
 #include "models/engine/static_batch.h"
 
 bool extras_at_work(const struct engine_config *config)
@@ -10,7 +11,7 @@ bool extras_at_work(const struct engine_config *config)
     return config->queue_order != ORDER_FCFS || config->swap_blocks > 0 ||
            config->prefill == PREFILL_DECODE_FIRST || config->answer_cap_tok > 0 ||
            config->batching.kind != BATCHING_CONTINUOUS || config->counts_slots ||
-           config->admission == ADMIT_ESTIMATE;
+           config->admission == ADMIT_ESTIMATE || config->graph;
 }
 
 /* --- before prompts --- */
@@ -135,6 +136,8 @@ void extras_submit(struct engine *engine, uint32_t number, tick_t now)
     waiting_append(engine, number);
     if (engine->config->batching.kind != BATCHING_CONTINUOUS)
         static_batch_arrived(engine, now);
+    else if (engine->stages)
+        stage_queues_arrived(engine, now);
     else if (engine_busy(engine))
         cut_for_arrival(engine, number, now);
     else if (now < engine->next)
