@@ -205,7 +205,7 @@ static void print_calibrated(const struct calibration *calibration, const char *
 }
 
 /* Settings that are one of several: all of these, and what they do. */
-static void print_choices(const struct config_field *field)
+static void print_field_choices(const struct config_field *field)
 {
     for (; field->name; field++) {
         if (field->kind == CONFIG_VARIANT)
@@ -237,7 +237,7 @@ static bool list_engines(const struct lists *lists, struct error *error)
     }
     puts("\nOther weight formats take the constants of the nearest calibrated one.\n\nWhat can be "
          "set:");
-    print_choices(engine_settings_type.fields);
+    print_field_choices(engine_settings_type.fields);
     return true;
 }
 
