@@ -193,17 +193,15 @@ static void print_calibrated(const struct calibration *calibration, const char *
 }
 
 /* Settings that are one of several: all of these, and what they do. */
-static void print_choices(const struct config_field *field)
+static void print_engine_choices(const struct config_field *field)
 {
     for (; field->name; field++) {
         if (field->kind == CONFIG_VARIANT)
             print_variants(field->name, field->variants);
         if (field->kind != CONFIG_ENUM)
             continue;
-        printf("%s\n ", field->name);
-        for (size_t i = 0; field->names[i]; i++)
-            printf(" %s", field->names[i]);
-        printf("\n  (%s)\n", field->doc);
+        print_choices(field->name, field->names);
+        printf("  (%s)\n", field->doc);
     }
 }
 
@@ -225,7 +223,7 @@ static bool list_engines(const struct lists *lists, struct error *error)
     }
     puts("\nOther weight formats take the constants of the nearest calibrated one.\n\nWhat can be "
          "set:");
-    print_choices(engine_settings_type.fields);
+    print_engine_choices(engine_settings_type.fields);
     return true;
 }
 
