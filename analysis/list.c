@@ -140,11 +140,21 @@ static void print_variants(const char *title, const struct config_variant_type *
         printf("  %-28s %s\n", variants->name, variants->doc);
 }
 
+static void print_choices(const char *title, const char *const *names)
+{
+    printf("%s\n ", title);
+    for (; *names; names++)
+        printf(" %s%s", *names, names[1] ? "," : "\n");
+}
+
 static bool list_policies(const struct lists *lists, struct error *error)
 {
     (void)lists, (void)error;
     print_variants("router", router_policies);
+    print_choices("role of a pool", pool_role_names);
     print_variants("decider of disaggregation", disaggregation_deciders);
+    print_choices("first_token of disaggregation, sent by", first_token_names);
+    print_choices("mode of disaggregation.transfer", transfer_mode_names);
     print_variants("step_time of a pool", step_time_kinds);
     return true;
 }

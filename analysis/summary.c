@@ -102,6 +102,7 @@ static struct pool_summary pool_of(const struct pool_spec *spec, const struct po
         .kv_slots_held = result->kv_slots_held,
         .swaps_kv = spec->engine->swap_blocks > 0,
         .swaps = result->swaps,
+        .prefix = result->prefix,
         .mean_outstanding = result->mean_outstanding,
         .max_outstanding = result->max_outstanding,
         .peak_kv = result->peak_kv,

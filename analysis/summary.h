@@ -80,6 +80,7 @@ struct pool_summary {
     double kv_slots_taken, kv_slots_held; /* as in pool_result; NaN: not counted */
     bool swaps_kv;                        /* preempted requests are swapped, as a rule */
     uint64_t swaps;
+    struct prefix_totals prefix;
     double mean_outstanding; /* requests sent there that had not ended, over time */
     uint64_t max_outstanding;
     double output_tok_per_s;

@@ -3,7 +3,6 @@
 #include "models/engine/batch.h"
 #include "models/engine/kv_slots.h"
 #include "models/engine/run.h"
-#include "models/engine/stage_queues.h"
 #include "models/engine/static_batch.h"
 
 bool extras_at_work(const struct engine_config *config)
@@ -106,8 +105,7 @@ void extras_adjust_run(struct engine *engine)
 /* When the first of those that wait may be let in, if there is room. */
 static tick_t let_in_from(const struct engine *engine, tick_t now)
 {
-    bool stands_back =
-        engine->config->prefill == PREFILL_DECODE_FIRST && engine->run.decodes > 0;
+    bool stands_back = engine->config->prefill == PREFILL_DECODE_FIRST && engine->run.decodes > 0;
     return stands_back ? int64_max(now, prompts_due(engine)) : now;
 }
 
@@ -137,10 +135,8 @@ void extras_submit(struct engine *engine, uint32_t number, tick_t now)
     waiting_append(engine, number);
     if (engine->config->batching.kind != BATCHING_CONTINUOUS)
         static_batch_arrived(engine, now);
-    else if (engine->stages)
-        stage_queues_arrived(engine, now);
-    else if (engine->next == TICK_NEVER)
-        engine->next = now;
-    else
+    else if (engine_busy(engine))
         cut_for_arrival(engine, number, now);
+    else if (now < engine->next)
+        engine->next = now;
 }

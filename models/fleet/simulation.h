@@ -73,6 +73,10 @@ struct request_record {
     double arrival_s, queue_s, ttft_s, tpot_s, e2e_s;
     uint32_t prompt_tok, output_tok, class_index, pool, replica, preemptions;
     bool rejected, timed_out, stopped; /* none of them: it completed */
+    /* Of one that was prefilled elsewhere: where, and the time from its complete prompt to its KV
+     * cache's arrival. Otherwise the highest number, and NaN. */
+    uint32_t prefill_pool, prefill_replica;
+    double handover_s;
 };
 
 /* State of one pool at a sample time. */
@@ -110,6 +114,7 @@ struct simulation_spec {
     const struct pool_spec *pools;
     size_t pool_count;
     const struct router_config *router;
+    struct output_prediction output_prediction; /* that routers go by */
     /* NULL where no pool has a role; otherwise disaggregation_check has accepted the pools. */
     const struct disaggregation_config *disaggregation;
     const struct class_rule *classes;
@@ -134,7 +139,7 @@ struct latency_set {
     struct histogram ttft, tpot, e2e, queue;
     uint64_t completed, rejected, timed_out, stopped; /* measured ones */
     uint64_t prompt_tok, output_tok;
-    uint64_t slo_met; /* completed requests that kept every bound that applies to them */
+    uint64_t slo_met; /* completed or stopped ones that kept every bound that applies to them */
     uint64_t late;    /* measured ones in flight at the end that have broken a bound already */
 };
 
@@ -165,6 +170,7 @@ struct pool_result {
     uint64_t kv_blocks; /* of one replica */
     double cost_usd;
     double energy_j;
+    struct prefix_totals prefix;      /* zeros while no request names what it shares */
     struct histogram ttft, tpot, e2e; /* of the measured requests that it completed */
     struct histogram itl;
 };
