@@ -3,7 +3,6 @@
 #include "models/engine/batch.h"
 #include "models/engine/kv_slots.h"
 #include "models/engine/run.h"
-#include "models/engine/stage_queues.h"
 #include "models/engine/static_batch.h"
 
 bool extras_at_work(const struct engine_config *config)
@@ -136,8 +135,6 @@ void extras_submit(struct engine *engine, uint32_t number, tick_t now)
     waiting_append(engine, number);
     if (engine->config->batching.kind != BATCHING_CONTINUOUS)
         static_batch_arrived(engine, now);
-    else if (engine->stages)
-        stage_queues_arrived(engine, now);
     else if (engine_busy(engine))
         cut_for_arrival(engine, number, now);
     else if (now < engine->next)

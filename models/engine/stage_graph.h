@@ -12,16 +12,14 @@ struct graph_stage {
     int64_t first_layer, end_layer; /* those from the first up to, not with, the end */
     double share;                   /* of all requests that pass it */
     int64_t kv_blocks;
-    tick_t send;         /* latency to the next stage, and between first or last and client's side */
+    tick_t send; /* latency to the next stage, and between first or last and client's side */
     double send_token_s; /* more, for each token's hidden state */
     double send_id_s;    /* or, to and from the client's side, for each token */
-    double gpus;         /* its part of the replica's power */
 };
 
 struct stage_graph {
     int64_t layers;    /* of the model */
     int64_t kv_blocks; /* of all stages */
-    double gpus;       /* of all stages */
     uint32_t count;
     struct graph_stage stages[]; /* [count] */
 };

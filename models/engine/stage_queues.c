@@ -377,9 +377,3 @@ void stage_queues_boundary(struct engine *engine)
     engine->next = first ? first->time : TICK_NEVER;
     assert(first || engine->waiting == 0);
 }
-
-void stage_queues_arrived(struct engine *engine, tick_t now)
-{
-    if (engine->next > now && engine->stages->free_slot != SLOT_NONE)
-        engine->next = now; /* lets in after all that arrives at this tick */
-}

@@ -23,9 +23,6 @@ struct stage_queues;
 struct stage_queues *stage_queues_create(const struct engine_config *config);
 void stage_queues_destroy(struct stage_queues *queues); /* NULL is allowed */
 
-/* A request was queued. */
-void stage_queues_arrived(struct engine *engine, tick_t now);
-
 /* To be called at engine->next. */
 void stage_queues_boundary(struct engine *engine);
 

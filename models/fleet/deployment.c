@@ -561,6 +561,7 @@ static void set_graph(struct deployment *deployment, const struct engine_setting
     engine->chunked_prefill = false;
     engine->admission = ADMIT_PREEMPT;
     engine->batch_wait_iterations = 0;
+    engine->keeps_blocks = false;
 }
 
 /* Without chunks a prompt must fit one micro-batch, and so must what is recomputed of a request. */

@@ -266,8 +266,7 @@ static struct graph_stage graph_stage_of(const struct stage_list *list, size_t i
                                 .send = tick_from_s(link->latency_s),
                                 .send_token_s =
                                     activation_bytes * (double)llm->hidden / link->bytes_per_s,
-                                .send_id_s = id_bytes / link->bytes_per_s,
-                                .gpus = (double)stage->tensor_parallel};
+                                .send_id_s = id_bytes / link->bytes_per_s};
 }
 
 struct stage_graph *stages_graph(const struct stage_list *list,
@@ -291,7 +290,6 @@ struct stage_graph *stages_graph(const struct stage_list *list,
         }
         graph->count++;
         graph->kv_blocks += stage->kv_blocks;
-        graph->gpus += stage->gpus;
     }
     return graph;
 }
