@@ -12,11 +12,10 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "analysis/protocol.h"
+#include "analysis/point_clients.h"
+#include "analysis/protocol_sides.h"
 #include "models/fleet/deployment.h"
 #include "models/fleet/simulation.h"
-#include "workloads/closed_loop.h"
-#include "workloads/transform.h"
 
 /* --- the catalogue --- */
 
@@ -76,7 +75,7 @@ struct job_point {
     const struct llm *llm;
     struct calibration *calibration;
     const struct config_variant *step_time;
-    struct protocol_server server;
+    struct protocol_sides sides; /* of a server that does both, only `decode` */
 };
 
 static void not_covered(struct prediction *prediction, const struct error *why)
@@ -90,8 +89,6 @@ static bool find_server(const struct predictor *predictor, struct job_point *at,
                         struct error *error)
 {
     const struct measured_point *point = at->point;
-    if (point->disaggregated)
-        return error_set(error, ERROR_BAD_INPUT, "prefill and decode on separate servers");
     at->gpu = protocol_gpu(predictor->hardware, point->system);
     if (!at->gpu)
         return error_set(error, ERROR_BAD_INPUT, "no GPU \"%s\" in the catalogue", point->system);
@@ -99,21 +96,27 @@ static bool find_server(const struct predictor *predictor, struct job_point *at,
     if (!at->llm)
         return error_set(error, ERROR_BAD_INPUT, "no model \"%s\" in the catalogue", point->model);
     at->calibration = predictor->calibration;
-    return protocol_server(point, at->gpu, &at->server, error);
+    if (point->disaggregated)
+        return protocol_sides(point, at->gpu, &at->sides, error);
+    at->sides.decode.layout = (struct side_layout){
+        .workers = 1, .tp = point->tp, .pp = point->pp, .attn_dp = point->attn_dp,
+        .moe_tp = point->moe_tp, .moe_ep = point->moe_ep};
+    return protocol_server(point, at->gpu, &at->sides.decode.server, error);
 }
 
-static struct deployment_request deployment_of(const struct job_point *at)
+static struct deployment_request deployment_of(const struct job_point *at,
+                                               const struct protocol_side *side)
 {
     return (struct deployment_request){.gpu = at->gpu,
                                        .llm = at->llm,
-                                       .tensor_parallel = at->point->tp,
-                                       .pipeline_parallel = at->point->pp,
-                                       .attention_dp = at->point->attn_dp,
-                                       .expert_parallel = at->point->moe_ep,
-                                       .weights = at->server.weights,
-                                       .expert_weights = &at->server.expert_weights,
-                                       .kv = at->server.kv,
-                                       .engine = &at->server.engine,
+                                       .tensor_parallel = side->layout.tp,
+                                       .pipeline_parallel = side->layout.pp,
+                                       .attention_dp = side->layout.attn_dp,
+                                       .expert_parallel = side->layout.moe_ep,
+                                       .weights = side->server.weights,
+                                       .expert_weights = &side->server.expert_weights,
+                                       .kv = side->server.kv,
+                                       .engine = &side->server.engine,
                                        .step_time = at->step_time,
                                        .calibration = at->calibration};
 }
@@ -121,49 +124,8 @@ static struct deployment_request deployment_of(const struct job_point *at)
 /* Kernel curves are read when first asked for; threads may only look at them. */
 static bool load_kernels(const struct job_point *at, struct error *error)
 {
-    struct deployment_request request = deployment_of(at);
+    struct deployment_request request = deployment_of(at, &at->sides.decode);
     return deployment_load_kernels(&request, error);
-}
-
-/* --- a point's clients --- */
-
-/* What stands behind the pointers of a closed loop's settings. */
-struct clients {
-    struct length_uniform prompt, output;
-    struct think_time pause;
-    struct closed_loop_config loop;
-    struct length_pair_config lengths;
-};
-
-static void set_up_clients(struct clients *clients, const struct measured_point *point)
-{
-    struct length_range prompt = point_lengths(point->isl, point->len_ratio_min);
-    struct length_range output = point_lengths(point->osl, point->len_ratio_min);
-    struct protocol_pause pause = protocol_pause(point);
-    *clients = (struct clients){.prompt = {prompt.min_tok, prompt.max_tok},
-                                .output = {output.min_tok, output.max_tok},
-                                .pause = {.min_s = pause.min_s, .max_s = pause.max_s},
-                                .loop = {.clients = protocol_clients(point),
-                                         .cached_prompt_share = protocol_cached_share(point),
-                                         .think = {THINK_UNIFORM, &clients->pause}},
-                                .lengths = {.prompt = {LENGTH_UNIFORM, &clients->prompt},
-                                            .output = {LENGTH_UNIFORM, &clients->output}}};
-}
-
-static struct source *open_clients(const struct clients *clients,
-                                   const struct measured_point *point, struct arena *arena,
-                                   struct error *error)
-{
-    const struct stream_seed seed = {
-        .seed = 1,
-        .stream = arena_printf(arena, "%lldx%lld, %.10g, %lld clients", (long long)point->isl,
-                               (long long)point->osl, point->len_ratio_min,
-                               (long long)point->concurrency)};
-    const struct place nowhere = {0};
-    struct source *source =
-        closed_loop_open(&clients->loop, &clients->lengths, &seed, arena, &nowhere, error);
-    return source ? transform_limit(source, (uint64_t)protocol_requests(point), INFINITY, arena)
-                  : NULL;
 }
 
 /* --- simulating a point --- */
@@ -226,9 +188,7 @@ static bool simulate(struct predict_run *run, const struct deployment *deploymen
                      const struct job_point *at, struct error *error)
 {
     struct arena *arena = arena_create();
-    struct clients clients;
-    set_up_clients(&clients, at->point);
-    struct source *source = open_clients(&clients, at->point, arena, error);
+    struct source *source = point_clients_open(at->point, arena, error);
     bool done = source && simulate_source(run, deployment, source, at->prediction, error);
     source_destroy(source);
     arena_destroy(arena);
@@ -242,19 +202,27 @@ static bool simulate(struct predict_run *run, const struct deployment *deploymen
     return a->member < b->member ? -1 : 1
 
 /* The bytes of equal settings may differ in padding; those are then compiled twice. */
+static int by_side(const struct protocol_side *a, const struct protocol_side *b)
+{
+    BY(layout.workers);
+    BY(layout.tp);
+    BY(layout.pp);
+    BY(layout.attn_dp);
+    BY(layout.moe_ep);
+    BY(server.weights);
+    BY(server.expert_weights);
+    BY(server.kv);
+    return memcmp(&a->server.engine, &b->server.engine, sizeof a->server.engine);
+}
+
 static int by_deployment(const void *left, const void *right)
 {
     const struct job_point *a = left, *b = right;
     BY(gpu);
     BY(llm);
-    BY(point->tp);
-    BY(point->pp);
-    BY(point->attn_dp);
-    BY(point->moe_ep);
-    BY(server.weights);
-    BY(server.expert_weights);
-    BY(server.kv);
-    return memcmp(&a->server.engine, &b->server.engine, sizeof a->server.engine);
+    BY(point->disaggregated);
+    int order = by_side(&a->sides.decode, &b->sides.decode);
+    return order != 0 ? order : by_side(&a->sides.prefill, &b->sides.prefill);
 }
 
 /* A point that cannot be simulated says so; a machine that cannot simulate ends everything. */
