@@ -4,16 +4,14 @@
 #include "analysis/predict.h"
 
 #include <math.h>
-#include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <time.h>
-#include <unistd.h>
 
 #include "analysis/point_clients.h"
 #include "analysis/protocol_sides.h"
+#include "analysis/workers.h"
 #include "models/fleet/deployment.h"
 #include "models/fleet/simulation.h"
 
@@ -98,9 +96,12 @@ static bool find_server(const struct predictor *predictor, struct job_point *at,
     at->calibration = predictor->calibration;
     if (point->disaggregated)
         return protocol_sides(point, at->gpu, &at->sides, error);
-    at->sides.decode.layout = (struct side_layout){
-        .workers = 1, .tp = point->tp, .pp = point->pp, .attn_dp = point->attn_dp,
-        .moe_tp = point->moe_tp, .moe_ep = point->moe_ep};
+    at->sides.decode.layout = (struct side_layout){.workers = 1,
+                                                   .tp = point->tp,
+                                                   .pp = point->pp,
+                                                   .attn_dp = point->attn_dp,
+                                                   .moe_tp = point->moe_tp,
+                                                   .moe_ep = point->moe_ep};
     return protocol_server(point, at->gpu, &at->sides.decode.server, error);
 }
 
@@ -134,15 +135,15 @@ struct predict_run {
     struct job_point *points; /* sorted by deployment */
     size_t *job_starts;       /* job j is points job_starts[j] to job_starts[j + 1] */
     size_t job_count;
-    atomic_size_t next_job, done;
-    atomic_bool stop, failed;
+    struct workers *workers;
+    atomic_bool failed;
 };
 
 static bool keep_going(void *context, double time_s, uint64_t completed)
 {
     (void)time_s, (void)completed;
     struct predict_run *run = context;
-    return !atomic_load(&run->stop);
+    return !atomic_load(&run->workers->stop);
 }
 
 static bool take_means(const struct simulation_result *result, struct prediction *prediction,
@@ -159,37 +160,99 @@ static bool take_means(const struct simulation_result *result, struct prediction
     return true;
 }
 
-static bool simulate_source(struct predict_run *run, const struct deployment *deployment,
-                            struct source *source, struct prediction *prediction,
-                            struct error *error)
+/* The index of a policy on a range, among router_policies. */
+static struct router_config router_named(const char *name)
+{
+    int index = 0;
+    while (strcmp(router_policies[index].name, name) != 0)
+        index++;
+    return (struct router_config){.policy = {.index = index}};
+}
+
+/* What a point's requests go to: one pool, or one that prefills and one that decodes. */
+struct fleet {
+    struct deployment decode, prefill; /* where one does both, it is `decode` */
+    bool apart;
+};
+
+static struct pool_spec pool_of(const char *name, const struct deployment *deployment)
+{
+    return (struct pool_spec){.name = name,
+                              .engine = &deployment->engine,
+                              .replicas = 1,
+                              .weight = 1,
+                              .port = {.gpu = deployment->gpu,
+                                       .llm = deployment->llm,
+                                       .kv = deployment->kv,
+                                       .tensor_parallel = deployment->tensor_parallel,
+                                       .pipeline_parallel = deployment->pipeline_parallel}};
+}
+
+/* Of a side, every rank of every worker is simulated. */
+static struct pool_spec side_pool(const char *name, enum pool_role role,
+                                  const struct deployment *deployment,
+                                  const struct side_layout *layout)
+{
+    struct pool_spec pool = pool_of(name, deployment);
+    pool.role = role;
+    pool.replicas = (uint32_t)(layout->workers * layout->attn_dp);
+    return pool;
+}
+
+static bool simulate_spec(struct simulation_spec *spec, struct predict_run *run,
+                          struct prediction *prediction, struct error *error)
 {
     static const struct class_rule everything = CLASS_RULE_ALL("all");
-    static const struct router_config round_robin = {.policy = {.index = 0}};
-    const struct pool_spec pool = {
-        .name = "server", .engine = &deployment->engine, .replicas = 1, .weight = 1};
-    const struct simulation_spec spec = {.source = source,
-                                         .pools = &pool,
-                                         .pool_count = 1,
-                                         .router = &round_robin,
-                                         .classes = &everything,
-                                         .class_count = 1,
-                                         .seed = 1,
-                                         .horizon_s = INFINITY,
-                                         .observer = {.proceed = keep_going, .context = run}};
+    spec->classes = &everything;
+    spec->class_count = 1;
+    spec->seed = 1;
+    spec->horizon_s = INFINITY;
+    spec->observer = (struct simulation_observer){.proceed = keep_going, .context = run};
     struct simulation_result result;
-    if (!simulation_run(&spec, &result, error))
+    if (!simulation_run(spec, &result, error))
         return false;
     bool done = result.interrupted || take_means(&result, prediction, error);
     simulation_result_free(&result);
     return done;
 }
 
-static bool simulate(struct predict_run *run, const struct deployment *deployment,
-                     const struct job_point *at, struct error *error)
+static bool simulate_together(struct predict_run *run, const struct fleet *fleet,
+                              const struct job_point *at, struct source *source,
+                              struct error *error)
+{
+    const struct router_config round_robin = router_named("round_robin");
+    const struct pool_spec pool = pool_of("server", &fleet->decode);
+    struct simulation_spec spec = {
+        .source = source, .pools = &pool, .pool_count = 1, .router = &round_robin};
+    return simulate_spec(&spec, run, at->prediction, error);
+}
+
+static bool simulate_apart(struct predict_run *run, const struct fleet *fleet,
+                           const struct job_point *at, struct source *source, struct arena *arena,
+                           struct error *error)
+{
+    const struct protocol_side *prefill = &at->sides.prefill, *decode = &at->sides.decode;
+    const struct pool_spec pools[] = {
+        side_pool("prefill", ROLE_PREFILL, &fleet->prefill, &prefill->layout),
+        side_pool("decode", ROLE_DECODE, &fleet->decode, &decode->layout)};
+    struct router_config router = router_named(protocol_side_router(at->point, &prefill->layout));
+    struct disaggregation_config apart = *disaggregation_defaults(arena);
+    apart.decode_router = router_named(protocol_side_router(at->point, &decode->layout));
+    struct simulation_spec spec = {.source = source,
+                                   .pools = pools,
+                                   .pool_count = 2,
+                                   .router = &router,
+                                   .disaggregation = &apart};
+    return simulate_spec(&spec, run, at->prediction, error);
+}
+
+static bool simulate(struct predict_run *run, const struct fleet *fleet, const struct job_point *at,
+                     struct error *error)
 {
     struct arena *arena = arena_create();
     struct source *source = point_clients_open(at->point, arena, error);
-    bool done = source && simulate_source(run, deployment, source, at->prediction, error);
+    bool done = source && (fleet->apart ? simulate_apart(run, fleet, at, source, arena, error)
+                                        : simulate_together(run, fleet, at, source, error));
     source_destroy(source);
     arena_destroy(arena);
     return done;
@@ -231,34 +294,46 @@ static void give_up(struct predict_run *run, struct prediction *prediction, cons
     not_covered(prediction, why);
     if (why->code == ERROR_FAILED) {
         atomic_store(&run->failed, true);
-        atomic_store(&run->stop, true);
+        atomic_store(&run->workers->stop, true);
     }
 }
 
-static void run_job(struct predict_run *run, const struct job_point *points, size_t count)
+static bool fleet_compile(const struct job_point *at, struct fleet *fleet, struct error *error)
 {
-    struct deployment deployment;
-    struct deployment_request request = deployment_of(&points[0]);
+    fleet->apart = at->point->disaggregated;
+    struct deployment_request decode = deployment_of(at, &at->sides.decode);
+    if (!deployment_compile(&decode, &fleet->decode, error))
+        return false;
+    struct deployment_request prefill = deployment_of(at, &at->sides.prefill);
+    if (!fleet->apart || deployment_compile(&prefill, &fleet->prefill, error))
+        return true;
+    deployment_clear(&fleet->decode);
+    return false;
+}
+
+static void fleet_clear(struct fleet *fleet)
+{
+    deployment_clear(&fleet->decode);
+    if (fleet->apart)
+        deployment_clear(&fleet->prefill);
+}
+
+static void run_job(struct workers *workers, size_t job)
+{
+    struct predict_run *run = workers->context;
+    const struct job_point *points = run->points + run->job_starts[job];
+    size_t count = run->job_starts[job + 1] - run->job_starts[job];
+    struct fleet fleet;
     struct error unfit = {0};
-    bool compiled = deployment_compile(&request, &deployment, &unfit);
-    for (size_t i = 0; i < count && !atomic_load(&run->stop); i++) {
+    bool compiled = fleet_compile(&points[0], &fleet, &unfit);
+    for (size_t i = 0; i < count && !atomic_load(&workers->stop); i++) {
         struct error why = unfit;
-        if (!compiled || !simulate(run, &deployment, &points[i], &why))
+        if (!compiled || !simulate(run, &fleet, &points[i], &why))
             give_up(run, points[i].prediction, &why);
-        atomic_fetch_add(&run->done, 1);
+        atomic_fetch_add(&workers->done, 1);
     }
     if (compiled)
-        deployment_clear(&deployment);
-}
-
-static void *work(void *context)
-{
-    struct predict_run *run = context;
-    size_t job;
-    while ((job = atomic_fetch_add(&run->next_job, 1)) < run->job_count && !atomic_load(&run->stop))
-        run_job(run, run->points + run->job_starts[job],
-                run->job_starts[job + 1] - run->job_starts[job]);
-    return NULL;
+        fleet_clear(&fleet);
 }
 
 static void cut_into_jobs(struct predict_run *run, size_t count)
@@ -268,44 +343,6 @@ static void cut_into_jobs(struct predict_run *run, size_t count)
         if (i == 0 || by_deployment(&run->points[i - 1], &run->points[i]) != 0)
             run->job_starts[run->job_count++] = i;
     run->job_starts[run->job_count] = count;
-}
-
-/* --- threads --- */
-
-static size_t thread_count(const struct predict_options *options, size_t jobs)
-{
-    long cores = sysconf(_SC_NPROCESSORS_ONLN);
-    size_t threads = options->threads > 0 ? options->threads : cores > 0 ? (size_t)cores : 1;
-    return threads < jobs ? threads : jobs;
-}
-
-/* Asks whether to go on until all is done. */
-static void watch(struct predict_run *run, size_t count, const struct predict_options *options)
-{
-    const struct timespec tenth = {.tv_nsec = 100000000}, brief = {.tv_nsec = 1000000};
-    for (int round = 0; atomic_load(&run->done) < count && !atomic_load(&run->stop); round++) {
-        if (options->proceed &&
-            !options->proceed(options->context, atomic_load(&run->done), count)) {
-            atomic_store(&run->stop, true);
-            return;
-        }
-        nanosleep(round < 100 ? &brief : &tenth, NULL);
-    }
-}
-
-static bool run_threads(struct predict_run *run, size_t count,
-                        const struct predict_options *options, struct arena *arena,
-                        struct error *error)
-{
-    size_t wanted = thread_count(options, run->job_count), started = 0;
-    pthread_t *threads = ARENA_ARRAY(arena, wanted, pthread_t);
-    while (started < wanted && pthread_create(&threads[started], NULL, work, run) == 0)
-        started++;
-    if (started > 0)
-        watch(run, count, options);
-    for (size_t i = 0; i < started; i++)
-        pthread_join(threads[i], NULL);
-    return started > 0 || wanted == 0 || error_set(error, ERROR_FAILED, "cannot start a thread");
 }
 
 bool predict_points(const struct predictor *predictor, const struct measured_point *points,
@@ -328,7 +365,15 @@ bool predict_points(const struct predictor *predictor, const struct measured_poi
     }
     qsort(run.points, found, sizeof *run.points, by_deployment);
     cut_into_jobs(&run, found);
-    bool done = run_threads(&run, found, options, arena, error);
+    struct workers workers = {.threads = options->threads,
+                              .jobs = run.job_count,
+                              .job = run_job,
+                              .context = &run,
+                              .total = found,
+                              .proceed = options->proceed,
+                              .proceed_context = options->context};
+    run.workers = &workers;
+    bool done = workers_run(&workers, error);
     if (done && atomic_load(&run.failed))
         done = error_set(error, ERROR_FAILED, "out of memory");
     arena_destroy(arena);

@@ -126,8 +126,8 @@ static void set_up_trtllm(const struct measured_point *point, struct protocol_si
     /* max_num_tokens of the prefill workers: 8192 to 10240 for prompts of 1024 tokens; for 8192,
      * 8320 (FP8) or 16640 (FP4). Their overlap scheduler is off. */
     bool two_long = begins(point->precision, "fp4") && point->isl <= 8192;
-    prefill->max_num_batched_tokens = (two_long && point->isl > 1024 ? 2 : 1) *
-                                      ((point->isl > 8192 ? point->isl : 8192) + 128);
+    prefill->max_num_batched_tokens =
+        (two_long && point->isl > 1024 ? 2 : 1) * ((point->isl > 8192 ? point->isl : 8192) + 128);
     prefill->async_scheduling = false;
     decode->max_num_seqs = smaller(decode->max_num_seqs, decode_places(point));
     decode->cuda_graph_max_batch = smaller(decode->max_num_seqs, ENGINE_GRAPH_MAX_BATCH);

@@ -19,6 +19,7 @@
 #ifndef TOKENYARD_MODELS_ENGINE_DECODES_H
 #define TOKENYARD_MODELS_ENGINE_DECODES_H
 
+#include "models/engine/fair_share.h"
 #include "models/engine/kept_blocks.h"
 #include "models/engine/queues.h"
 
@@ -134,6 +135,9 @@ static inline int64_t decodes_left_tok(const struct engine *engine)
     return (int64_t)(engine->finish_sum - engine->decodes * engine->iteration);
 }
 
+/* The same, where no answer counts for more than answer_cap_tok (ADMIT_ESTIMATE). */
+int64_t decodes_left_capped_tok(const struct engine *engine);
+
 /* A running request has its whole context in the cache, and emitted its last token at `since`:
  * engine->boundary, or before that, elsewhere. */
 static inline void decode_join(struct engine *engine, uint32_t number, tick_t since)
@@ -146,8 +150,11 @@ static inline void decode_join(struct engine *engine, uint32_t number, tick_t si
     request->finish_iteration = engine->iteration + (request->output_tok - request->emitted);
     engine->finish_sum += request->finish_iteration;
     finish_push(engine, (struct finish_entry){request->finish_iteration, request->order, number});
+    engine->long_answers += request->output_tok > engine->answer_cap_tok;
     if (engine->stall_count > 0 || since < engine->boundary)
         stall_join(engine, request, since);
+    if (engine->fair)
+        fair_share_decodes(engine, request, 1);
 }
 
 /* Tokens a decode has emitted by now. */
@@ -163,7 +170,11 @@ static inline void decode_leave(struct engine *engine, uint32_t number, uint32_t
     engine->context_tok -= context_tok;
     engine->block_slots[block_slot(engine, context_tok)]--;
     give_back_blocks(engine, blocks_for(engine, context_tok));
-    engine->finish_sum -= request_of(engine, number)->finish_iteration;
+    const struct request *request = request_of(engine, number);
+    engine->finish_sum -= request->finish_iteration;
+    engine->long_answers -= request->output_tok > engine->answer_cap_tok;
+    if (engine->fair)
+        fair_share_decodes(engine, request, -1);
     running_remove(engine, number);
 }
 

@@ -11,12 +11,15 @@
 #include "models/engine/batch.h"
 #include "models/engine/decodes.h"
 #include "models/engine/handover.h"
+#include "models/engine/run.h"
+#include "models/engine/static_batch.h"
+
 /* --- life --- */
 
 bool engine_init(struct engine *engine, const struct engine_config *config,
                  struct request_pool *pool, struct histogram *itl)
 {
-    assert(config->prefill == PREFILL_FIRST || config->max_batch_tokens >= config->max_sequences);
+    assert(config->prefill != PREFILL_MIXED || config->max_batch_tokens >= config->max_sequences);
     assert(config->prefill == PREFILL_MIXED || config->batch_wait_iterations == 0);
     size_t sequences = (size_t)config->max_sequences;
     *engine = (struct engine){.next = TICK_NEVER,
@@ -28,8 +31,12 @@ bool engine_init(struct engine *engine, const struct engine_config *config,
                               .queue = {REQUEST_NONE, REQUEST_NONE},
                               .fetching = {REQUEST_NONE, REQUEST_NONE},
                               .fetched = {REQUEST_NONE, REQUEST_NONE},
+                              .swapped = {REQUEST_NONE, REQUEST_NONE},
+                              .ordered = REQUEST_NONE,
                               .next_order = 1,
                               .output_share = config->output_share.start,
+                              .answer_cap_tok =
+                                  config->answer_cap_tok ? config->answer_cap_tok : UINT32_MAX,
                               .finish_capacity = (uint32_t)(2 * sequences + 2)};
     engine->block_slots = calloc(config->block_tok, sizeof *engine->block_slots);
     engine->finish_heap = malloc(engine->finish_capacity * sizeof *engine->finish_heap);
@@ -40,7 +47,10 @@ bool engine_init(struct engine *engine, const struct engine_config *config,
     engine->fetches = malloc(sequences * sizeof *engine->fetches);
     engine->cancelled = malloc(sequences * sizeof *engine->cancelled);
     engine->stalls = malloc((sequences + 1) * sizeof *engine->stalls);
-    if (engine->block_slots && engine->finish_heap && engine->chunk_requests && engine->chunks &&
+    if (config->queue_order == ORDER_FAIR)
+        engine->fair = fair_share_create(config);
+    bool order_is_there = config->queue_order != ORDER_FAIR || engine->fair;
+    if (order_is_there && engine->block_slots && engine->finish_heap && engine->chunk_requests && engine->chunks &&
         engine->ended && engine->handed && engine->fetches && engine->cancelled && engine->stalls)
         return true;
     engine_free(engine);
@@ -58,6 +68,7 @@ void engine_free(struct engine *engine)
     free(engine->fetches);
     free(engine->cancelled);
     free(engine->stalls);
+    fair_share_destroy(engine->fair);
     *engine = (struct engine){.next = TICK_NEVER};
 }
 
@@ -68,13 +79,17 @@ bool engine_accepts(const struct engine_config *config, uint32_t prompt_tok, uin
     int64_t length = (int64_t)prompt_tok + output_tok;
     if (length > config->max_model_tok)
         return false;
+    if (config->batching.kind != BATCHING_CONTINUOUS)
+        return static_batch_accepts(config, prompt_tok, output_tok);
     bool no_evict = config->admission == ADMIT_NO_EVICT;
     if (!config->chunked_prefill && (no_evict ? prompt_tok : length - 1) > config->max_batch_tokens)
         return false;
     if (config->admission == ADMIT_ESTIMATE) /* alone, with the page of estimate_fits */
         return length + config->block_tok < config->kv_blocks * config->block_tok;
-    int64_t held = length - !no_evict;
-    return (held + config->block_tok - 1) / config->block_tok <= config->kv_blocks;
+    if (no_evict)
+        return kv_reserved_blocks(config, prompt_tok, output_tok) <= config->kv_blocks;
+    int64_t blocks = (length - 1 + config->block_tok - 1) / config->block_tok;
+    return blocks + config->watermark_blocks <= config->kv_blocks;
 }
 /* --- what a run has done --- */
 
@@ -82,19 +97,6 @@ static void end_request(struct engine *engine, uint32_t number)
 {
     request_of(engine, number)->last_token = engine->boundary;
     engine->ended[engine->ended_count++] = number;
-}
-
-/* Time of the first `iterations` of the run, in fine units. */
-static inline fine_t run_time(const struct engine_run *run, uint64_t iterations)
-{
-    fine_t k = (fine_t)iterations;
-    return k * run->first + run->step * (k * (k - 1) / 2);
-}
-
-static inline tick_t run_tick(const struct engine *engine, uint64_t iterations)
-{
-    return engine->boundary +
-           ((engine->fraction + run_time(&engine->run, iterations)) >> FINE_SHIFT);
 }
 
 static void advance_clock(struct engine *engine)
@@ -142,18 +144,19 @@ static void advance_decodes(struct engine *engine)
         lower_output_share(engine);
 }
 
-/* The run's iterations are over. */
-static void end_iterations(struct engine *engine)
+void run_end_iterations(struct engine *engine)
 {
     engine->totals.iterations += engine->run.iterations;
-    if (engine->run.decodes > 0)
+    if (engine->config->batching.kind != BATCHING_CONTINUOUS)
+        static_batch_advance(engine);
+    else if (engine->run.decodes > 0)
         advance_decodes(engine);
     else if (engine->decodes > 0)
         stall_decodes(engine);
     if (engine->run.waits)
         engine->waited += (int64_t)engine->run.iterations;
-    if (engine->used_blocks > engine->totals.peak_blocks)
-        engine->totals.peak_blocks = engine->used_blocks;
+    if (blocks_taken(engine) > engine->totals.peak_blocks)
+        engine->totals.peak_blocks = blocks_taken(engine);
     advance_clock(engine);
 }
 
@@ -180,6 +183,8 @@ static void emit_after_prefill(struct engine *engine, uint32_t number)
     else if (engine->itl) /* it was preempted after its last token */
         histogram_add(engine->itl, engine->boundary - request->last_token, 1);
     request->emitted++;
+    if (engine->fair)
+        fair_share_charge_token(engine, request);
     if (request->emitted < request->output_tok) {
         if (request->handoff)
             hand_over(engine, number);
@@ -207,9 +212,11 @@ static uint64_t closed_iterations(const struct engine *engine, uint64_t most)
     /* Blocks that decodes take may change who waits, unless blocks were set aside for all. */
     if (engine->run.waits && config->admission != ADMIT_NO_EVICT)
         return 1;
-    /* Who was preempted is at the end of the queue, and who is at its head was not asked. At its
+    /* Who was preempted is somewhere in the queue, and who is at its head was not asked. At its
      * head, it would not fit: if its blocks were free, it would not have been preempted. */
-    if (engine->run.preempted && config->admission == ADMIT_ESTIMATE)
+    if (engine->run.preempted &&
+        (config->admission == ADMIT_ESTIMATE || config->queue_order == ORDER_PRIORITY ||
+         engine->swapped.head != REQUEST_NONE))
         return 1;
     if (!engine->run.waits)
         return most;
@@ -221,25 +228,35 @@ static uint64_t closed_iterations(const struct engine *engine, uint64_t most)
 static void plan_decode_run(struct engine *engine)
 {
     struct engine_run *run = &engine->run;
-    int64_t n = engine->decodes;
-    struct decode_line line = steptime_decode(engine->config->steptime, n, engine->context_tok);
-    run->first = line.base + line.slope * engine->context_tok;
-    run->step = line.slope * n;
-    run->iterations = 1;
-    if (engine->config->stepwise)
-        return;
-    uint64_t most = finish_first(engine)->iteration - engine->iteration;
+    uint64_t most = 1;
+    if (!engine->config->stepwise)
+        most = finish_first(engine)->iteration - engine->iteration;
+    most = run_follow_line(engine, engine->decodes, most);
     if (run->waits || run->preempted)
         most = closed_iterations(engine, most);
-    uint64_t on_line = (uint64_t)((line.until - engine->context_tok) / n) + 1;
-    if (on_line < most)
-        most = on_line;
-    most = affordable_iterations(engine, most);
-    /* Keeps run_time far from the limits of its integers: at most 2^61 fine units, 2048 s. */
-    while (most > 1 &&
-           (double)most * ((double)run->first + (double)run->step * (double)most) > 0x1p61)
-        most /= 2;
-    run->iterations = most;
+    if (engine->fair && engine->waiting > 0 && engine->queue.head == REQUEST_NONE)
+        most = fair_share_iterations(engine, most);
+    run->iterations = run_within_clock(run, affordable_iterations(engine, most));
+}
+
+/* PREFILL_DECODE_FIRST: the first of those that wait may interrupt the run when it is due. Who has
+ * been due for long does not fit. */
+static void stop_for_prompts(struct engine *engine)
+{
+    if (engine->config->prefill != PREFILL_DECODE_FIRST || engine->waiting == 0)
+        return;
+    tick_t due = batch_prompts_due(engine);
+    if (due > engine->boundary && due < engine->next)
+        engine_cut(engine, due);
+}
+
+/* KV caches that were swapped are copied before the iteration begins. */
+static void add_copies(struct engine *engine)
+{
+    struct engine_run *run = &engine->run;
+    run->iterations = 1;
+    run->first += run->copied_blocks * engine->config->swap_block_time;
+    run->step = 0;
 }
 
 static void plan_prefill_run(struct engine *engine, int64_t finishing)
@@ -256,7 +273,7 @@ static void plan_prefill_run(struct engine *engine, int64_t finishing)
 /* Forms the next batch at engine->boundary and sets the next boundary. */
 static void schedule(struct engine *engine)
 {
-    engine->run = (struct engine_run){0};
+    engine->run = (struct engine_run){.after_prompts = engine->run.chunks > 0};
     engine->next = TICK_NEVER;
     int64_t finishing = 0;
     if (batch_is_decodes(engine))
@@ -267,6 +284,8 @@ static void schedule(struct engine *engine)
         plan_prefill_run(engine, finishing);
     else if (engine->decodes > 0)
         plan_decode_run(engine);
+    if (engine->run.copied_blocks > 0)
+        add_copies(engine);
     if (engine->run.iterations > 0)
         engine->next = run_tick(engine, engine->run.iterations);
     else
@@ -279,8 +298,12 @@ void engine_boundary(struct engine *engine)
     engine->ended_count = 0;
     engine->handed_count = 0;
     engine->fetch_count = 0;
+    if (engine->config->batching.kind != BATCHING_CONTINUOUS) {
+        static_batch_boundary(engine);
+        return;
+    }
     if (engine->run.iterations > 0) {
-        end_iterations(engine);
+        run_end_iterations(engine);
         end_finished_decodes(engine);
         end_prefills(engine);
         if (engine->cancelled_count > 0)
@@ -290,8 +313,9 @@ void engine_boundary(struct engine *engine)
         engine->fraction = 0;
     }
     schedule(engine);
-    assert(engine->next != TICK_NEVER || engine->waiting == 0 || engine->incoming > 0 ||
-           engine->held_blocks > 0);
+    stop_for_prompts(engine);
+    assert(engine->next != TICK_NEVER || engine->waiting + engine->swapped_count == 0 ||
+           engine->incoming > 0 || engine->held_blocks > 0);
 }
 
 /* How many iterations, at least 1, lead to the run's first boundary at or after `now`. */
@@ -332,7 +356,7 @@ void engine_settle(struct engine *engine, tick_t now)
         return;
     uint64_t left = run->iterations - ended;
     run->iterations = ended;
-    end_iterations(engine);
+    run_end_iterations(engine);
     run->iterations = left;
     run->first += run->step * (fine_t)ended;
 }
@@ -348,6 +372,23 @@ static uint32_t usable_cached_tok(const struct engine_config *config, const stru
     return tokens - tokens % config->block_tok;
 }
 
+/* The first of those that wait is blocked until the run ends: only a new first may be let in, or
+ * come first before that (ORDER_FAIR). But who waits for a fuller batch has got it, perhaps. */
+static void cut_for_arrival(struct engine *engine, uint32_t number, tick_t now)
+{
+    const struct engine_config *config = engine->config;
+    bool is_first = engine->waiting == 1 || (config->queue_order != ORDER_FCFS &&
+                                             waiting_first(engine) == number);
+    if (config->prefill == PREFILL_DECODE_FIRST && is_first && engine->run.decodes > 0) {
+        tick_t due = batch_prompts_due(engine);
+        now = due > now ? due : now;
+    }
+    bool may_be_let_in = is_first && batch_may_admit(engine, number);
+    bool may_come_first = engine->fair && fair_share_only(engine, request_of(engine, number));
+    if ((may_be_let_in || may_come_first || engine->run.waits) && now < engine->next)
+        engine_cut(engine, now);
+}
+
 void engine_submit(struct engine *engine, uint32_t number, tick_t now)
 {
     struct request *request = request_of(engine, number);
@@ -356,23 +397,42 @@ void engine_submit(struct engine *engine, uint32_t number, tick_t now)
     request->stall_group = 0;
     if (request->cached_tok > 0)
         request->cached_tok = usable_cached_tok(engine->config, request);
-    bool was_empty = engine->waiting == 0;
+    if (engine->config->queue_order != ORDER_FCFS)
+        queue_order_rank(engine, number);
+    if (engine->fair)
+        engine_settle(engine, now);
     waiting_append(engine, number);
-    if (engine->next == TICK_NEVER) {
+    if (engine->config->batching.kind != BATCHING_CONTINUOUS)
+        static_batch_arrived(engine, now);
+    else if (engine->next == TICK_NEVER)
         engine->next = now; /* begins after all that arrives at this tick */
+    else
+        cut_for_arrival(engine, number, now);
+}
+
+void engine_last_call(struct engine *engine, tick_t now)
+{
+    if (engine->config->batching.kind == BATCHING_CONTINUOUS)
         return;
+    engine->last_call = true;
+    if (engine->next == TICK_NEVER && engine->waiting > 0)
+        engine->next = now;
+}
+
+void engine_line_up(struct engine *engine)
+{
+    for (uint32_t number = queue_order_first(engine); number != REQUEST_NONE;
+         number = queue_order_first(engine)) {
+        queue_order_remove(engine, number);
+        list_append(engine, &engine->queue, number);
     }
-    /* Whoever was waiting already is blocked until the run ends: first come, first served. But who
-     * waits for a fuller batch has got it, perhaps. */
-    if ((was_empty && batch_may_admit(engine, number)) || engine->run.waits)
-        engine_cut(engine, now);
 }
 
 int64_t engine_blocks_at(const struct engine *engine, tick_t now)
 {
     const struct engine_run *run = &engine->run;
-    if (run->iterations == 0 || run->decodes == 0)
-        return engine->used_blocks;
+    if (run->iterations == 0 || run->decodes == 0 || blocks_are_reserved(engine->config))
+        return blocks_taken(engine);
     uint64_t current = run->iterations; /* the iteration that `now` falls into, from 1 */
     if (run->iterations > 1 && now < engine->next) {
         current = iterations_until(engine, now);

@@ -1,12 +1,14 @@
 /* The event loop. Actors of the event queue: replicas 0 .. R-1, then the arrival stream, the end of
- * the warm-up, and the sampler. At one tick, arrivals come before the boundaries of replicas (so
- * that what arrives at a boundary joins there), and samples come last. */
+ * the warm-up, the sampler and transfers. At one tick, arrivals and transfers come before the
+ * boundaries of replicas (so that what arrives at a boundary joins there), and samples come last.
+ */
 #include "models/fleet/simulation.h"
 
 #include <assert.h>
 #include <math.h>
 #include <stdlib.h>
 
+#include "models/fleet/routing.h"
 #include "models/fleet/simulation_parts.h"
 
 #define EVENTS_PER_PROCEED    16384 /* a power of two; some milliseconds of work */
@@ -24,7 +26,7 @@ static void answer_client(struct simulation *sim, const struct request *request,
     sim->answered = true;
 }
 
-static void add_outstanding(struct simulation *sim, uint32_t pool, double change)
+void add_outstanding(struct simulation *sim, uint32_t pool, double change)
 {
     struct time_stat *outstanding = &sim->outstanding[pool];
     time_stat_set(outstanding, sim->now, outstanding->value + change);
@@ -50,19 +52,21 @@ static void complete(struct simulation *sim, uint32_t number)
         measure_completed(sim, request, &latencies);
     if (sim->spec->observer.request)
         observe_request(sim, request, &latencies);
-    router_release(sim->router, request->replica, request->prompt_tok, request->output_tok);
+    if (sim->disaggregation)
+        disaggregation_ended(sim, number);
+    else
+        router_release(sim->router, request->replica, request->prompt_tok, request->output_tok);
     answer_client(sim, request, tick_to_s(sim->now + overhead));
     request_pool_give_back(&sim->requests, number);
 }
 
-static void reject(struct simulation *sim, const struct request *request)
+void simulation_reject(struct simulation *sim, const struct request *request)
 {
     sim->result->pools[sim->pool_of[request->replica]].rejected++;
     if (request->arrival >= sim->warmup)
         measure_rejected(sim, request);
     if (sim->spec->observer.request)
         observe_request(sim, request, NULL);
-    router_release(sim->router, request->replica, request->prompt_tok, request->output_tok);
     answer_client(sim, request, tick_to_s(sim->now) + REFUSED_CLIENT_WAIT_S);
 }
 
@@ -106,19 +110,19 @@ static uint32_t classify(const struct simulation *sim, const struct arrival *arr
     return (uint32_t)class_index;
 }
 
-static void replica_changed(struct simulation *sim, uint32_t replica)
+void replica_changed(struct simulation *sim, uint32_t replica)
 {
     event_queue_set(&sim->queue, replica, PRIORITY_REPLICA, sim->engines[replica].next);
 }
 
-static void submit(struct simulation *sim, const struct request *request)
+uint32_t simulation_submit(struct simulation *sim, const struct request *request)
 {
     uint32_t number = request_pool_take(&sim->requests, request);
     if (number == REQUEST_NONE) {
         error_set(sim->error, ERROR_FAILED, "out of memory with %u requests in flight",
                   sim->requests.in_use);
         sim->failed = true;
-        return;
+        return REQUEST_NONE;
     }
     add_outstanding(sim, sim->pool_of[request->replica], 1);
     struct engine *engine = &sim->engines[request->replica];
@@ -126,6 +130,21 @@ static void submit(struct simulation *sim, const struct request *request)
     engine_submit(engine, number, sim->now);
     if (engine->next != before)
         replica_changed(sim, request->replica);
+    return number;
+}
+
+static void route(struct simulation *sim, struct request *request, const struct arrival *arrival)
+{
+    struct router_request asked = routing_request(sim, request, arrival);
+    request->replica = router_choose(sim->router, &asked);
+    uint32_t pool = sim->pool_of[request->replica];
+    sim->result->pools[pool].arrived++;
+    if (engine_accepts(&sim->configs[pool], request->prompt_tok, request->output_tok)) {
+        simulation_submit(sim, request);
+        return;
+    }
+    router_release(sim->router, request->replica, request->prompt_tok, request->output_tok);
+    simulation_reject(sim, request);
 }
 
 static void arrive(struct simulation *sim)
@@ -139,14 +158,10 @@ static void arrive(struct simulation *sim)
                               .class_index = classify(sim, &arrival),
                               .stream = arrival.stream,
                               .client = arrival.client};
-    request.replica =
-        router_choose(sim->router, request.class_index, request.prompt_tok, request.output_tok);
-    uint32_t pool = sim->pool_of[request.replica];
-    sim->result->pools[pool].arrived++;
-    if (engine_accepts(&sim->configs[pool], request.prompt_tok, request.output_tok))
-        submit(sim, &request);
+    if (sim->disaggregation)
+        disaggregation_arrive(sim, &request, &arrival);
     else
-        reject(sim, &request);
+        route(sim, &request, &arrival);
     await_arrival(sim, sim->now);
 }
 
@@ -176,6 +191,8 @@ static void replica_boundary(struct simulation *sim, uint32_t replica)
         engine->itl = &sim->result->pools[sim->pool_of[replica]].itl;
     for (uint32_t i = 0; i < engine->ended_count; i++)
         complete(sim, engine->ended[i]);
+    if (sim->disaggregation)
+        disaggregation_boundary(sim, replica);
     replica_changed(sim, replica);
     if (sim->answered)
         await_arrival(sim, sim->now + 1);
@@ -225,9 +242,22 @@ static void fail_at_clock_end(struct simulation *sim)
     sim->failed = true;
 }
 
+/* Nothing else will happen, so nobody will come who could fill a batch that is waited for. Returns
+ * whether somebody waited for that. */
+static bool call_last(struct simulation *sim)
+{
+    bool called = false;
+    for (uint32_t i = 0; i < sim->replicas; i++) {
+        engine_last_call(&sim->engines[i], sim->now);
+        replica_changed(sim, i);
+        called |= sim->engines[i].next != TICK_NEVER;
+    }
+    return called;
+}
+
 static void simulate(struct simulation *sim)
 {
-    while (!sim->failed && work_left(sim) && may_proceed(sim)) {
+    while (!sim->failed && (work_left(sim) || call_last(sim)) && may_proceed(sim)) {
         const struct event_entry *event = event_queue_first(&sim->queue);
         if (event->time >= sim->horizon)
             break;
@@ -238,6 +268,8 @@ static void simulate(struct simulation *sim)
             replica_boundary(sim, actor);
         else if (actor == actor_arrival(sim))
             arrive(sim);
+        else if (actor == actor_transfers(sim))
+            disaggregation_event(sim);
         else if (actor == actor_sampler(sim))
             sample(sim);
         else
@@ -273,7 +305,8 @@ static bool allocate(struct simulation *sim)
     result->slos = calloc(spec->slo_count + 1, sizeof *result->slos);
     return sim->engines && sim->pool_of && sim->first_replica && sim->configs && sim->bounds &&
            sim->outstanding && sim->sampled_busy && sim->samples && result->by_class &&
-           result->pools && result->slos && event_queue_init(&sim->queue, sim->replicas + 3);
+           result->pools && result->slos &&
+           event_queue_init(&sim->queue, sim->replicas + ACTORS_BESIDE_REPLICAS);
 }
 
 static bool make_engines(struct simulation *sim)
@@ -300,30 +333,13 @@ static void clear_histograms(struct simulation *sim)
         pool_result_clear(&sim->result->pools[i]);
 }
 
-static struct router *make_router(const struct simulation_spec *spec, struct error *error)
+/* Who says where requests go. */
+static bool make_routing(struct simulation *sim)
 {
-    struct router_pool *pools = calloc(spec->pool_count, sizeof *pools);
-    const char **names = calloc(spec->class_count, sizeof *names);
-    struct router *router = NULL;
-    if (pools && names) {
-        for (size_t i = 0; i < spec->pool_count; i++)
-            pools[i] = (struct router_pool){spec->pools[i].name, spec->pools[i].replicas,
-                                            spec->pools[i].weight};
-        for (size_t i = 0; i < spec->class_count; i++)
-            names[i] = spec->classes[i].name;
-        struct router_fleet fleet = {.pools = pools,
-                                     .pool_count = (uint32_t)spec->pool_count,
-                                     .class_names = names,
-                                     .class_count = (uint32_t)spec->class_count,
-                                     .seed = spec->seed,
-                                     .replication = spec->replication};
-        router = router_create(spec->router, &fleet, error);
-    } else {
-        error_set(error, ERROR_FAILED, "out of memory");
-    }
-    free(pools);
-    free(names);
-    return router;
+    if (sim->spec->disaggregation)
+        return disaggregation_start(sim);
+    sim->router = routing_create(sim, sim->spec->router, ROUTING_ALL, NULL);
+    return sim->router != NULL;
 }
 
 static void start(struct simulation *sim)
@@ -352,6 +368,7 @@ static void release(struct simulation *sim)
     request_pool_free(&sim->requests);
     event_queue_free(&sim->queue);
     router_destroy(sim->router);
+    disaggregation_stop(sim);
 }
 
 bool simulation_run(const struct simulation_spec *spec, struct simulation_result *result,
@@ -365,7 +382,7 @@ bool simulation_run(const struct simulation_spec *spec, struct simulation_result
     if (!allocate(&sim) || !make_engines(&sim)) {
         error_set(error, ERROR_FAILED, "out of memory");
         sim.failed = true;
-    } else if (!(sim.router = make_router(spec, sim.error))) {
+    } else if (!make_routing(&sim)) {
         sim.failed = true;
     } else {
         clear_histograms(&sim);
