@@ -433,7 +433,7 @@ static bool read_profile(const char *path, const struct hardware *hardware,
         return false;
     of.step.layers = llm->layers;
     of.model.layout = (struct step_layout){
-        gpu, llm, point->tp, 1, 1, 1, PRECISION_BF16, PRECISION_BF16, PRECISION_BF16};
+        gpu, llm, point->tp, 1, 1, 0, 1, PRECISION_BF16, PRECISION_BF16, PRECISION_BF16};
     if (!profiled_model_check(&of.model, error))
         return false;
     of.kernels = profiled_model_kernels(&of.model);

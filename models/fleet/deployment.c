@@ -46,6 +46,19 @@ static const struct config_type given_type = {.name = "step_time_given",
                                               .size = sizeof(struct steptime_given),
                                               .fields = given_fields};
 
+static const struct config_field calibrated_fields[] = {
+    {.name = "constants",
+     .kind = CONFIG_STRING,
+     .offset = offsetof(struct step_time_calibrated, constants),
+     .optional = true,
+     .doc = "whose constants: an \"engine\" of the catalogue's engines.json; null: the pool's"},
+    {0}};
+
+static const struct config_type calibrated_type = {.name = "step_time_calibrated",
+                                                   .doc = "Step times from the catalogue",
+                                                   .size = sizeof(struct step_time_calibrated),
+                                                   .fields = calibrated_fields};
+
 static const struct config_field profile_fields[] = {
     {.name = "path",
      .kind = CONFIG_STRING,
@@ -60,7 +73,8 @@ static const struct config_type profile_type = {.name = "step_time_profile",
 
 const struct config_variant_type step_time_kinds[] = {
     [STEP_TIME_CALIBRATED] = {"calibrated",
-                              "from measured kernels and the engine's fitted constants", NULL},
+                              "from measured kernels and the engine's fitted constants",
+                              &calibrated_type},
     [STEP_TIME_ROOFLINE] = {"roofline", "from the GPU's rates and the model's shape alone", NULL},
     [STEP_TIME_GIVEN] = {"given", "a sum of given terms, for known answers and experiments",
                          &given_type},
@@ -96,7 +110,8 @@ static struct steptime_limits limits_of(const struct deployment_request *request
                                     .graph_size_count = graphs->count};
 }
 
-static struct step_layout layout_of(const struct deployment *deployment)
+static struct step_layout layout_of(const struct deployment_request *request,
+                                    const struct deployment *deployment)
 {
     return (struct step_layout){.gpu = deployment->gpu,
                                 .llm = deployment->llm,
@@ -104,6 +119,7 @@ static struct step_layout layout_of(const struct deployment *deployment)
                                 .pipeline_parallel = deployment->pipeline_parallel,
                                 .attention_dp = deployment->attention_dp,
                                 .expert_parallel = deployment->expert_parallel,
+                                .idle_peers = request->idle_peers,
                                 .weights = deployment->weights,
                                 .expert_weights = deployment->expert_weights,
                                 .kv = deployment->kv};
@@ -133,7 +149,7 @@ static double step_overhead_s(const struct engine_settings *engine, double calib
 static struct steptime *compile_roofline(const struct deployment_request *request,
                                          struct deployment *deployment, struct error *error)
 {
-    struct step_layout layout = layout_of(deployment);
+    struct step_layout layout = layout_of(request, deployment);
     struct engine_graphs graphs;
     struct steptime_limits limits = limits_of(request, deployment, &graphs);
     struct roofline roofline = roofline_prepare(&layout);
@@ -178,14 +194,23 @@ static unsigned lacking_of(const struct deployment *deployment, const struct ope
     return operators_lacking(operators, &use);
 }
 
+/* Whose constants a deployment takes. */
+static const char *constants_name(const struct deployment_request *request)
+{
+    const char *named = NULL;
+    if (request->step_time && request->step_time->index == STEP_TIME_CALIBRATED)
+        named = ((const struct step_time_calibrated *)request->step_time->value)->constants;
+    return named ? named : engine_profiles[request->engine->name].name;
+}
+
 static struct steptime *compile_curves(const struct deployment_request *request, const char *tables,
                                        struct deployment *deployment, struct error *error)
 {
-    const char *engine = engine_profiles[request->engine->name].name;
+    const char *engine = constants_name(request);
     const struct operators *operators = operators_of(request, tables, error);
     if (!operators)
         return NULL;
-    struct step_layout layout = layout_of(deployment);
+    struct step_layout layout = layout_of(request, deployment);
     struct engine_graphs graphs;
     struct steptime_limits limits = limits_of(request, deployment, &graphs);
     const struct engine_calibration *constants =
@@ -224,7 +249,7 @@ static struct steptime *compile_layers(const struct deployment_request *request,
     struct engine_graphs graphs;
     struct steptime_limits limits = limits_of(request, deployment, &graphs);
     struct profiled_model model = {.profile = layer_profile_read(path, arena, error),
-                                   .layout = layout_of(deployment),
+                                   .layout = layout_of(request, deployment),
                                    .step_s = step_overhead_s(request->engine, 0)};
     struct steptime *steptime = NULL;
     if (model.profile && profiled_model_check(&model, error)) {

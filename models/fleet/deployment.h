@@ -13,6 +13,11 @@
 #include "models/llm/memory.h"
 #include "models/steptime/steptime.h"
 
+/* Parameters of STEP_TIME_CALIBRATED. */
+struct step_time_calibrated {
+    const char *constants; /* an "engine" of the catalogue's engines.json; NULL: the engine's own */
+};
+
 /* Parameters of STEP_TIME_PROFILE. */
 struct step_time_profile {
     const char *path; /* of a folder, see models/steptime/profile_folder.h */
@@ -23,6 +28,7 @@ struct deployment_request {
     const struct llm *llm;
     int64_t tensor_parallel, pipeline_parallel;
     int64_t attention_dp, expert_parallel; /* as in models/llm/memory.h; 0 is 1 */
+    double idle_peers; /* of the other ranks, the share that brings the experts no tokens */
     enum precision weights, kv;
     const enum precision *expert_weights; /* of the routed experts; NULL: as weights */
     const struct engine_settings *engine;
