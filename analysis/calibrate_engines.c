@@ -8,7 +8,7 @@
 
 #include "analysis/calibrate_engine.h"
 #include "analysis/progress.h"
-#include "analysis/protocol.h"
+#include "analysis/protocol_sides.h"
 #include "analysis/validate_report.h"
 #include "sim/out_file.h"
 
@@ -45,17 +45,21 @@ static bool row_format(const struct calibration_run *run, const struct measured_
     const struct predictor *predictor = run->predictor;
     const struct gpu *gpu = protocol_gpu(predictor->hardware, point->system);
     const struct llm *llm = predictor_llm(predictor, point->model);
-    struct protocol_server server;
-    if (!gpu || !llm || !protocol_server(point, gpu, &server, NULL))
+    struct protocol_sides sides;
+    struct protocol_server *server = &sides.decode.server;
+    if (!gpu || !llm ||
+        !(point->disaggregated ? protocol_sides(point, gpu, &sides, NULL)
+                               : protocol_server(point, gpu, server, NULL)))
         return false;
-    *weights = llm->experts > 0 ? server.expert_weights : server.weights;
+    *weights = llm->experts > 0 ? server->expert_weights : server->weights;
     return true;
 }
 
-/* Rows that may have run with speculative decoding would teach it to the constants. */
+/* Rows that may have run with speculative decoding would teach it to the constants. Of the
+ * disaggregated ones the recipes say that they did not (analysis/protocol_sides.c). */
 static bool is_fit_for_fitting(const struct measured_point *point)
 {
-    return !point->disaggregated && !strstr(point->flag, "spec_decode_unknown");
+    return point->disaggregated || !strstr(point->flag, "spec_decode_unknown");
 }
 
 static struct engine_group *find_group(struct calibration_run *run, const char *engine,
@@ -81,9 +85,9 @@ static void list_groups(struct calibration_run *run, const struct config_list *r
     for (size_t i = 0; i < rows->count; i++) {
         enum precision weights;
         if (is_fit_for_fitting(&points[i]) && row_format(run, &points[i], &weights) &&
-            !find_group(run, points[i].backend, weights))
+            !find_group(run, protocol_constants(&points[i]), weights))
             run->groups[run->group_count++] =
-                (struct engine_group){.engine = points[i].backend, .weights = weights};
+                (struct engine_group){.engine = protocol_constants(&points[i]), .weights = weights};
     }
     qsort(run->groups, run->group_count, sizeof *run->groups, by_engine_and_format);
 }
@@ -98,7 +102,7 @@ static void sort_points(struct calibration_run *run, const struct config_list *r
         for (size_t i = 0; i < rows->count; i++) {
             enum precision weights;
             if (is_fit_for_fitting(&points[i]) && row_format(run, &points[i], &weights) &&
-                find_group(run, points[i].backend, weights) == group)
+                find_group(run, protocol_constants(&points[i]), weights) == group)
                 run->points[run->count++] = points[i];
         }
         group->count = run->count - group->first;

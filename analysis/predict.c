@@ -199,8 +199,9 @@ static struct pool_spec side_pool(const char *name, enum pool_role role,
     return pool;
 }
 
+/* result: the caller frees it. */
 static bool simulate_spec(struct simulation_spec *spec, struct predict_run *run,
-                          struct prediction *prediction, struct error *error)
+                          struct simulation_result *result, struct error *error)
 {
     static const struct class_rule everything = CLASS_RULE_ALL("all");
     spec->classes = &everything;
@@ -208,53 +209,96 @@ static bool simulate_spec(struct simulation_spec *spec, struct predict_run *run,
     spec->seed = 1;
     spec->horizon_s = INFINITY;
     spec->observer = (struct simulation_observer){.proceed = keep_going, .context = run};
-    struct simulation_result result;
-    if (!simulation_run(spec, &result, error))
-        return false;
-    bool done = result.interrupted || take_means(&result, prediction, error);
-    simulation_result_free(&result);
-    return done;
+    return simulation_run(spec, result, error);
 }
 
 static bool simulate_together(struct predict_run *run, const struct fleet *fleet,
-                              const struct job_point *at, struct source *source,
+                              struct source *source, struct simulation_result *result,
                               struct error *error)
 {
     const struct router_config round_robin = router_named("round_robin");
     const struct pool_spec pool = pool_of("server", &fleet->decode);
     struct simulation_spec spec = {
         .source = source, .pools = &pool, .pool_count = 1, .router = &round_robin};
-    return simulate_spec(&spec, run, at->prediction, error);
+    return simulate_spec(&spec, run, result, error);
 }
 
+enum { PREFILL_POOL, DECODE_POOL, SIDES };
+
 static bool simulate_apart(struct predict_run *run, const struct fleet *fleet,
-                           const struct job_point *at, struct source *source, struct arena *arena,
-                           struct error *error)
+                           const struct job_point *at, struct source *source,
+                           struct simulation_result *result, struct error *error)
 {
-    const struct protocol_side *prefill = &at->sides.prefill, *decode = &at->sides.decode;
-    const struct pool_spec pools[] = {
-        side_pool("prefill", ROLE_PREFILL, &fleet->prefill, &prefill->layout),
-        side_pool("decode", ROLE_DECODE, &fleet->decode, &decode->layout)};
-    struct router_config router = router_named(protocol_side_router(at->point, &prefill->layout));
+    struct arena *arena = arena_create();
+    const struct side_layout *prefill = &at->sides.prefill.layout;
+    const struct side_layout *decode = &at->sides.decode.layout;
+    const struct pool_spec pools[SIDES] = {
+        [PREFILL_POOL] = side_pool("prefill", ROLE_PREFILL, &fleet->prefill, prefill),
+        [DECODE_POOL] = side_pool("decode", ROLE_DECODE, &fleet->decode, decode)};
+    const struct router_config router = router_named(protocol_side_router(at->point, prefill));
     struct disaggregation_config apart = *disaggregation_defaults(arena);
-    apart.decode_router = router_named(protocol_side_router(at->point, &decode->layout));
+    apart.decode_router = router_named(protocol_side_router(at->point, decode));
     struct simulation_spec spec = {.source = source,
                                    .pools = pools,
-                                   .pool_count = 2,
+                                   .pool_count = SIDES,
                                    .router = &router,
                                    .disaggregation = &apart};
-    return simulate_spec(&spec, run, at->prediction, error);
+    bool done = simulate_spec(&spec, run, result, error);
+    arena_destroy(arena);
+    return done;
+}
+
+static bool simulate_once(struct predict_run *run, const struct fleet *fleet,
+                          const struct job_point *at, struct simulation_result *result,
+                          struct error *error)
+{
+    struct arena *arena = arena_create();
+    struct source *source = point_clients_open(at->point, arena, error);
+    bool done = source && (fleet->apart ? simulate_apart(run, fleet, at, source, result, error)
+                                        : simulate_together(run, fleet, source, result, error));
+    source_destroy(source);
+    arena_destroy(arena);
+    return done;
+}
+
+/* Which share of the time a rank that prefills had nothing to do. */
+static double idle_share(const struct simulation_result *result, const struct side_layout *prefill)
+{
+    double ranks_s = result->end_s * (double)(prefill->workers * prefill->attn_dp);
+    return ranks_s > 0 ? fmax(0, 1 - result->pools[PREFILL_POOL].busy_s / ranks_s) : 0;
+}
+
+/* Ranks that share experts are compiled as if all of them were busy at once. While there are few
+ * clients, a rank that prefills is mostly alone: a first simulation says how much, and counts
+ * for nothing else. */
+static bool simulate_lone_ranks(struct predict_run *run, const struct fleet *fleet,
+                                const struct job_point *at, struct simulation_result *result,
+                                struct error *error)
+{
+    if (!simulate_once(run, fleet, at, result, error))
+        return false;
+    if (result->interrupted)
+        return true;
+    struct deployment_request prefill = deployment_of(at, &at->sides.prefill);
+    prefill.idle_peers = idle_share(result, &at->sides.prefill.layout);
+    simulation_result_free(result);
+    struct fleet alone = *fleet;
+    if (!deployment_compile(&prefill, &alone.prefill, error))
+        return false;
+    bool done = simulate_once(run, &alone, at, result, error);
+    deployment_clear(&alone.prefill);
+    return done;
 }
 
 static bool simulate(struct predict_run *run, const struct fleet *fleet, const struct job_point *at,
                      struct error *error)
 {
-    struct arena *arena = arena_create();
-    struct source *source = point_clients_open(at->point, arena, error);
-    bool done = source && (fleet->apart ? simulate_apart(run, fleet, at, source, arena, error)
-                                        : simulate_together(run, fleet, at, source, error));
-    source_destroy(source);
-    arena_destroy(arena);
+    struct simulation_result result;
+    bool ranks = fleet->apart && at->sides.prefill.layout.attn_dp > 1;
+    if (!(ranks ? simulate_lone_ranks : simulate_once)(run, fleet, at, &result, error))
+        return false;
+    bool done = result.interrupted || take_means(&result, at->prediction, error);
+    simulation_result_free(&result);
     return done;
 }
 
@@ -345,6 +389,23 @@ static void cut_into_jobs(struct predict_run *run, size_t count)
     run->job_starts[run->job_count] = count;
 }
 
+/* Step times by the constants of the row's own server, where the catalogue has them; NULL: by those
+ * of its engine. */
+static const struct config_variant *own_step_time(const struct predictor *predictor,
+                                                  const struct measured_point *point,
+                                                  struct arena *arena)
+{
+    const char *constants = protocol_constants(point);
+    if (constants == point->backend ||
+        !calibration_engine(predictor->calibration, constants, PRECISION_BF16))
+        return NULL;
+    struct step_time_calibrated *calibrated = ARENA_NEW(arena, struct step_time_calibrated);
+    struct config_variant *step_time = ARENA_NEW(arena, struct config_variant);
+    calibrated->constants = constants;
+    *step_time = (struct config_variant){STEP_TIME_CALIBRATED, calibrated};
+    return step_time;
+}
+
 bool predict_points(const struct predictor *predictor, const struct measured_point *points,
                     size_t count, const struct predict_options *options,
                     struct prediction *predictions, struct error *error)
@@ -354,8 +415,9 @@ bool predict_points(const struct predictor *predictor, const struct measured_poi
                               .job_starts = ARENA_ARRAY(arena, count + 1, size_t)};
     size_t found = 0;
     for (size_t i = 0; i < count; i++) {
-        struct job_point at = {
-            .point = &points[i], .prediction = &predictions[i], .step_time = options->step_time};
+        struct job_point at = {.point = &points[i], .prediction = &predictions[i]};
+        at.step_time =
+            options->step_time ? options->step_time : own_step_time(predictor, &points[i], arena);
         struct error why = {0};
         predictions[i] = (struct prediction){.ttft_ms = NAN, .tpot_ms = NAN, .e2e_ms = NAN};
         if (find_server(predictor, &at, &why) && load_kernels(&at, &why))

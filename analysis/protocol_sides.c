@@ -142,8 +142,14 @@ static void set_up_sglang(const struct measured_point *point, struct protocol_si
 {
     bool wide = point->prefill.attn_dp > 1 && begins(point->system, "gb");
     sides->prefill.server.engine.max_num_batched_tokens = wide ? 16384 : 8192;
-    sides->prefill.server.engine.gpu_memory_utilization = 0.75;
-    sides->decode.server.engine.gpu_memory_utilization = 0.82;
+    /* mem-fraction-static: 0.75 and 0.82 as a rule, 0.95 of workers that hold FP8 or FP4 weights on
+     * four GPUs. */
+    const int64_t few = 4;
+    const struct side_layout *prefill = &point->prefill, *decode = &point->decode;
+    sides->prefill.server.engine.gpu_memory_utilization =
+        prefill->tp * prefill->attn_dp <= few ? 0.95 : 0.75;
+    sides->decode.server.engine.gpu_memory_utilization =
+        decode->tp * decode->attn_dp <= few ? 0.95 : 0.82;
 }
 
 static void set_up_vllm(const struct measured_point *point, struct protocol_sides *sides)
@@ -167,19 +173,42 @@ static struct measured_point side_point(const struct measured_point *point,
     return side;
 }
 
-/* What rows call otherwise. Experts of 32 GPUs are dealt out whole, by DeepEP; rows of the first
- * SGLang releases say that they were split. Every prefill worker of the TensorRT-LLM recipes has
- * data-parallel attention, also where rows say tensor parallelism: pairs of rows of H200 that
- * differ in nothing but that were measured within 1 %. */
+static bool is_engine(const struct measured_point *point, enum engine_name name)
+{
+    return strcasecmp(point->backend, engine_profiles[name].name) == 0;
+}
+
+/* Rows say tensor parallelism also of workers whose recipes have data-parallel attention: all that
+ * prefill under TensorRT-LLM (of H200, pairs of rows that differ in nothing but that were measured
+ * within 1 %) and vLLM, and vLLM's of more than one node of GB200. */
+static bool is_called_otherwise(const struct measured_point *point,
+                                const struct side_layout *layout, bool prefills)
+{
+    const int64_t node = 4;
+    if (layout->moe_ep == 1)
+        return false;
+    return is_engine(point, ENGINE_VLLM) ? prefills || layout->tp > node
+                                         : prefills && is_engine(point, ENGINE_TRTLLM);
+}
+
+/* Rows of the first releases say that ranks split each expert. Those of 16 GPUs and more have them
+ * dealt out whole (DeepEP), and so have all data-parallel SGLang workers on GB200 and GB300: their
+ * ep-size is their number of GPUs. */
+static bool are_experts_dealt(const struct measured_point *point, const struct side_layout *layout)
+{
+    const int64_t many = 16;
+    bool rack = begins(point->system, "gb") && is_engine(point, ENGINE_SGLANG);
+    return layout->attn_dp >= many || (layout->attn_dp > 1 && rack);
+}
+
 static struct side_layout layout_served(const struct measured_point *point, bool prefills)
 {
-    enum { DEALT_GPUS = 16 };
     struct side_layout layout = prefills ? point->prefill : point->decode;
-    if (prefills && layout.moe_ep > 1 && strcasecmp(point->backend, "trtllm") == 0) {
+    if (is_called_otherwise(point, &layout, prefills)) {
         layout.attn_dp *= layout.tp;
         layout.tp = 1;
     }
-    if (layout.attn_dp >= DEALT_GPUS && layout.moe_ep == 1) {
+    if (layout.moe_ep == 1 && are_experts_dealt(point, &layout)) {
         layout.moe_ep = layout.moe_tp;
         layout.moe_tp = 1;
     }
@@ -219,7 +248,6 @@ bool protocol_sides(const struct measured_point *point, const struct gpu *gpu,
 const char *protocol_side_router(const struct measured_point *point,
                                  const struct side_layout *layout)
 {
-    return strcasecmp(point->backend, "trtllm") == 0 && layout->attn_dp > 1
-               ? "least_outstanding_requests"
-               : "round_robin";
+    return is_engine(point, ENGINE_TRTLLM) && layout->attn_dp > 1 ? "least_outstanding_requests"
+                                                                  : "round_robin";
 }
