@@ -113,6 +113,11 @@ static bool list_candidates(struct plan_question *question, struct error *error)
         json_error(scenario->document, "/plan", error, "the scenario names no model to plan for");
         return error_hint(error, "give \"model\", or the throughputs under /plan/given");
     }
+    if (scenario->model_count > 1) {
+        json_error(scenario->document, "/plan", error,
+                   "a plan is for one model, and the scenario has %zu", scenario->model_count);
+        return error_hint(error, "plan for each model by itself");
+    }
     struct plan_catalogue catalogue = {scenario->hardware, scenario->llm, &scenario->config.engine,
                                        scenario->calibration};
     if (!plan_candidates_list(plan_of(question), &catalogue, scenario->document, scenario->arena,
@@ -149,6 +154,17 @@ static bool measure_all(struct plan_question *question, struct error *error)
 
 /* --- the question as a whole --- */
 
+/* A throughput measured for one pool says nothing of two that work together. */
+static bool check_roles(const struct scenario *scenario, struct error *error)
+{
+    if (!scenario->disaggregation && !scenario->config.disaggregation)
+        return true;
+    json_error(scenario->document, scenario->config.disaggregation ? "/disaggregation" : "/pools",
+               error, "a plan finds pools that prefill and decode, but no pools with roles");
+    return error_hint(error, "leave out \"disaggregation\" and the \"role\" of pools, or compare "
+                             "fleets with `tokenyard compare`");
+}
+
 bool plan_question_build(const struct scenario *scenario, struct plan_question *question,
                          struct error *error)
 {
@@ -157,6 +173,8 @@ bool plan_question_build(const struct scenario *scenario, struct plan_question *
         json_error(scenario->document, "", error, "the scenario has no \"plan\"");
         return error_hint(error, "give \"plan\": what may be rented, and the budget");
     }
+    if (!check_roles(scenario, error))
+        return false;
     bool given = scenario->config.plan->given != NULL;
     if (!(given ? take_given(question, error) : measure_all(question, error)))
         return false;

@@ -50,10 +50,11 @@ static const struct config_type dynamic_type = {
 const struct config_variant_type batching_kinds[] = {
     [BATCHING_CONTINUOUS] = {"continuous", "requests join and leave between iterations", NULL},
     [BATCHING_NONE] = {"none", "one request at a time", NULL},
-    [BATCHING_STATIC] = {"static",
-                         "full batches, padded, each until its longest answer is done; the last may "
-                         "be smaller",
-                         &static_type},
+    [BATCHING_STATIC] =
+        {"static",
+         "full batches, padded, each until its longest answer is done; the last may "
+         "be smaller",
+         &static_type},
     [BATCHING_DYNAMIC] = {"dynamic", "as static, but no request waits longer than a window",
                           &dynamic_type},
     {0}};

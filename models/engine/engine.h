@@ -73,10 +73,10 @@ struct engine_config {
     uint32_t classes;                  /* in traits */
 
     struct batching batching;
-    enum queue_order queue_order; /* static and dynamic batches: ORDER_FCFS */
+    enum queue_order queue_order;               /* static and dynamic batches: ORDER_FCFS */
     struct output_prediction output_prediction; /* ORDER_SHORTEST_OUTPUT */
-    tick_t decode_first_wait;     /* PREFILL_DECODE_FIRST: a prompt waits at most so long */
-    uint32_t answer_cap_tok;      /* ADMIT_ESTIMATE: no answer counts for more; 0: no cap */
+    tick_t decode_first_wait;         /* PREFILL_DECODE_FIRST: a prompt waits at most so long */
+    uint32_t answer_cap_tok;          /* ADMIT_ESTIMATE: no answer counts for more; 0: no cap */
     enum kv_allocation kv_allocation; /* other than paged: ADMIT_NO_EVICT */
     int64_t watermark_blocks;         /* ADMIT_PREEMPT: stay free when somebody is let in */
     int64_t swap_blocks;              /* ADMIT_PREEMPT: places in host memory; 0: recomputes */
@@ -103,8 +103,6 @@ struct engine_run {
     uint32_t prefill_tok; /* tokens of them */
     bool waits;           /* prompts that could run wait for a fuller batch */
     bool preempted;       /* somebody was, so nobody was admitted */
-    bool after_prompts;   /* the run before worked on prompts */
-    int64_t copied_blocks; /* to and from host memory, before the first iteration */
 };
 
 struct finish_entry {
@@ -161,6 +159,7 @@ struct engine {
     struct request_list swapped; /* PLACE_SWAPPED, in order of preemption */
     uint32_t swapped_count;
     int64_t swapped_blocks; /* of host memory */
+    int64_t copied_blocks;  /* to and from it, before the next iteration */
 
     struct finish_entry *finish_heap; /* decodes by last iteration; stale entries go lazily */
     uint32_t finish_count, finish_capacity;
@@ -172,6 +171,11 @@ struct engine {
     bool refused;            /* ADMIT_ESTIMATE: nobody is let in before somebody leaves */
     uint32_t answer_cap_tok; /* ADMIT_ESTIMATE: the config's; UINT32_MAX: none */
     uint32_t long_answers;   /* decodes whose whole answer is longer */
+
+    bool after_prompts; /* PREFILL_DECODE_FIRST: the iteration before worked on prompts */
+    /* Rules at work that few engines have (orders other than fcfs, PREFILL_DECODE_FIRST, swapping,
+     * capped answers, batches served to their end): the others look at this alone. */
+    bool has_extras;
 
     uint32_t unanswered; /* static_batch.h: of the current batch */
     bool last_call;      /* static_batch.h: nobody else will come before an answer */

@@ -9,9 +9,10 @@
 
 /* --- the fields --- */
 
-static const char *const prefill_names[] = {
-    [PREFILL_MIXED] = "mixed", [PREFILL_FIRST] = "first", [PREFILL_DECODE_FIRST] = "decode_first",
-    NULL};
+static const char *const prefill_names[] = {[PREFILL_MIXED] = "mixed",
+                                            [PREFILL_FIRST] = "first",
+                                            [PREFILL_DECODE_FIRST] = "decode_first",
+                                            NULL};
 static const char *const admission_names[] = {[ADMIT_PREEMPT] = "preempt",
                                               [ADMIT_NO_EVICT] = "no_evict",
                                               [ADMIT_ESTIMATE] = "estimate",
@@ -41,9 +42,10 @@ static const struct config_field engine_fields[] = {
      .offset = FIELD(prefill),
      .optional = true,
      .names = prefill_names,
-     .doc = "mixed: prompts and decodes share an iteration; first: they never do, and prompts that "
-            "fit go first; decode_first: nor do they here, and prompts wait until no decode is left; "
-            "null: the engine's"},
+     .doc =
+         "mixed: prompts and decodes share an iteration; first: they never do, and prompts that "
+         "fit go first; decode_first: nor do they here, and prompts wait until no decode is left; "
+         "null: the engine's"},
     {.name = "admission",
      .kind = CONFIG_ENUM,
      .offset = FIELD(admission),
@@ -181,9 +183,10 @@ static const struct config_field engine_fields[] = {
      .offset = FIELD(queue_order),
      .preset = "\"fcfs\"",
      .names = queue_order_names,
-     .doc = "who goes first of those that wait: fcfs (first come, first served), shortest_prompt, "
-            "shortest_output (as predicted), earliest_deadline, priority (by class; also decides who "
-            "is preempted) or fair (the tenant served least)"},
+     .doc =
+         "who goes first of those that wait: fcfs (first come, first served), shortest_prompt, "
+         "shortest_output (as predicted), earliest_deadline, priority (by class; also decides who "
+         "is preempted) or fair (the tenant served least)"},
     {.name = "output_prediction",
      .kind = CONFIG_VARIANT,
      .offset = FIELD(output_prediction),
@@ -197,8 +200,9 @@ static const struct config_field engine_fields[] = {
      .optional = true,
      .min = 0,
      .max = 1e9,
-     .doc = "prefill \"decode_first\": a prompt that has waited for so long interrupts the decodes; "
-            "null: none does"},
+     .doc =
+         "prefill \"decode_first\": a prompt that has waited for so long interrupts the decodes; "
+         "null: none does"},
     {.name = "kv_allocation",
      .kind = CONFIG_ENUM,
      .offset = FIELD(kv_allocation),
@@ -214,8 +218,9 @@ static const struct config_field engine_fields[] = {
      .preset = "0",
      .min = 0,
      .max = 0.5,
-     .doc = "admission \"preempt\": share of the KV blocks that stays free when a request is let in "
-            "(vLLM V0: 0.01)"},
+     .doc =
+         "admission \"preempt\": share of the KV blocks that stays free when a request is let in "
+         "(vLLM V0: 0.01)"},
     {.name = "preemption",
      .kind = CONFIG_ENUM,
      .offset = FIELD(preemption),
@@ -551,7 +556,8 @@ static bool check_batching(const struct engine_settings *settings, struct error 
         return true;
     if (settings->queue_order == ORDER_FCFS)
         return true;
-    error_set(error, ERROR_BAD_INPUT, "batching \"%s\" needs queue_order \"fcfs\", but it is \"%s\"",
+    error_set(error, ERROR_BAD_INPUT,
+              "batching \"%s\" needs queue_order \"fcfs\", but it is \"%s\"",
               batching_kinds[kind].name, queue_order_names[settings->queue_order]);
     return error_hint(error, "batches are filled in order of arrival");
 }

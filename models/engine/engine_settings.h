@@ -35,8 +35,8 @@ enum engine_admission {
      * the latest is preempted, goes to the end of the queue and is recomputed (SGLang) */
     ADMIT_ESTIMATE,
     /* TensorRT-LLM's other capacity policy, MAX_UTILIZATION (MaxUtilizationScheduler in
-     * capacityScheduler.cpp): requests are let in while the blocks of their prompts are free; when a
-     * running one lacks a block the latest is paused, nobody new is let in, and who was paused is
+     * capacityScheduler.cpp): requests are let in while the blocks of their prompts are free; when
+     * a running one lacks a block the latest is paused, nobody new is let in, and who was paused is
      * recomputed before all others. Read closely, these are vLLM's rules, and the engine takes them
      * as ADMIT_PREEMPT. Left out: with pipeline stages it looks two tokens ahead. */
     ADMIT_MAX_UTILIZATION,

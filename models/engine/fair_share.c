@@ -9,9 +9,9 @@
 
 /* Charges per token, for a tenant of weight 1: section 5.1 takes 1 and 2, after OpenAI's prices. In
  * units fine enough for weights that are no round numbers. */
-#define CHARGE_UNITS       65536.0
-#define PROMPT_TOK_CHARGE  (1 * CHARGE_UNITS)
-#define OUTPUT_TOK_CHARGE  (2 * CHARGE_UNITS)
+#define CHARGE_UNITS      65536.0
+#define PROMPT_TOK_CHARGE (1 * CHARGE_UNITS)
+#define OUTPUT_TOK_CHARGE (2 * CHARGE_UNITS)
 
 struct tenant {
     int64_t counter; /* when engine->iteration was `since`; from then on it grows by ... */
@@ -206,8 +206,7 @@ bool fair_share_only(const struct engine *engine, const struct request *request)
 static uint64_t overtaken_after(const struct engine *engine, const struct tenant *first,
                                 const struct tenant *other)
 {
-    int64_t closing =
-        first->decodes * first->output_charge - other->decodes * other->output_charge;
+    int64_t closing = first->decodes * first->output_charge - other->decodes * other->output_charge;
     if (closing <= 0)
         return UINT64_MAX;
     int64_t ahead = counter_now(engine, other) - counter_now(engine, first);

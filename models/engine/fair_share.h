@@ -2,10 +2,10 @@
  * Language Models" (OSDI 2024), algorithm 2, with tenants' weights (its weighted variant).
  *
  * Each tenant has a counter of the service it got: a prompt token counts 1 when its request is let
- * in, an output token 2 when it is emitted (the paper's w_p and w_q), each over the tenant's weight.
- * The waiting tenant with the lowest counter goes next, with its oldest request. Who has not waited
- * and comes back is lifted to the lowest counter of those that wait, or to that of the tenant that
- * waited last: unused shares are not saved up.
+ * in, an output token 2 when it is emitted (the paper's w_p and w_q), each over the tenant's
+ * weight. The waiting tenant with the lowest counter goes next, with its oldest request. Who has
+ * not waited and comes back is lifted to the lowest counter of those that wait, or to that of the
+ * tenant that waited last: unused shares are not saved up.
  *
  * What a preempted request recomputes is not charged again.
  *

@@ -8,15 +8,25 @@
  *                  two
  * contiguous_exact one stretch for the prompt and its answer, as if it were known
  *
- * The last three are the baselines "Orca (Max)", "(Pow2)" and "(Oracle)" of the PagedAttention paper
- * (section 6.1). A stretch is reserved when a request is let in and given back when it ends, so
- * nobody is preempted. Stretches are taken to fit wherever enough is free: what the paper calls
+ * The last three are the baselines "Orca (Max)", "(Pow2)" and "(Oracle)" of the PagedAttention
+ * paper (section 6.1). A stretch is reserved when a request is let in and given back when it ends,
+ * so nobody is preempted. Stretches are taken to fit wherever enough is free: what the paper calls
  * external fragmentation, the holes of its buddy allocator, is left out, so they come off better
  * here than there. */
 #ifndef TOKENYARD_MODELS_ENGINE_KV_ALLOCATION_H
 #define TOKENYARD_MODELS_ENGINE_KV_ALLOCATION_H
 
 #include "models/engine/engine.h"
+
+static inline int64_t int64_min(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+static inline int64_t int64_max(int64_t a, int64_t b)
+{
+    return a > b ? a : b;
+}
 
 static inline int64_t next_power_of_two(int64_t value)
 {
@@ -34,7 +44,7 @@ static inline int64_t kv_reserved_blocks(const struct engine_config *config, int
     if (config->kv_allocation == KV_CONTIGUOUS_MAX)
         tokens = config->max_model_tok;
     else if (config->kv_allocation == KV_CONTIGUOUS_POW2)
-        tokens = prompt_tok + next_power_of_two(output_tok);
+        tokens = int64_min(prompt_tok + next_power_of_two(output_tok), config->max_model_tok);
     return ((uint32_t)tokens + config->block_tok - 1) / config->block_tok;
 }
 

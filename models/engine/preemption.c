@@ -49,15 +49,15 @@ static bool swap_out(struct engine *engine, uint32_t number, uint32_t context_to
     list_append(engine, &engine->swapped, number);
     engine->swapped_count++;
     engine->swapped_blocks += blocks;
-    engine->run.copied_blocks += blocks;
+    engine->copied_blocks += blocks;
     engine->totals.swaps++;
     return true;
 }
 
 static bool swapped_fits(const struct engine *engine, const struct request *request)
 {
-    int64_t sequences = (int64_t)engine->decodes + engine->incoming +
-                        (engine->partial != REQUEST_NONE);
+    int64_t sequences =
+        (int64_t)engine->decodes + engine->incoming + (engine->partial != REQUEST_NONE);
     int64_t free = free_blocks(engine) - engine->block_slots[engine->block_phase];
     return sequences < engine->config->max_sequences &&
            blocks_for(engine, prefill_length(request)) + engine->config->watermark_blocks <= free;
@@ -72,7 +72,7 @@ void swap_in(struct engine *engine)
             return;
         int64_t blocks = blocks_for(engine, prefill_length(request) - 1);
         swapped_remove(engine, number);
-        engine->run.copied_blocks += blocks;
+        engine->copied_blocks += blocks;
         engine->used_blocks += blocks;
         running_append(engine, number);
         decode_join(engine, number, request->last_token);

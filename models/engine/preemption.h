@@ -3,11 +3,11 @@
  * (kept_blocks.h).
  *
  * Or it is swapped: its blocks are copied to host memory and back (vLLM V0, --preemption-mode swap
- * with --swap-space; vllm/core/scheduler.py, _swap_out and _schedule_swapped). Who was swapped comes
- * back before anybody is let in, first out, first in, when its blocks and the one it needs next are
- * free beyond the watermark, in an iteration that preempts nobody. The copies take their time over
- * PCIe before the iteration. A prompt that is partly prefilled is recomputed, and so is whoever
- * finds no room in host memory, where vLLM V0 gives up. */
+ * with --swap-space; vllm/core/scheduler.py, _swap_out and _schedule_swapped). Who was swapped
+ * comes back before anybody is let in, first out, first in, when its blocks and the one it needs
+ * next are free beyond the watermark, in an iteration that preempts nobody. The copies take their
+ * time over PCIe before the iteration. A prompt that is partly prefilled is recomputed, and so is
+ * whoever finds no room in host memory, where vLLM V0 gives up. */
 #ifndef TOKENYARD_MODELS_ENGINE_PREEMPTION_H
 #define TOKENYARD_MODELS_ENGINE_PREEMPTION_H
 

@@ -42,8 +42,8 @@ struct request {
     uint32_t kept_blocks; /* after a preemption, see kept_blocks.h */
     int64_t kept_end;
     int64_t rank; /* in an order other than fcfs: lower goes first, and of equals the lower ... */
-    uint32_t ticket; /* ... number of arrival */
-    uint32_t child;  /* while it waits in such an order, see queue_order.c */
+    uint32_t ticket;  /* ... number of arrival */
+    uint32_t child;   /* while it waits in such an order, see queue_order.c */
     uint32_t replica; /* in the fleet */
     uint32_t class_index;
     uint32_t stream, client; /* who sent it, for closed loops */

@@ -5,8 +5,9 @@
  * budget asks for). Then every place of the batch decodes until the longest answer is done: also a
  * place whose answer is complete, or whose request was cancelled. Answers are returned with the
  * batch, as Orca's authors describe FasterTransformer (section 3, "early-finished and late-joining
- * requests": "the engine does not return until all requests have finished"), or, returned_early, each
- * when it is done. The first token counts as emitted when it is computed, as if it were streamed.
+ * requests": "the engine does not return until all requests have finished"), or, returned_early,
+ * each when it is done. The first token counts as emitted when it is computed, as if it were
+ * streamed.
  *
  * KV memory is reserved for the padded whole: for each place the longest prompt and the longest
  * answer, by models/engine/kv_allocation.h. Who would not fit waits for the next batch.
@@ -27,7 +28,7 @@ void static_batch_arrived(struct engine *engine, tick_t now);
 /* To be called at engine->next. */
 void static_batch_boundary(struct engine *engine);
 
-/* What the current run's iterations did, but for the clock. */
-void static_batch_advance(struct engine *engine);
+/* The current run's iterations are over: for engine_settle. */
+void static_batch_end_iterations(struct engine *engine);
 
 #endif
