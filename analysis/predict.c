@@ -173,6 +173,7 @@ static struct router_config router_named(const char *name)
 struct fleet {
     struct deployment decode, prefill; /* where one does both, it is `decode` */
     bool apart;
+    double step_wait_s; /* for the others' step, of a rank that is asked to prefill */
 };
 
 static struct pool_spec pool_of(const char *name, const struct deployment *deployment)
@@ -238,6 +239,8 @@ static bool simulate_apart(struct predict_run *run, const struct fleet *fleet,
     const struct router_config router = router_named(protocol_side_router(at->point, prefill));
     struct disaggregation_config apart = *disaggregation_defaults(arena);
     apart.decode_router = router_named(protocol_side_router(at->point, decode));
+    if (fleet->step_wait_s > 0)
+        apart.transfer.latency_s = fleet->step_wait_s;
     struct simulation_spec spec = {.source = source,
                                    .pools = pools,
                                    .pool_count = SIDES,
@@ -261,11 +264,27 @@ static bool simulate_once(struct predict_run *run, const struct fleet *fleet,
     return done;
 }
 
-/* Which share of the time a rank that prefills had nothing to do. */
-static double idle_share(const struct simulation_result *result, const struct side_layout *prefill)
+/* How busy the ranks that prefill are: their share of the time, and one of their iterations. */
+struct rank_load {
+    double busy, step_s;
+};
+
+static struct rank_load prefill_load(const struct simulation_result *result,
+                                     const struct side_layout *prefill)
 {
+    const struct pool_result *pool = &result->pools[PREFILL_POOL];
     double ranks_s = result->end_s * (double)(prefill->workers * prefill->attn_dp);
-    return ranks_s > 0 ? fmax(0, 1 - result->pools[PREFILL_POOL].busy_s / ranks_s) : 0;
+    return (struct rank_load){
+        .busy = ranks_s > 0 ? fmin(1, pool->busy_s / ranks_s) : 0,
+        .step_s = pool->iterations > 0 ? pool->busy_s / (double)pool->iterations : 0};
+}
+
+/* The ranks of a worker step together, for the experts' sake. One that is idle when it is asked
+ * waits for half a step of the others, if any of them is in one. */
+static double step_wait_s(const struct rank_load *load, const struct side_layout *prefill)
+{
+    double others_busy = 1 - pow(1 - load->busy, (double)(prefill->attn_dp - 1));
+    return (1 - load->busy) * others_busy * load->step_s / 2;
 }
 
 /* Ranks that share experts are compiled as if all of them were busy at once. While there are few
@@ -279,10 +298,12 @@ static bool simulate_lone_ranks(struct predict_run *run, const struct fleet *fle
         return false;
     if (result->interrupted)
         return true;
-    struct deployment_request prefill = deployment_of(at, &at->sides.prefill);
-    prefill.idle_peers = idle_share(result, &at->sides.prefill.layout);
+    struct rank_load load = prefill_load(result, &at->sides.prefill.layout);
     simulation_result_free(result);
+    struct deployment_request prefill = deployment_of(at, &at->sides.prefill);
+    prefill.idle_peers = 1 - load.busy;
     struct fleet alone = *fleet;
+    alone.step_wait_s = step_wait_s(&load, &at->sides.prefill.layout);
     if (!deployment_compile(&prefill, &alone.prefill, error))
         return false;
     bool done = simulate_once(run, &alone, at, result, error);
@@ -345,6 +366,7 @@ static void give_up(struct predict_run *run, struct prediction *prediction, cons
 static bool fleet_compile(const struct job_point *at, struct fleet *fleet, struct error *error)
 {
     fleet->apart = at->point->disaggregated;
+    fleet->step_wait_s = 0;
     struct deployment_request decode = deployment_of(at, &at->sides.decode);
     if (!deployment_compile(&decode, &fleet->decode, error))
         return false;

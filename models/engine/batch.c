@@ -8,6 +8,7 @@
 
 struct batch {
     int64_t budget_tok;      /* what may still be added */
+    int64_t prompt_tok;      /* of prompts, so far */
     int64_t free_blocks;     /* beyond what the decodes need in their next iteration */
     int64_t reserved_blocks; /* ADMIT_NO_EVICT: set aside for prompts that are tried */
     int64_t promised_tok;    /* ADMIT_ESTIMATE: what prompts of this batch may answer */
@@ -67,13 +68,23 @@ static inline int64_t found_tok(const struct engine *engine, const struct batch 
     return kept_tok > request->cached_tok ? kept_tok : request->cached_tok;
 }
 
+/* May a whole prompt of so many tokens join those of the batch? */
+static inline bool whole_prompt_fits(const struct engine_config *config, const struct batch *batch,
+                                     int64_t tokens)
+{
+    bool shares = config->prompt_batch_tok == 0 || batch->prompt_tok == 0 ||
+                  batch->prompt_tok + tokens <= config->prompt_batch_tok;
+    return shares && tokens <= batch->budget_tok;
+}
+
 static inline bool has_place(const struct engine *engine, const struct batch *batch,
                              const struct request *request)
 {
     const struct engine_config *config = engine->config;
     return batch->budget_tok > 0 && batch->sequences < config->max_sequences &&
            (config->chunked_prefill || request->remote_kv ||
-            prefill_length(request) - found_tok(engine, batch, request) <= batch->budget_tok);
+            whole_prompt_fits(config, batch,
+                              prefill_length(request) - found_tok(engine, batch, request)));
 }
 
 /* Takes the request's next so many tokens, and the blocks they need, out of what the batch may
@@ -83,6 +94,7 @@ static inline void batch_take(const struct engine *engine, struct batch *batch,
 {
     batch->free_blocks -= new_blocks;
     batch->budget_tok -= tokens;
+    batch->prompt_tok += tokens;
     batch->sequences++;
     if (engine->config->admission == ADMIT_ESTIMATE)
         batch->promised_tok += promised_tok(engine, request);

@@ -491,6 +491,8 @@ static bool set_engine(const struct deployment_request *request, struct deployme
         .steptime = deployment->steptime,
         .max_sequences = settings->max_num_seqs,
         .max_batch_tokens = settings->max_num_batched_tokens * deployment->micro_batches,
+        .prompt_batch_tok =
+            settings->prompt_batch_tok == INT64_MIN ? 0 : settings->prompt_batch_tok,
         .block_tok = (uint32_t)settings->block_size,
         .kv_blocks = deployment->memory.kv_blocks,
         .request_overhead = deployment->engine.request_overhead,

@@ -1,0 +1,109 @@
+#!/usr/bin/env bash
+# Splitwise's cluster designs (Patel et al., ISCA 2024, section VI): how many requests a second each
+# serves within the paper's SLOs, at the power and at the cost of 40 DGX H100.
+#
+# An SLO there is a slowdown: of a request's TTFT, TBT and E2E against the same request alone on a
+# DGX A100 (table VI). The most requests a second are found by bisection; of the designs that split
+# the phases, for each number of prompt machines in steps of 5, as the paper's search has it. The
+# machines' power and prices are those of Mutinifni/splitwise-sim, notebooks/utils.py.
+#
+# usage: tests/bench/splitwise.sh [PROGRAM [OUTPUT.csv]]
+set -euo pipefail
+program=${1:-build/tokenyard}
+output=${2:-results/splitwise.csv}
+scenarios=$(dirname "$0")/../../scenarios/splitwise
+seconds=${SPLITWISE_SECONDS:-150} # of traffic
+tmp=$(mktemp -d)
+trap 'rm -rf "$tmp"' EXIT
+command -v h5dump >/dev/null || { echo "h5dump is missing (hdf5-tools)"; exit 77; }
+
+# --- one run ---
+
+run() { # DESIGN WORKLOAD [SETTINGS...]: a row per request, in order of arrival
+    local design=$1 workload=$2 sets=()
+    shift 2
+    for each; do sets+=(--set "$each"); done
+    "$program" run "$scenarios/$design.json" -q --no-plots --requests -o "$tmp/run" \
+        --set "workload.preset=$workload" "${sets[@]}"
+    for column in arrival_s ttft_s tpot_s e2e_s; do
+        h5dump -d "/$column" -y -w 1 -m %.9g "$tmp/run/requests.h5" |
+            sed -n '/DATA {/,/}/p' | sed '1d;$d' | tr -d ' ,' >"$tmp/$column"
+    done
+    paste "$tmp/arrival_s" "$tmp/ttft_s" "$tmp/tpot_s" "$tmp/e2e_s" | sort -g -s -k1,1
+}
+
+# Each request of a workload alone on a DGX A100: few of them on many machines.
+alone() { # WORKLOAD
+    run baseline-a100 "$1" workload.rate_per_s=1 pools[0].replicas=1000 workload.limit=40000
+}
+
+# Are the slowdowns at the 50th, 90th and 99th percentile below their bounds?
+kept() { # COLUMN P50 P90 P99
+    paste "$tmp/requests" "$tmp/alone" 2>/dev/null | awk -v at="$1" 'NF == 8 && $at != "nan" && $(at + 4) > 0 { print $at / $(at + 4) }' |
+        sort -g | awk -v p50="$2" -v p90="$3" -v p99="$4" '{ x[NR] = $1 }
+            END { at50 = x[int(NR * .5 + .5)]; at90 = x[int(NR * .9 + .5)]; at99 = x[int(NR * .99 + .5)]
+                  exit !(at50 < p50 && at90 < p90 && at99 < p99) }'
+}
+
+within_slo() { # RATE DESIGN WORKLOAD [SETTINGS...]
+    local rate=$1
+    shift
+    run "$@" "workload.rate_per_s=$rate" "workload.limit=null" "workload.duration_s=$seconds" >"$tmp/requests"
+    kept 2 2 3 6 && kept 3 1.25 1.5 5 && kept 4 1.25 1.5 5
+}
+
+most() { # DESIGN WORKLOAD [SETTINGS...]: requests per second, to 2
+    local low=0 high=320
+    while [ $((high - low)) -gt 2 ]; do
+        local middle=$(((low + high) / 2))
+        if within_slo $middle "$@"; then low=$middle; else high=$middle; fi
+    done
+    echo $low
+}
+
+# --- the designs ---
+
+a100_power=24.8 h100_power=44 capped_power=30.8 # 100 W
+a100_cost=2.21 h100_cost=4.76                   # USD per GPU and hour
+
+# How many machines of a price (or power) what is left of 40 DGX H100 after some of them buys.
+others() { # BUDGET LEFT EACH
+    awk -v left="$2" -v h="$1" -v each="$3" 'BEGIN { print int(h * left / each) }'
+}
+
+row() { # BUDGET WORKLOAD DESIGN PROMPT TOKEN PROMPT_KIND TOKEN_KIND
+    local settings=("pools[0].replicas=$4")
+    [ "$5" = 0 ] || settings+=("pools[1].replicas=$5")
+    local rate
+    rate=$(most "$3" "$2" "${settings[@]}")
+    local power_0=${6}_power power_1=${7}_power cost_0=${6}_cost cost_1=${7/capped/h100}_cost
+    awk -v b="$1" -v w="$2" -v d="$3" -v p="$4" -v t="$5" -v r="$rate" -v w0="${!power_0}" \
+        -v w1="${!power_1}" -v c0="${!cost_0}" -v c1="${!cost_1}" \
+        'BEGIN { printf "%s,%s,%s,%d,%d,%.1f,%.1f,%d\n", b, w, d, p, t,
+                 (p * w0 + t * w1) / 10, 8 * (p * c0 + t * c1), r }' | tee -a "$output"
+}
+
+designs() { # BUDGET WORKLOAD
+    local h100=${1}_of_h100 a100=${1}_of_a100 capped=${1}_of_capped
+    local power_of_h100=$h100_power power_of_a100=$a100_power power_of_capped=$capped_power
+    local cost_of_h100=$h100_cost cost_of_a100=$a100_cost cost_of_capped=$h100_cost
+    local all_a100
+    all_a100=$(others "${!h100}" 40 "${!a100}")
+    row "$1" "$2" baseline-a100 "$all_a100" 0 a100 a100
+    row "$1" "$2" baseline-h100 40 0 h100 h100
+    for prompt in 15 25 35 45; do
+        row "$1" "$2" aa $prompt $((all_a100 - prompt)) a100 a100
+    done
+    for prompt in 5 10 15 20 25 30; do
+        row "$1" "$2" hh $prompt $((40 - prompt)) h100 h100
+        row "$1" "$2" ha $prompt "$(others "${!h100}" $((40 - prompt)) "${!a100}")" h100 a100
+        row "$1" "$2" hhcap $prompt "$(others "${!h100}" $((40 - prompt)) "${!capped}")" h100 capped
+    done
+}
+
+echo "budget,workload,design,prompt_machines,token_machines,power_kw,usd_per_hour,requests_per_s" |
+    tee "$output"
+for workload in ${SPLITWISE_WORKLOADS:-azure-conversation azure-code}; do
+    alone "$workload" >"$tmp/alone"
+    for budget in power cost; do designs $budget "$workload"; done
+done
