@@ -17,14 +17,42 @@ tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
 command -v h5dump >/dev/null || { echo "h5dump is missing (hdf5-tools)"; exit 77; }
 
+# --- workloads ---
+
+# The lengths of the Azure traces of 2023, which the authors drew from, and Poisson arrivals. Of code
+# completion the preset azure-code has the lengths (here every tenth knot), but comes in bursts.
+knots() { # P TOK P TOK ...
+    local list=
+    while [ $# -gt 0 ]; do
+        list+="${list:+,}{\"p\":$1,\"tok\":$2}"
+        shift 2
+    done
+    echo "{\"kind\":\"table\",\"knots\":[$list]}"
+}
+
+code_prompt=$(knots 0 3 0.01 18 0.03 51 0.055 81 0.1 149 0.16 260 0.22 480 0.29 747 0.38 1031 0.445 1201 0.5 1465 \
+    0.61 1914 0.75 2707 0.82 3409 0.88 4556 0.91 5479 0.945 6607 0.955 7408 1 7437)
+code_output=$(knots 0 6 0.08 6 0.16 8 0.25 9 0.37 11 0.5 13 0.6 15 0.7 19 0.815 30 0.85 37 0.9 54 0.945 79 0.97 127 \
+    0.985 194 0.99 248 0.995 343 0.999 848 1 1899)
+
+workload_settings() { # WORKLOAD: as --set takes them, one a line
+    case $1 in
+    conversation) echo 'workload.preset=azure-conversation' ;;
+    code)
+        echo 'workload.preset=null'
+        echo "workload.generator={\"arrivals\":{\"kind\":\"poisson\",\"rate_per_s\":1},\"prompt_tok\":$code_prompt,\"output_tok\":$code_output}"
+        ;;
+    esac
+}
+
 # --- one run ---
 
 run() { # DESIGN WORKLOAD [SETTINGS...]: a row per request, in order of arrival
-    local design=$1 workload=$2 sets=()
+    local design=$1 sets=() each
+    while read -r each; do sets+=(--set "$each"); done < <(workload_settings "$2")
     shift 2
     for each; do sets+=(--set "$each"); done
-    "$program" run "$scenarios/$design.json" -q --no-plots --requests -o "$tmp/run" \
-        --set "workload.preset=$workload" "${sets[@]}"
+    "$program" run "$scenarios/$design.json" -q --no-plots --requests -o "$tmp/run" "${sets[@]}"
     for column in arrival_s ttft_s tpot_s e2e_s; do
         h5dump -d "/$column" -y -w 1 -m %.9g "$tmp/run/requests.h5" |
             sed -n '/DATA {/,/}/p' | sed '1d;$d' | tr -d ' ,' >"$tmp/$column"
@@ -71,17 +99,22 @@ others() { # BUDGET LEFT EACH
     awk -v left="$2" -v h="$1" -v each="$3" 'BEGIN { print int(h * left / each) }'
 }
 
-row() { # BUDGET WORKLOAD DESIGN PROMPT TOKEN PROMPT_KIND TOKEN_KIND
-    local settings=("pools[0].replicas=$4")
+row() { # BUDGET WORKLOAD DESIGN PROMPT TOKEN PROMPT_KIND TOKEN_KIND [SETTINGS...]
+    local settings=("pools[0].replicas=$4" "${@:8}")
     [ "$5" = 0 ] || settings+=("pools[1].replicas=$5")
     local rate
     rate=$(most "$3" "$2" "${settings[@]}")
     local power_0=${6}_power power_1=${7}_power cost_0=${6}_cost cost_1=${7/capped/h100}_cost
-    awk -v b="$1" -v w="$2" -v d="$3" -v p="$4" -v t="$5" -v r="$rate" -v w0="${!power_0}" \
+    awk -v b="$1" -v w="$2" -v d="$3${8:+-flat}" -v p="$4" -v t="$5" -v r="$rate" -v w0="${!power_0}" \
         -v w1="${!power_1}" -v c0="${!cost_0}" -v c1="${!cost_1}" \
         'BEGIN { printf "%s,%s,%s,%d,%d,%.1f,%.1f,%d\n", b, w, d, p, t,
                  (p * w0 + t * w1) / 10, 8 * (p * c0 + t * c1), r }' | tee -a "$output"
 }
+
+# What splitwise-sim takes a step of a DGX A100's tokens for: it looks the number of sequences up among
+# prompt_size x batch_size of perf_model.csv, of which the least is 128, and so finds hardly any
+# growth with the batch.
+flat='pools[1].step_time={"kind":"given","base_s":0.0426,"per_sequence_s":4e-6,"per_prefill_token_s":1.3e-4}'
 
 designs() { # BUDGET WORKLOAD
     local h100=${1}_of_h100 a100=${1}_of_a100 capped=${1}_of_capped
@@ -91,19 +124,20 @@ designs() { # BUDGET WORKLOAD
     all_a100=$(others "${!h100}" 40 "${!a100}")
     row "$1" "$2" baseline-a100 "$all_a100" 0 a100 a100
     row "$1" "$2" baseline-h100 40 0 h100 h100
-    for prompt in 15 25 35 45; do
+    for prompt in 15 25 35 45 55; do
         row "$1" "$2" aa $prompt $((all_a100 - prompt)) a100 a100
     done
     for prompt in 5 10 15 20 25 30; do
         row "$1" "$2" hh $prompt $((40 - prompt)) h100 h100
         row "$1" "$2" ha $prompt "$(others "${!h100}" $((40 - prompt)) "${!a100}")" h100 a100
+        row "$1" "$2" ha $prompt "$(others "${!h100}" $((40 - prompt)) "${!a100}")" h100 a100 "$flat"
         row "$1" "$2" hhcap $prompt "$(others "${!h100}" $((40 - prompt)) "${!capped}")" h100 capped
     done
 }
 
 echo "budget,workload,design,prompt_machines,token_machines,power_kw,usd_per_hour,requests_per_s" |
     tee "$output"
-for workload in ${SPLITWISE_WORKLOADS:-azure-conversation azure-code}; do
+for workload in ${SPLITWISE_WORKLOADS:-conversation code}; do
     alone "$workload" >"$tmp/alone"
     for budget in power cost; do designs $budget "$workload"; done
 done
