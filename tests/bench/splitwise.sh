@@ -7,7 +7,10 @@
 # the phases, for each number of prompt machines in steps of 5, as the paper's search has it. The
 # machines' power and prices are those of Mutinifni/splitwise-sim, notebooks/utils.py.
 #
-# usage: tests/bench/splitwise.sh [PROGRAM [OUTPUT.csv]]
+# The best row of each design is printed beside what the paper says, and drawn with gnuplot.
+#
+# usage: tests/bench/splitwise.sh [PROGRAM [OUTPUT.csv]]    (half an hour)
+#        SPLITWISE_REPORT=1 tests/bench/splitwise.sh - OUTPUT.csv    (only reports it again)
 set -euo pipefail
 program=${1:-build/tokenyard}
 output=${2:-results/splitwise.csv}
@@ -80,8 +83,8 @@ within_slo() { # RATE DESIGN WORKLOAD [SETTINGS...]
     kept 2 2 3 6 && kept 3 1.25 1.5 5 && kept 4 1.25 1.5 5
 }
 
-most() { # DESIGN WORKLOAD [SETTINGS...]: requests per second, to 2
-    local low=0 high=320
+most() { # DESIGN WORKLOAD [SETTINGS...]: requests per second, to 2 or 3
+    local low=0 high=640
     while [ $((high - low)) -gt 2 ]; do
         local middle=$(((low + high) / 2))
         if within_slo $middle "$@"; then low=$middle; else high=$middle; fi
@@ -135,9 +138,65 @@ designs() { # BUDGET WORKLOAD
     done
 }
 
-echo "budget,workload,design,prompt_machines,token_machines,power_kw,usd_per_hour,requests_per_s" |
-    tee "$output"
-for workload in ${SPLITWISE_WORKLOADS:-conversation code}; do
-    alone "$workload" >"$tmp/alone"
-    for budget in power cost; do designs $budget "$workload"; done
-done
+# --- the report ---
+
+best() { # each design's row with the most requests per second, in the order of the file
+    awk -F, 'NR > 1 { key = $1 "," $2 "," $3
+                      if (!(key in most)) order[++n] = key
+                      if ($8 + 0 >= most[key] + 0) { most[key] = $8; row[key] = $0 } }
+             END { for (i = 1; i <= n; i++) print row[order[i]] }' "$output"
+}
+
+print_table() {
+    best | awk -F, '
+        { key = $1 "," $2
+          if (key != last) printf "\n%s, the same %s\n\n%-14s %9s %9s %9s %12s %9s %9s\n", $2, $1, "design",
+                               "machines", "kW", "USD/h", "requests/s", "x A100", "x H100"
+          last = key
+          if ($3 == "baseline-a100") a100[key] = $8
+          if ($3 == "baseline-h100") h100[key] = $8
+          machines = $5 > 0 ? $4 "P+" $5 "T" : $4
+          against_h100 = (h100[key] > 0) ? sprintf("%.2f", $8 / h100[key]) : "-"
+          printf "%-14s %9s %9.0f %9.0f %12d %9.2f %9s\n", $3, machines, $6, $7, $8, $8 / a100[key], against_h100 }'
+}
+
+draw() { # to the .svg beside the .csv
+    best | grep -v flat >"$tmp/best"
+    for workload in conversation code; do
+        for budget in power cost; do
+            grep "^$budget,$workload," "$tmp/best" | cut -d, -f3,8 >"$tmp/$workload-$budget"
+        done
+    done
+    gnuplot <<GNUPLOT
+set terminal svg size 900,380 font "sans,12" background "white"
+set output "${output%.csv}.svg"
+set datafile separator ","
+set style data histograms
+set style fill solid 0.85 noborder
+set boxwidth 0.9
+set yrange [0:*]
+set grid ytics lc rgb "#dddddd"
+set ylabel "requests per second within the SLOs"
+set xtics rotate by -30
+set key top left
+set multiplot layout 1,2
+set title "Conversation"
+plot "$tmp/conversation-power" using 2:xtic(1) title "same power" lc rgb "#4477aa", "$tmp/conversation-cost" using 2 title "same cost" lc rgb "#ccbb44"
+set title "Code"
+plot "$tmp/code-power" using 2:xtic(1) notitle lc rgb "#4477aa", "$tmp/code-cost" using 2 notitle lc rgb "#ccbb44"
+GNUPLOT
+}
+
+simulate() {
+    echo "budget,workload,design,prompt_machines,token_machines,power_kw,usd_per_hour,requests_per_s" |
+        tee "$output"
+    local workload budget
+    for workload in conversation code; do
+        alone "$workload" >"$tmp/alone"
+        for budget in power cost; do designs $budget "$workload"; done
+    done
+}
+
+[ "${SPLITWISE_REPORT:-}" ] || simulate >/dev/null
+print_table
+[ -z "$(command -v gnuplot)" ] || draw
