@@ -31,6 +31,7 @@ static const struct {
     [COMPARE_E2E_P50_S] = {"end-to-end latency, median (s)", human_duration},
     [COMPARE_E2E_P99_S] = {"end-to-end latency, 99th percentile (s)", human_duration},
     [COMPARE_MEAN_BATCH] = {"sequences per iteration, mean", human_number},
+    [COMPARE_KV_SLOTS_HELD] = {"KV slots taken that hold a token (share)", human_percent, true},
     [COMPARE_USD_PER_MILLION_TOK] = {"USD per million tokens", human_usd},
     [COMPARE_USD_PER_MILLION_OUTPUT_TOK] = {"USD per million output tokens", human_usd},
     [COMPARE_JOULES_PER_OUTPUT_TOK] = {"joules per output token", human_number},
@@ -126,13 +127,14 @@ static void print_losses(const struct comparison *comparison, FILE *out)
     for (size_t i = 0; i < count; i++) {
         const struct compare_row *row = &comparison->rows[i];
         char text[HUMAN_SIZE];
-        if (!row->done || row->rejected == 0)
+        uint64_t too_long = row->rejected - row->shed;
+        if (!row->done || too_long == 0)
             continue;
         fprintf(out, "\n%s", row->variant);
         if (comparison->config->sweep)
             fprintf(out, " at %s", human_number(row->at, text));
         fprintf(out, " rejected %s requests: they are too long for it\n",
-                human_count(row->rejected, text));
+                human_count(too_long, text));
     }
 }
 

@@ -1,7 +1,12 @@
 /* The shape of summary.json. Keys are a promise to whoever reads results by script: add, never
  * rename. */
+#include <math.h>
+
 #include "analysis/basis_report.h"
+#include "analysis/client_report.h"
+#include "analysis/model_report.h"
 #include "analysis/summary.h"
+#include "analysis/prefix_report.h"
 #include "analysis/transfer_report.h"
 
 static void put_count(struct json_writer *writer, const char *key, uint64_t count)
@@ -115,6 +120,17 @@ static void put_class(struct json_writer *writer, const struct class_summary *cl
     json_end_object(writer);
 }
 
+/* Where the engine counts them (report_kv_slots). */
+static void put_kv_slots(struct json_writer *writer, const struct pool_summary *pool)
+{
+    if (isnan(pool->kv_slots_held))
+        return;
+    json_begin_object(writer, "kv_slots");
+    json_put_number(writer, "taken", pool->kv_slots_taken);
+    json_put_number(writer, "held", pool->kv_slots_held);
+    json_end_object(writer);
+}
+
 static void put_pool(struct json_writer *writer, const struct pool_summary *pool)
 {
     json_begin_object(writer, NULL);
@@ -133,7 +149,10 @@ static void put_pool(struct json_writer *writer, const struct pool_summary *pool
     json_put_number(writer, "mean_outstanding", pool->mean_outstanding);
     put_count(writer, "max_outstanding", pool->max_outstanding);
     json_put_number(writer, "peak_kv", pool->peak_kv);
+    put_kv_slots(writer, pool);
     put_count(writer, "preemptions", pool->preemptions);
+    if (pool->swaps_kv)
+        put_count(writer, "swaps", pool->swaps);
     put_count(writer, "iterations", pool->iterations);
     put_tokens(writer, pool->prompt_tok, pool->output_tok);
     put_count(writer, "prefill_tokens_computed", pool->prefill_tok);
@@ -166,7 +185,7 @@ static void put_lists(struct json_writer *writer, const struct summary *summary)
 void summary_put_simulator(struct json_writer *writer, const struct summary *summary,
                            const struct simulator_figures *figures)
 {
-    double ended = (double)(summary->completed + summary->rejected);
+    double ended = (double)(summary->completed + summary->rejected + summary->cancelled);
     json_begin_object(writer, "simulator");
     json_put_number(writer, "requests_per_s",
                     ended / figures->cpu_s); /* null when not measurable */
@@ -199,7 +218,10 @@ void summary_put(struct json_writer *writer, const char *key, const struct summa
     put_cost(writer, summary);
     put_energy(writer, summary);
     put_lists(writer, summary);
+    model_report_put(writer, summary);
     transfer_report_put(writer, summary);
+    prefix_report_put(writer, summary);
+    client_report_put(writer, summary);
     if (figures)
         summary_put_simulator(writer, summary, figures);
     json_end_object(writer);

@@ -30,8 +30,8 @@ static inline bool finish_before(const struct finish_entry *a, const struct fini
     return a->iteration != b->iteration ? a->iteration < b->iteration : a->order < b->order;
 }
 
-/* An entry outlives a preemption of its request, but not its request: the request can only end
- * later than the entry says, and by then the entry has been first and was dropped. */
+/* An entry outlives a preemption of its request, but not its request (finish_forget): the record
+ * may soon be another's, on another replica, with the same order. */
 static inline bool finish_is_stale(const struct engine *engine, const struct finish_entry *entry)
 {
     return request_of(engine, entry->request)->order != entry->order;
@@ -162,13 +162,12 @@ static inline uint32_t decode_emitted(const struct engine *engine, const struct 
     return request->output_tok - (uint32_t)(request->finish_iteration - engine->iteration);
 }
 
-/* Takes a decode with this much context out of the batch, and its blocks out of use. */
+/* Takes a decode with this much context out of the batch; its blocks are still in use. */
 static inline void decode_leave(struct engine *engine, uint32_t number, uint32_t context_tok)
 {
     engine->decodes--;
     engine->context_tok -= context_tok;
     engine->block_slots[block_slot(engine, context_tok)]--;
-    give_back_blocks(engine, blocks_for(engine, context_tok));
     const struct request *request = request_of(engine, number);
     engine->finish_sum -= request->finish_iteration;
     if (engine->has_extras)

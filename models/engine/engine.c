@@ -12,6 +12,7 @@
 #include "models/engine/decodes.h"
 #include "models/engine/extras.h"
 #include "models/engine/handover.h"
+#include "models/engine/loading.h"
 #include "models/engine/run.h"
 #include "models/engine/static_batch.h"
 
@@ -33,6 +34,8 @@ bool engine_init(struct engine *engine, const struct engine_config *config,
                               .fetching = {REQUEST_NONE, REQUEST_NONE},
                               .fetched = {REQUEST_NONE, REQUEST_NONE},
                               .swapped = {REQUEST_NONE, REQUEST_NONE},
+                              .loading = {REQUEST_NONE, REQUEST_NONE},
+                              .loaded = {REQUEST_NONE, REQUEST_NONE},
                               .ordered = REQUEST_NONE,
                               .next_order = 1,
                               .output_share = config->output_share.start,
@@ -72,6 +75,7 @@ void engine_free(struct engine *engine)
     free(engine->cancelled);
     free(engine->stalls);
     fair_share_destroy(engine->fair);
+    prefixes_destroy(engine->prefixes);
     *engine = (struct engine){.next = TICK_NEVER};
 }
 
@@ -98,7 +102,10 @@ bool engine_accepts(const struct engine_config *config, uint32_t prompt_tok, uin
 
 static void end_request(struct engine *engine, uint32_t number)
 {
-    request_of(engine, number)->last_token = engine->boundary;
+    struct request *request = request_of(engine, number);
+    request->last_token = engine->boundary;
+    if (request->preemptions > 0)
+        finish_forget(engine, number);
     engine->ended[engine->ended_count++] = number;
 }
 
@@ -112,18 +119,13 @@ static void record_gaps_after_stall(struct engine *engine)
                           run->decodes);
 }
 
-static void lower_output_share(struct engine *engine)
-{
-    const struct output_share *share = &engine->config->output_share;
-    int64_t lower = engine->output_share - share->step * (int64_t)engine->run.iterations;
-    engine->output_share = lower > share->least ? lower : share->least;
-}
-
 /* All that the run's decodes did: tokens, inter-token latencies, blocks. */
 static void advance_decodes(struct engine *engine)
 {
     const struct engine_run *run = &engine->run;
     const struct engine_config *config = engine->config;
+    if (engine->has_extras)
+        extras_advance_decodes(engine);
     if (engine->stall_count > 0)
         record_gaps_after_stall(engine);
     else if (engine->itl)
@@ -132,8 +134,6 @@ static void advance_decodes(struct engine *engine)
     engine->context_tok += (int64_t)run->iterations * run->decodes;
     engine->iteration += run->iterations;
     engine->block_phase = (uint32_t)((engine->block_phase + run->iterations) % config->block_tok);
-    if (config->admission == ADMIT_ESTIMATE)
-        lower_output_share(engine);
 }
 
 /* The run's iterations are over. */
@@ -158,7 +158,9 @@ static void end_finished_decodes(struct engine *engine)
             break;
         finish_drop_first(engine);
         struct request *request = request_of(engine, first.request);
-        decode_leave(engine, first.request, request->prompt_tok + request->output_tok - 1);
+        uint32_t context_tok = request->prompt_tok + request->output_tok - 1;
+        decode_leave(engine, first.request, context_tok);
+        leave_blocks(engine, request, context_tok);
         request->emitted = request->output_tok;
         end_request(engine, first.request);
     }
@@ -168,6 +170,8 @@ static void end_finished_decodes(struct engine *engine)
 static void emit_after_prefill(struct engine *engine, uint32_t number)
 {
     struct request *request = request_of(engine, number);
+    if (engine->prefixes && request->emitted == 0)
+        prefixes_prompt_complete(engine, request);
     if (request->emitted == 0)
         request->first_token = engine->boundary;
     else if (engine->itl) /* it was preempted after its last token */
@@ -182,7 +186,7 @@ static void emit_after_prefill(struct engine *engine, uint32_t number)
             decode_join(engine, number, engine->boundary);
         return;
     }
-    give_back_blocks(engine, blocks_for(engine, request->computed));
+    leave_blocks(engine, request, request->computed);
     running_remove(engine, number);
     end_request(engine, number);
 }
@@ -203,10 +207,11 @@ static uint64_t closed_iterations(const struct engine *engine, uint64_t most)
     if (engine->run.waits && config->admission != ADMIT_NO_EVICT)
         return 1;
     /* Who was preempted is somewhere in the queue, and who is at its head was not asked. At its
-     * head, it would not fit: if its blocks were free, it would not have been preempted. */
+     * head, it would not fit: if its blocks were free, it would not have been preempted. But others
+     * may have what it left, and those whose KV was loaded have their blocks. */
     if (engine->run.preempted &&
         (config->admission == ADMIT_ESTIMATE || config->queue_order == ORDER_PRIORITY ||
-         engine->swapped.head != REQUEST_NONE))
+         engine->swapped.head != REQUEST_NONE || engine->prefixes))
         return 1;
     if (!engine->run.waits)
         return most;
@@ -261,6 +266,16 @@ static void schedule(struct engine *engine)
 }
 /* --- the two calls --- */
 
+/* Ends the run, or the idling, when the next request's KV is here. */
+static void wait_for_loads(struct engine *engine)
+{
+    tick_t loaded = loading_next(engine);
+    if (engine_busy(engine))
+        engine_cut(engine, loaded);
+    else
+        engine->next = loaded;
+}
+
 void engine_boundary(struct engine *engine)
 {
     engine->ended_count = 0;
@@ -280,7 +295,11 @@ void engine_boundary(struct engine *engine)
         engine->boundary = engine->next;
         engine->fraction = 0;
     }
+    if (engine->load_count > 0)
+        loading_end(engine);
     schedule(engine);
+    if (engine->load_count > 0)
+        wait_for_loads(engine);
     assert(engine->next != TICK_NEVER || engine->waiting + engine->swapped_count == 0 ||
            engine->incoming > 0 || engine->held_blocks > 0);
 }
@@ -356,8 +375,9 @@ void engine_submit(struct engine *engine, uint32_t number, tick_t now)
     }
     bool was_empty = engine->waiting == 0;
     waiting_append_fcfs(engine, number);
-    if (engine->next == TICK_NEVER) {
-        engine->next = now; /* begins after all that arrives at this tick */
+    if (!engine_busy(engine)) {
+        if (now < engine->next)
+            engine->next = now; /* begins after all that arrives at this tick */
         return;
     }
     /* Whoever was waiting already is blocked until the run ends: first come, first served. But who

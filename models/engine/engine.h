@@ -27,11 +27,10 @@
  * schedule_policy.py (PrefillAdder), v0.5. It retracts who has answered least; here it is the
  * latest admitted, as under vLLM.
  *
- * Prefix caching: of a prompt, the whole blocks of cached_tok are found in the cache whenever the
- * request is let in, and take neither time nor token budget. They take memory as if computed: a
+ * Prefix caching: requests that name what they share find it (models/engine/prefixes.h). Where the
+ * workload says instead how much is cached (cached_tok), the whole blocks of that are found whenever
+ * the request is let in, and take neither time nor token budget. They take memory as if computed: a
  * copy of the request's own, as if nobody shared them, and nothing pushes them out of the cache.
- * Which tokens those are the workload says; the engine does not look for prefixes that requests
- * share.
  *
  * Requests that come or go half done (prefill and decode on different engines) and those whose
  * client gives up are told of in models/engine/handover.h.
@@ -45,6 +44,7 @@
 #include "models/engine/class_traits.h"
 #include "models/engine/engine_settings.h"
 #include "models/engine/output_prediction.h"
+#include "models/engine/prefix_tiers.h"
 #include "models/engine/queue_order.h"
 #include "models/engine/request.h"
 #include "models/steptime/steptime.h"
@@ -65,7 +65,8 @@ struct engine_config {
     enum engine_prefill prefill;
     enum engine_admission admission;
     bool chunked_prefill;
-    bool keeps_blocks; /* prefix caching: see above, and kept_blocks.h */
+    bool keeps_blocks;           /* prefix caching: see above, and kept_blocks.h */
+    struct prefix_config prefix; /* of that */
     bool stepwise;
     int64_t batch_wait_iterations;     /* prompts wait at most so long for ... */
     int64_t batch_wait_tok;            /* so many tokens in the batch; PREFILL_MIXED only */
@@ -82,6 +83,7 @@ struct engine_config {
     int64_t watermark_blocks;         /* ADMIT_PREEMPT: stay free when somebody is let in */
     int64_t swap_blocks;              /* ADMIT_PREEMPT: places in host memory; 0: recomputes */
     fine_t swap_block_time;           /* of copying a block out or in */
+    bool counts_slots;                /* kv_slots.h */
 };
 
 /* Totals since the start; exact integers, so that they do not depend on how runs were cut. */
@@ -93,6 +95,7 @@ struct engine_totals {
     tick_t busy;
     unsigned __int128 sequence_ticks; /* integral of the batch size over busy time */
     int64_t peak_blocks;
+    uint64_t slots_taken, slots_held; /* kv_slots.h: summed over iterations that decode */
 };
 
 /* The iterations between two boundaries: `iterations` of them, taking first, first + step, ... */
@@ -162,6 +165,10 @@ struct engine {
     int64_t swapped_blocks; /* of host memory */
     int64_t copied_blocks;  /* to and from it, before the next iteration */
 
+    struct engine_prefixes *prefixes;    /* NULL: requests do not name what they share */
+    struct request_list loading, loaded; /* PLACE_LOADING: load_count of them; PLACE_LOADED */
+    uint32_t load_count;
+
     struct finish_entry *finish_heap; /* decodes by last iteration; stale entries go lazily */
     uint32_t finish_count, finish_capacity;
     uint64_t finish_sum; /* of the decodes' last iterations */
@@ -175,10 +182,11 @@ struct engine {
 
     bool after_prompts; /* PREFILL_DECODE_FIRST: the iteration before worked on prompts */
     /* Rules at work that few engines have (orders other than fcfs, PREFILL_DECODE_FIRST, swapping,
-     * capped answers, batches served to their end): the others look at this alone. */
+     * capped answers, batches served to their end, ...): the others look at this alone. */
     bool has_extras;
 
-    uint32_t unanswered; /* static_batch.h: of the current batch */
+    uint32_t unanswered; /* static_batch.h: of the current batch ... */
+    int64_t held_tok;    /* ... and the tokens that these have in the cache */
     bool last_call;      /* static_batch.h: nobody else will come before an answer */
 
     struct stalled_group *stalls; /* [max_sequences + 1]; none while the decodes take part */

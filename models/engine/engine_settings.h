@@ -8,6 +8,7 @@
 #ifndef TOKENYARD_MODELS_ENGINE_ENGINE_SETTINGS_H
 #define TOKENYARD_MODELS_ENGINE_ENGINE_SETTINGS_H
 
+#include "models/engine/prefix_settings.h"
 #include "models/hardware/hardware.h"
 #include "sim/config.h"
 
@@ -77,6 +78,8 @@ struct engine_settings {
     double watermark;                        /* share of the KV blocks */
     int preemption;                          /* enum preemption_kind */
     double swap_space_gib;                   /* of host memory, for each GPU */
+    struct prefix_settings *prefix_cache;    /* NULL: prefixes are kept on the GPU alone */
+    bool report_kv_slots;
 };
 
 extern const struct config_type engine_settings_type;

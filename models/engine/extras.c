@@ -1,6 +1,7 @@
 #include "models/engine/extras.h"
 
 #include "models/engine/batch.h"
+#include "models/engine/kv_slots.h"
 #include "models/engine/run.h"
 #include "models/engine/static_batch.h"
 
@@ -8,7 +9,8 @@ bool extras_at_work(const struct engine_config *config)
 {
     return config->queue_order != ORDER_FCFS || config->swap_blocks > 0 ||
            config->prefill == PREFILL_DECODE_FIRST || config->answer_cap_tok > 0 ||
-           config->batching.kind != BATCHING_CONTINUOUS;
+           config->batching.kind != BATCHING_CONTINUOUS || config->counts_slots ||
+           config->admission == ADMIT_ESTIMATE;
 }
 
 /* --- before prompts --- */
@@ -51,6 +53,21 @@ void extras_count_decode(struct engine *engine, const struct request *request, i
 
 /* --- the run --- */
 
+static void lower_output_share(struct engine *engine)
+{
+    const struct output_share *share = &engine->config->output_share;
+    int64_t lower = engine->output_share - share->step * (int64_t)engine->run.iterations;
+    engine->output_share = lower > share->least ? lower : share->least;
+}
+
+void extras_advance_decodes(struct engine *engine)
+{
+    if (engine->config->admission == ADMIT_ESTIMATE)
+        lower_output_share(engine);
+    if (engine->config->counts_slots)
+        kv_slots_count(engine);
+}
+
 /* PREFILL_DECODE_FIRST: the first of those that wait may interrupt the run when it is due. Who has
  * been due for long does not fit. */
 static void stop_for_prompts(struct engine *engine)
@@ -85,17 +102,28 @@ void extras_adjust_run(struct engine *engine)
 
 /* --- arrivals --- */
 
-/* The run ends early if the request may be let in, or may come first before
- * the run ends (ORDER_FAIR). */
+/* When the first of those that wait may be let in, if there is room. */
+static tick_t let_in_from(const struct engine *engine, tick_t now)
+{
+    bool stands_back = engine->config->prefill == PREFILL_DECODE_FIRST && engine->run.decodes > 0;
+    return stands_back ? int64_max(now, prompts_due(engine)) : now;
+}
+
+/* The run ends early if the request may be let in, or may come first before the run ends
+ * (ORDER_FAIR). */
 static void cut_for_arrival(struct engine *engine, uint32_t number, tick_t now)
 {
     bool is_first = waiting_first(engine) == number;
-    bool may_come_first = engine->fair && fair_share_only(engine, request_of(engine, number));
-    if (engine->config->prefill == PREFILL_DECODE_FIRST && is_first && engine->run.decodes > 0)
-        now = int64_max(now, prompts_due(engine));
-    bool may_change = (is_first && batch_may_admit(engine, number)) || may_come_first;
-    if ((may_change || engine->run.waits) && now < engine->next)
-        engine_cut(engine, now);
+    /* Who is refused keeps out a better one that comes later: it has to be asked. */
+    bool may_be_refused = engine->config->admission == ADMIT_ESTIMATE && !engine->refused;
+    bool is_new_tenant = engine->fair && fair_share_only(engine, request_of(engine, number));
+    tick_t cut = TICK_NEVER;
+    if (is_first && (may_be_refused || batch_may_admit(engine, number)))
+        cut = let_in_from(engine, now);
+    if (is_new_tenant || engine->run.waits)
+        cut = now;
+    if (cut < engine->next)
+        engine_cut(engine, cut);
 }
 
 void extras_submit(struct engine *engine, uint32_t number, tick_t now)
@@ -107,8 +135,8 @@ void extras_submit(struct engine *engine, uint32_t number, tick_t now)
     waiting_append(engine, number);
     if (engine->config->batching.kind != BATCHING_CONTINUOUS)
         static_batch_arrived(engine, now);
-    else if (engine->next == TICK_NEVER)
-        engine->next = now;
-    else
+    else if (engine_busy(engine))
         cut_for_arrival(engine, number, now);
+    else if (now < engine->next)
+        engine->next = now;
 }

@@ -29,7 +29,6 @@ void preempt_partial(struct engine *engine)
 {
     uint32_t number = engine->partial;
     struct request *request = request_of(engine, number);
-    give_back_blocks(engine, blocks_for(engine, request->computed));
     keep_blocks(engine, request, request->computed);
     engine->partial = REQUEST_NONE;
     running_remove(engine, number);
@@ -88,8 +87,10 @@ static void preempt_decode(struct engine *engine, uint32_t number)
     request->last_token = stall_leave(engine, request);
     uint32_t context_tok = request->prompt_tok + request->emitted - 1;
     decode_leave(engine, number, context_tok);
-    if (swap_out(engine, number, context_tok))
+    if (swap_out(engine, number, context_tok)) {
+        give_back_blocks(engine, drop_blocks(engine, request, context_tok));
         return;
+    }
     keep_blocks(engine, request, context_tok);
     requeue(engine, number);
 }

@@ -5,7 +5,6 @@
 #include <math.h>
 #include <stdlib.h>
 
-#include "models/engine/handover.h"
 #include "models/fleet/simulation_parts.h"
 #include "sim/random.h"
 #include "workloads/lengths.h"
@@ -221,10 +220,12 @@ static struct request renewed(const struct simulation *sim, uint32_t number)
     return (struct request){.arrival = old->arrival,
                             .prompt_tok = old->prompt_tok,
                             .output_tok = old->output_tok,
+                            .predicted_tok = old->predicted_tok,
                             .cached_tok = attempt_of(sim, number)->cached_tok,
                             .class_index = old->class_index,
                             .stream = old->stream,
-                            .client = old->client};
+                            .client = old->client,
+                            .prefix = old->prefix};
 }
 
 static void try_again_later(struct simulation *sim, uint32_t number)
@@ -232,6 +233,7 @@ static void try_again_later(struct simulation *sim, uint32_t number)
     struct clients *clients = sim->clients;
     struct request again = renewed(sim, number);
     struct attempt attempt = *attempt_of(sim, number);
+    again.prefix = sharing_again(sim, again.prefix);
     const struct client_settings *settings = rule_of(sim, &again)->settings;
     double wait_s = backoff_s(sim, settings, attempt.retries);
     uint32_t retry = request_pool_take(&sim->requests, &again);
@@ -308,12 +310,8 @@ static void give_up(struct simulation *sim, uint32_t number)
     attempt_of(sim, number)->abandoned = true;
     clients->abandoned++;
     event_queue_remove(&clients->timers, number);
-    if (!settings->cancel_on_timeout)
-        return;
-    uint32_t replica = request_at(sim, number)->replica;
-    if (engine_cancel(&sim->engines[replica], number, sim->now))
+    if (settings->cancel_on_timeout && simulation_cancel(sim, number))
         forget(sim, number);
-    replica_changed(sim, replica);
 }
 
 /* --- shedding --- */
@@ -326,18 +324,22 @@ static bool has_not_begun(const struct request *request)
 static void shed(struct simulation *sim, uint32_t number)
 {
     struct clients *clients = sim->clients;
-    uint32_t replica = request_at(sim, number)->replica;
-    bool out = engine_cancel(&sim->engines[replica], number, sim->now);
+    bool out = simulation_cancel(sim, number);
     assert(out && "it waits");
     (void)out;
     clients->result->shed++;
     event_queue_remove(&clients->timers, number);
     simulation_reject(sim, request_at(sim, number));
     simulation_let_go(sim, number);
-    replica_changed(sim, replica);
 }
 
 /* --- events --- */
+
+/* Has its client seen a token? */
+static bool has_answered(const struct request *request)
+{
+    return request->emitted > 0 && request->first_token != TICK_NEVER;
+}
 
 static void timer_rings(struct simulation *sim, uint32_t number)
 {
@@ -345,7 +347,7 @@ static void timer_rings(struct simulation *sim, uint32_t number)
     const struct request *request = request_at(sim, number);
     if (attempt->unsent)
         send_again(sim, number);
-    else if (attempt->e2e_by < sim->now || (attempt->ttft_by < sim->now && request->emitted == 0))
+    else if (attempt->e2e_by < sim->now || (attempt->ttft_by < sim->now && !has_answered(request)))
         give_up(sim, number);
     else if (attempt->shed_by < sim->now && has_not_begun(request))
         shed(sim, number);
@@ -392,6 +394,25 @@ bool clients_ended(struct simulation *sim, uint32_t number)
         return false;
     end_stopped(sim, number);
     return true;
+}
+
+void clients_renamed(struct simulation *sim, uint32_t from, uint32_t to)
+{
+    if (!make_room(sim))
+        return;
+    event_queue_remove(&sim->clients->timers, from);
+    *attempt_of(sim, to) = *attempt_of(sim, from);
+    if (!attempt_of(sim, to)->abandoned)
+        set_timer(sim, to);
+    schedule(sim);
+}
+
+void clients_moved(struct simulation *sim, uint32_t number)
+{
+    const struct client_settings *settings = rule_of(sim, request_at(sim, number))->settings;
+    if (attempt_of(sim, number)->abandoned && settings->cancel_on_timeout &&
+        simulation_cancel(sim, number))
+        forget(sim, number);
 }
 
 /* --- at the end --- */

@@ -122,6 +122,13 @@ void disaggregation_stop(struct simulation *sim)
     sim->disaggregation = NULL;
 }
 
+struct router *disaggregation_router_of(const struct simulation *sim, uint32_t replica)
+{
+    const struct disaggregation *d = sim->disaggregation;
+    bool prefills = sim->spec->pools[sim->pool_of[replica]].role == ROLE_PREFILL;
+    return prefills ? d->prefill : d->decode;
+}
+
 /* --- arrivals --- */
 
 static bool prefill_queues_are_short(const struct simulation *sim, int64_t max_waiting)
@@ -155,68 +162,77 @@ static bool decide(const struct simulation *sim, const struct request *request)
     return false;
 }
 
-static bool pool_accepts(const struct simulation *sim, uint32_t replica,
-                         const struct request *request, uint32_t output_tok)
-{
-    return engine_accepts(&sim->configs[sim->pool_of[replica]], request->prompt_tok, output_tok);
-}
+/* The three ways to give a request the replica where it begins. */
 
-/* Wherever the decode router sends it. */
-static bool decoders_accept(const struct simulation *sim, const struct request *request)
-{
-    for (size_t pool = 0; pool < sim->spec->pool_count; pool++)
-        if (sim->spec->pools[pool].role != ROLE_PREFILL &&
-            !engine_accepts(&sim->configs[pool], request->prompt_tok, request->output_tok))
-            return false;
-    return true;
-}
-
-/* The three ways to give a request the replica where it begins. Each returns whether it can be
- * served. */
-
-static bool place_pair(struct simulation *sim, struct request *request, struct handover *handover)
+static void place_pair(struct simulation *sim, struct request *request, struct handover *handover)
 {
     struct machine_pair pair = mixed_pool_choose(&sim->disaggregation->mixed, request);
     handover->charged = CHARGED_PAIR;
     handover->pair = pair;
     request->replica = pair.prompt;
     request->handoff = pair.prompt != pair.token && request->output_tok > 1;
-    return pool_accepts(sim, pair.prompt, request, request->handoff ? 1 : request->output_tok) &&
-           pool_accepts(sim, pair.token, request, request->output_tok);
 }
 
-static bool place_apart(struct simulation *sim, struct request *request,
+static void place_apart(struct simulation *sim, struct request *request,
                         const struct arrival *arrival, struct handover *handover)
 {
-    struct router_request asked = routing_request(sim, request, arrival);
+    struct router_request asked = routing_request(sim, request, arrival->session);
     handover->charged = CHARGED_PREFILL;
     request->replica = router_choose(sim->disaggregation->prefill, &asked);
     request->handoff = request->output_tok > 1;
-    return pool_accepts(sim, request->replica, request, 1) && decoders_accept(sim, request);
 }
 
-static bool place_together(struct simulation *sim, struct request *request,
+static void place_together(struct simulation *sim, struct request *request,
                            const struct arrival *arrival, struct handover *handover)
 {
-    struct router_request asked = routing_request(sim, request, arrival);
+    struct router_request asked = routing_request(sim, request, arrival->session);
     handover->charged = CHARGED_DECODE;
     request->replica = router_choose(sim->disaggregation->decode, &asked);
-    return pool_accepts(sim, request->replica, request, request->output_tok);
 }
 
-static bool place(struct simulation *sim, struct request *request, const struct arrival *arrival,
+static void place(struct simulation *sim, struct request *request, const struct arrival *arrival,
                   struct handover *handover)
 {
     if (sim->disaggregation->mixed.machines)
-        return place_pair(sim, request, handover);
-    if (decide(sim, request))
-        return place_apart(sim, request, arrival, handover);
-    return place_together(sim, request, arrival, handover);
+        place_pair(sim, request, handover);
+    else if (decide(sim, request))
+        place_apart(sim, request, arrival, handover);
+    else
+        place_together(sim, request, arrival, handover);
+}
+
+static bool replica_accepts(const struct simulation *sim, uint32_t replica,
+                            const struct request *request, uint32_t asked_tok)
+{
+    uint32_t here_tok = request->handoff && replica == request->replica ? 1 : asked_tok;
+    return engine_accepts(&sim->configs[sim->pool_of[replica]], request->prompt_tok, here_tok);
+}
+
+/* Wherever the decode router sends it. */
+static bool decoders_accept(const struct simulation *sim, const struct request *request,
+                            uint32_t asked_tok)
+{
+    for (size_t pool = 0; pool < sim->spec->pool_count; pool++)
+        if (sim->spec->pools[pool].role != ROLE_PREFILL &&
+            !engine_accepts(&sim->configs[pool], request->prompt_tok, asked_tok))
+            return false;
+    return true;
+}
+
+/* Can all who may work on it serve it? */
+static bool accepts(const struct simulation *sim, const struct request *request,
+                    const struct handover *handover, uint32_t asked_tok)
+{
+    if (!replica_accepts(sim, request->replica, request, asked_tok))
+        return false;
+    if (handover->charged == CHARGED_PAIR)
+        return replica_accepts(sim, handover->pair.token, request, asked_tok);
+    return handover->charged == CHARGED_DECODE || decoders_accept(sim, request, asked_tok);
 }
 
 static void release(struct router *router, const struct request *request)
 {
-    router_release(router, request->replica, request->prompt_tok, request->output_tok);
+    router_release(router, request->replica, request->prompt_tok, request->predicted_tok);
 }
 
 static void release_charge(struct disaggregation *d, const struct handover *handover,
@@ -257,25 +273,28 @@ static void keep(struct simulation *sim, uint32_t number, const struct handover 
     d->handovers[number] = *handover;
 }
 
-void disaggregation_arrive(struct simulation *sim, struct request *request,
-                           const struct arrival *arrival)
+uint32_t disaggregation_arrive(struct simulation *sim, struct request *request,
+                               const struct arrival *arrival, uint32_t asked_tok)
 {
     struct handover handover = {.other = REQUEST_NONE,
                                 .complete = TICK_NEVER,
                                 .let_in = TICK_NEVER,
+                                .here = TICK_NEVER,
                                 .session = arrival->session};
-    bool accepted = place(sim, request, arrival, &handover);
+    place(sim, request, arrival, &handover);
     sim->result->pools[sim->pool_of[request->replica]].arrived++;
-    if (!accepted) {
+    if (!accepts(sim, request, &handover, asked_tok)) {
         release_charge(sim->disaggregation, &handover, request);
         simulation_reject(sim, request);
-        return;
+        sharing_end(sim, request);
+        return REQUEST_NONE;
     }
     if (!request->handoff && request->arrival >= sim->warmup)
         sim->result->transfers->local++;
     uint32_t number = simulation_submit(sim, request);
     if (number != REQUEST_NONE)
         keep(sim, number, &handover);
+    return number;
 }
 
 void disaggregation_ended(struct simulation *sim, uint32_t number)
@@ -340,6 +359,7 @@ static void send(struct simulation *sim, uint32_t number, enum passage passage, 
         sim->result->transfers->bytes += bytes;
     uint32_t flow =
         kv_network_send(&d->network, handover->source, request->replica, bytes, sim->now);
+    handover->flow = flow;
     if (!remember_flow(d, flow, number))
         fail_for_memory(sim);
 }
@@ -396,6 +416,7 @@ static void cache_is_here(struct simulation *sim, uint32_t number)
 {
     struct disaggregation *d = sim->disaggregation;
     struct request *request = request_at(sim, number);
+    d->handovers[number].here = sim->now;
     measure_transfer(sim, request, &d->handovers[number]);
     release_source(sim, number);
     if (d->config->first_token == FIRST_TOKEN_DECODE)
@@ -408,6 +429,8 @@ static void flow_arrived(struct simulation *sim, const struct link_arrival *arri
 {
     struct disaggregation *d = sim->disaggregation;
     uint32_t number = d->request_of[arrival->flow];
+    if (number == REQUEST_NONE) /* it was cancelled on the way */
+        return;
     struct handover *handover = &d->handovers[number];
     handover->sent += arrival->took;
     handover->alone += arrival->alone;
@@ -417,6 +440,43 @@ static void flow_arrived(struct simulation *sim, const struct link_arrival *arri
         send(sim, number, PASSAGE_LAST_PART, last_layer_bytes(sim, number));
     else
         handover->passage = PASSAGE_LET_IN;
+}
+
+/* --- cancelled --- */
+
+/* What is on its way is let go by: nobody waits for it. */
+static void forget_flow(struct disaggregation *d, struct handover *handover)
+{
+    if (handover->passage == PASSAGE_FLOWING || handover->passage == PASSAGE_LAST_PART)
+        d->request_of[handover->flow] = REQUEST_NONE;
+    handover->passage = PASSAGE_NONE;
+}
+
+static void drop_shadow(struct simulation *sim, uint32_t number)
+{
+    struct disaggregation *d = sim->disaggregation;
+    uint32_t other = d->handovers[number].other;
+    struct request *shadow = request_at(sim, other);
+    forget_flow(d, &d->handovers[other]);
+    bool out = engine_cancel(&sim->engines[shadow->replica], other, sim->now);
+    assert(out && "it does not run");
+    (void)out;
+    replica_changed(sim, shadow->replica);
+    if (d->handovers[other].charged == CHARGED_DECODE)
+        release(d->decode, shadow);
+    request_pool_give_back(&sim->requests, other);
+    d->handovers[number].other = REQUEST_NONE;
+    d->shadows--;
+}
+
+void disaggregation_drop(struct simulation *sim, uint32_t number)
+{
+    struct disaggregation *d = sim->disaggregation;
+    if (d->handovers[number].other != REQUEST_NONE)
+        drop_shadow(sim, number);
+    forget_flow(d, &d->handovers[number]);
+    if (d->handovers[number].held_blocks > 0)
+        release_source(sim, number);
 }
 
 /* --- from one replica to another --- */
@@ -429,8 +489,8 @@ static uint32_t choose_decoder(struct simulation *sim, const struct request *req
     handover->charged = CHARGED_DECODE;
     /* By its prefix it was routed to where it is computed; here that would find nothing (Dynamo's
      * decode routing, too, leaves out the overlap). */
-    const struct arrival known = {.session = handover->session};
-    struct router_request asked = routing_request(sim, request, &known);
+    struct router_request asked = routing_request(sim, request, handover->session);
+    asked.id_count = 0;
     return router_choose(sim->disaggregation->decode, &asked);
 }
 
@@ -483,6 +543,8 @@ static uint32_t become_shadow(struct simulation *sim, uint32_t number)
     request_pool_give_back(&sim->requests, number);
     d->handovers[other].other = REQUEST_NONE;
     d->shadows--;
+    if (sim->clients)
+        clients_renamed(sim, number, other);
     return other;
 }
 
@@ -530,6 +592,8 @@ static void prompt_complete(struct simulation *sim, uint32_t number)
         submit_to_decoder(sim, number);
     else if (handover->passage == PASSAGE_LET_IN)
         send(sim, number, PASSAGE_LAST_PART, last_layer_bytes(sim, number));
+    if (sim->clients)
+        clients_moved(sim, number);
 }
 
 void disaggregation_recompute(struct simulation *sim, uint32_t number)
@@ -602,6 +666,18 @@ void disaggregation_event(struct simulation *sim)
     schedule(sim);
 }
 
+void disaggregation_describe(const struct simulation *sim, const struct request *request,
+                             struct request_record *record)
+{
+    const struct handover *handover =
+        &sim->disaggregation->handovers[request - sim->requests.requests];
+    if (handover->here == TICK_NEVER)
+        return;
+    record->prefill_pool = sim->pool_of[handover->source];
+    record->prefill_replica = handover->source - sim->first_replica[record->prefill_pool];
+    record->handover_s = tick_to_s(handover->here - handover->complete);
+}
+
 bool disaggregation_is_shadow(const struct simulation *sim, uint32_t number)
 {
     const struct disaggregation *d = sim->disaggregation;
@@ -620,7 +696,7 @@ void disaggregation_sum_up(struct simulation *sim)
     sim->result->transfers->lent = d->mixed.lent;
     for (uint32_t i = 0; i < d->notice_count; i++)
         if (d->notices[i].complete)
-            judge_in_flight(sim, request_at(sim, d->notices[i].request));
+            judge_record(sim, d->notices[i].request);
     for (uint32_t i = 0; sim->requests.in_use == 0 && i < sim->replicas; i++)
         assert(sim->engines[i].held_blocks == 0 && sim->engines[i].incoming == 0);
 }

@@ -27,7 +27,9 @@ struct handover {
     uint32_t source;         /* replica that holds blocks of it ... */
     uint32_t held_blocks;    /* ... so many; 0: not prefilled yet */
     uint32_t other;          /* layer-wise, until it is prefilled: its record on the other side */
+    uint32_t flow;           /* where its passage says that it flows */
     tick_t complete, let_in; /* when its prompt was; when it got room */
+    tick_t here;             /* when its cache was; TICK_NEVER: it was not sent */
     tick_t sent, alone;      /* time that flows took; on links of their own */
 };
 

@@ -9,7 +9,7 @@
  * sent to a replica and have not ended, waiting and running alike; charged when routed, released
  * when they end. Least-outstanding policies divide by the weight of the replica's pool, as nginx's
  * least_conn does; all but the random ones break ties by the lowest replica number. Output lengths
- * are taken as known (a perfect predictor).
+ * are what the caller says: the true ones, or a prediction (models/engine/output_prediction.h).
  *
  * The router owns its state and copies what it needs of the fleet, but for names. Choosing
  * allocates nothing, but for tables of prefixes that grow until they have seen enough. Time comes
@@ -75,14 +75,16 @@ struct router_fleet {
     const char *const *class_names;
     const struct router_bounds *bounds; /* [class_count]; NULL: none */
     uint32_t class_count;
-    uint32_t model_count; /* 0 is 1 */
+    const uint32_t *class_models; /* [class_count]: what each asks for; NULL: not known */
+    uint32_t model_count;         /* 0 is 1 */
     struct router_poll poll;
     const char *stream; /* name of its random stream; NULL: "fleet/router" */
     uint64_t seed, replication;
 };
 
-/* Do its names of classes and pools name what there is? Only the names in fleet are looked at. The
- * error's JSON pointer starts at the router. */
+/* Do its names of classes and pools name what there is, and pools that serve what classes ask for?
+ * Only the names and models in fleet are looked at. The error's JSON pointer starts at the router.
+ */
 bool router_check(const struct router_config *config, const struct router_fleet *fleet,
                   struct error *error);
 

@@ -9,6 +9,7 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "models/engine/handover.h"
 #include "models/fleet/routing.h"
 #include "models/fleet/simulation_parts.h"
 
@@ -41,8 +42,19 @@ void simulation_let_go(struct simulation *sim, uint32_t number)
     if (sim->disaggregation)
         disaggregation_ended(sim, number);
     else
-        router_release(sim->router, request->replica, request->prompt_tok, request->output_tok);
+        router_release(sim->router, request->replica, request->prompt_tok, request->predicted_tok);
+    sharing_end(sim, request);
     request_pool_give_back(&sim->requests, number);
+}
+
+bool simulation_cancel(struct simulation *sim, uint32_t number)
+{
+    uint32_t replica = sim->requests.requests[number].replica;
+    if (sim->disaggregation)
+        disaggregation_drop(sim, number);
+    bool out = engine_cancel(&sim->engines[replica], number, sim->now);
+    replica_changed(sim, replica);
+    return out;
 }
 
 static void complete(struct simulation *sim, uint32_t number)
@@ -146,14 +158,17 @@ uint32_t simulation_submit(struct simulation *sim, const struct request *request
 uint32_t simulation_route(struct simulation *sim, struct request *request,
                           const struct arrival *arrival, uint32_t asked_tok)
 {
-    struct router_request asked = routing_request(sim, request, arrival);
+    if (sim->disaggregation)
+        return disaggregation_arrive(sim, request, arrival, asked_tok);
+    struct router_request asked = routing_request(sim, request, arrival->session);
     request->replica = router_choose(sim->router, &asked);
     uint32_t pool = sim->pool_of[request->replica];
     sim->result->pools[pool].arrived++;
     if (engine_accepts(&sim->configs[pool], request->prompt_tok, asked_tok))
         return simulation_submit(sim, request);
-    router_release(sim->router, request->replica, request->prompt_tok, request->output_tok);
+    router_release(sim->router, request->replica, request->prompt_tok, request->predicted_tok);
     simulation_reject(sim, request);
+    sharing_end(sim, request);
     return REQUEST_NONE;
 }
 
@@ -167,10 +182,10 @@ static void arrive(struct simulation *sim)
                               .cached_tok = arrival.cached_tok,
                               .class_index = classify(sim, &arrival),
                               .stream = arrival.stream,
-                              .client = arrival.client};
-    if (sim->disaggregation)
-        disaggregation_arrive(sim, &request, &arrival);
-    else if (sim->clients)
+                              .client = arrival.client,
+                              .prefix = sharing_arrive(sim, &arrival)};
+    request.predicted_tok = routing_predict(sim, &request);
+    if (sim->clients)
         clients_arrive(sim, &request, &arrival);
     else
         simulation_route(sim, &request, &arrival, request.output_tok);
@@ -345,6 +360,7 @@ static bool make_engines(struct simulation *sim)
             sim->configs[pool].classes = (uint32_t)sim->spec->class_count;
         }
         sim->configs[pool].classes = (uint32_t)sim->spec->class_count;
+        sim->configs[pool].classes = (uint32_t)sim->spec->class_count;
         for (uint32_t i = 0; i < sim->spec->pools[pool].replicas; i++, replica++) {
             sim->pool_of[replica] = pool;
             if (!engine_init(&sim->engines[replica], &sim->configs[pool], &sim->requests, NULL))
@@ -386,6 +402,7 @@ static void release(struct simulation *sim)
 {
     for (uint32_t i = 0; sim->engines && i < sim->replicas; i++)
         engine_free(&sim->engines[i]);
+    sharing_release(sim);
     free(sim->engines);
     free(sim->pool_of);
     free(sim->first_replica);
@@ -409,6 +426,7 @@ bool simulation_run(const struct simulation_spec *spec, struct simulation_result
     struct error own_error = {0};
     struct simulation sim = {.spec = spec, .result = result, .error = error ? error : &own_error};
     request_pool_init(&sim.requests);
+    prefix_ids_init(&sim.prefix_ids);
     if (!allocate(&sim) || !make_engines(&sim)) {
         error_set(error, ERROR_FAILED, "out of memory");
         sim.failed = true;

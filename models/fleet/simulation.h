@@ -73,6 +73,10 @@ struct request_record {
     double arrival_s, queue_s, ttft_s, tpot_s, e2e_s;
     uint32_t prompt_tok, output_tok, class_index, pool, replica, preemptions;
     bool rejected, timed_out, stopped; /* none of them: it completed */
+    /* Of one that was prefilled elsewhere: where, and the time from its complete prompt to its KV
+     * cache's arrival. Otherwise the highest number, and NaN. */
+    uint32_t prefill_pool, prefill_replica;
+    double handover_s;
 };
 
 /* State of one pool at a sample time. */
@@ -110,14 +114,16 @@ struct simulation_spec {
     const struct pool_spec *pools;
     size_t pool_count;
     const struct router_config *router;
+    struct output_prediction output_prediction; /* that routers go by */
     /* NULL where no pool has a role; otherwise disaggregation_check has accepted the pools. */
     const struct disaggregation_config *disaggregation;
     const struct class_rule *classes;
     size_t class_count;                /* 1..REQUEST_CLASSES_MAX */
     const struct class_traits *traits; /* [class_count]; NULL: as the engines of the pools say */
-    const uint32_t *class_models; /* [class_count]: what its requests ask for; NULL: all for 0 */
-    uint32_t model_count;         /* of them, at most ROUTER_MODELS_MAX; 0 is 1. Some pool serves
-                                   * each that is asked for */
+    const uint32_t *class_models;   /* [class_count]: what its requests ask for; NULL: all for 0 */
+    uint32_t model_count;           /* of them, at most ROUTER_MODELS_MAX; 0 is 1. Some pool serves
+                                     * each that is asked for */
+    const char *const *model_names; /* [model_count]; for reports */
     const struct client_rule *clients; /* [class_count]; NULL: nobody gives up */
     const struct slo_rule *slos;
     size_t slo_count;
@@ -133,7 +139,7 @@ struct latency_set {
     struct histogram ttft, tpot, e2e, queue;
     uint64_t completed, rejected, timed_out, stopped; /* measured ones */
     uint64_t prompt_tok, output_tok;
-    uint64_t slo_met; /* completed requests that kept every bound that applies to them */
+    uint64_t slo_met; /* completed or stopped ones that kept every bound that applies to them */
     uint64_t late;    /* measured ones in flight at the end that have broken a bound already */
 };
 
@@ -148,6 +154,10 @@ struct slo_result {
 
 struct pool_result {
     uint64_t arrived, completed, rejected, in_flight, preemptions, iterations;
+    uint64_t swaps; /* preemptions that copied the KV cache to host memory */
+    /* Means over iterations that decode, of the slots of the KV cache: the share that is taken, and
+     * of that the share that holds a token. NaN where the engine does not count them. */
+    double kv_slots_taken, kv_slots_held;
     uint64_t cancelled; /* attempts that were given up or stopped; the others count attempts, too */
     uint64_t handed_out, handed_in;  /* prefilled here, to decode elsewhere; the other way round */
     uint64_t prompt_tok, output_tok; /* of completed requests */
@@ -160,6 +170,7 @@ struct pool_result {
     uint64_t kv_blocks; /* of one replica */
     double cost_usd;
     double energy_j;
+    struct prefix_totals prefix;      /* zeros while no request names what it shares */
     struct histogram ttft, tpot, e2e; /* of the measured requests that it completed */
     struct histogram itl;
 };

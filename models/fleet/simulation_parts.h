@@ -4,6 +4,7 @@
 #ifndef TOKENYARD_MODELS_FLEET_SIMULATION_PARTS_H
 #define TOKENYARD_MODELS_FLEET_SIMULATION_PARTS_H
 
+#include "models/engine/prefixes.h"
 #include "models/fleet/simulation.h"
 #include "sim/event_queue.h"
 #include "sim/time_stat.h"
@@ -40,6 +41,12 @@ struct simulation {
     struct clients *clients;               /* NULL: nobody gives up */
     struct bounds *bounds;                 /* [slo rules] */
     struct time_stat *outstanding;         /* [pools]: requests sent there that have not ended */
+
+    struct prefix_ids prefix_ids; /* of requests in flight, once they name what they share */
+    bool shares_prefixes;
+    struct kv_store
+        *remote_kv[ROUTER_MODELS_MAX]; /* the tier that a model's replicas share, or NULL */
+    struct cache_ear *ears; /* [replicas], once a router listens to their caches; or NULL */
 
     tick_t now, horizon, warmup;
     bool measuring; /* the warm-up is over */
@@ -108,6 +115,9 @@ uint32_t simulation_submit(struct simulation *sim, const struct request *request
 uint32_t simulation_route(struct simulation *sim, struct request *request,
                           const struct arrival *arrival, uint32_t asked_tok);
 
+/* Cancels a request, wherever it is. As engine_cancel. */
+bool simulation_cancel(struct simulation *sim, uint32_t number);
+
 /* A request is out of its engine, for whatever reason: its place on the replica and its record are
  * free. */
 void simulation_let_go(struct simulation *sim, uint32_t number);
@@ -127,15 +137,23 @@ void simulation_reject(struct simulation *sim, const struct request *request);
 bool disaggregation_start(struct simulation *sim);
 void disaggregation_stop(struct simulation *sim);
 
-/* A request has arrived: gives it a replica, or refuses it. */
-void disaggregation_arrive(struct simulation *sim, struct request *request,
-                           const struct arrival *arrival);
+/* As simulation_route. */
+uint32_t disaggregation_arrive(struct simulation *sim, struct request *request,
+                               const struct arrival *arrival, uint32_t asked_tok);
+/* Who sends requests to the replica. */
+struct router *disaggregation_router_of(const struct simulation *sim, uint32_t replica);
 /* A replica was at a boundary. */
 void disaggregation_boundary(struct simulation *sim, uint32_t replica);
 /* The time of actor_transfers has come. */
 void disaggregation_event(struct simulation *sim);
-/* A request has emitted its last token. */
+/* A request is to be cancelled: frees what it has outside of its engine. */
+void disaggregation_drop(struct simulation *sim, uint32_t number);
+/* A request is out of its engine. */
 void disaggregation_ended(struct simulation *sim, uint32_t number);
+
+/* Adds to a request's record where it was prefilled. The request is one of the pool's. */
+void disaggregation_describe(const struct simulation *sim, const struct request *request,
+                             struct request_record *record);
 
 /* Is it the second record of a request that is still being prefilled? */
 bool disaggregation_is_shadow(const struct simulation *sim, uint32_t number);
@@ -164,6 +182,8 @@ void measure_stopped(struct simulation *sim, const struct request *request,
 
 /* A request in flight at the end counts where it has broken a bound already. */
 void judge_in_flight(struct simulation *sim, const struct request *request);
+/* Likewise, if this record is the one to count it by. */
+void judge_record(struct simulation *sim, uint32_t number);
 /* Likewise each of a list of an engine that begins with `first`. */
 void judge_list(struct simulation *sim, uint32_t first);
 
@@ -179,6 +199,18 @@ void sampling_start(struct simulation *sim);
 void sample(struct simulation *sim);
 /* What has happened since the last sample goes into one more. */
 void sample_end(struct simulation *sim);
+
+/* --- sharing.c --- */
+
+/* What the arriving request shares with others: a list of sim->prefix_ids, or PREFIX_NONE. The
+ * first that names something makes all engines that keep blocks share prefixes. */
+uint32_t sharing_arrive(struct simulation *sim, const struct arrival *arrival);
+/* The request is sent once more: a list of its own. */
+uint32_t sharing_again(struct simulation *sim, uint32_t list);
+/* The request is over. */
+void sharing_end(struct simulation *sim, const struct request *request);
+void sharing_release(struct simulation *sim);
+void sharing_sum_up(struct simulation *sim, uint32_t pool);
 
 /* --- summing.c --- */
 

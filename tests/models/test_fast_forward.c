@@ -9,6 +9,7 @@
 #include "models/fleet/simulation.h"
 #include "sim/random.h"
 #include "tests/models/arrivals.h"
+#include "tests/models/draw_clients.h"
 #include "tests/models/draw_roles.h"
 #include "tests/models/drawn_router.h"
 #include "tests/models/engine_rules.h"
@@ -18,7 +19,9 @@ enum {
     SCENARIOS = 2000,
     REAL_SCENARIOS = 300,
     ROLE_SCENARIOS = 1500,
+    CLIENT_SCENARIOS = 1000,
     REQUESTS_MAX = 80,
+    IDS_MAX = 200,
     POOLS_MAX = 3,
     SAMPLES_MAX = 64,
     CLASSES = 4
@@ -36,6 +39,8 @@ struct catalogue {
 struct scene {
     struct arrival arrivals[REQUESTS_MAX];
     uint32_t requests;
+    uint64_t ids[REQUESTS_MAX][IDS_MAX]; /* hash_ids of the arrivals */
+    bool sharing;
     uint64_t cached_tok; /* of all of them */
     bool closed_loop;
     uint32_t clients;
@@ -46,6 +51,8 @@ struct scene {
     struct router_config router;
     struct drawn_roles roles;
     bool has_roles;
+    struct drawn_clients clients_drawn;
+    bool has_clients;
     struct router_weighted_config weighted;
     struct router_share shares[CLASSES * POOLS_MAX];
     struct drawn_router drawn_router;
@@ -149,6 +156,17 @@ static struct engine_config draw_given_engine(gsl_rng *rng)
                                   .chunked_prefill = !one_in(rng, 5)};
 }
 
+static void draw_tier(gsl_rng *rng, struct tier_config *tier)
+{
+    if (one_in(rng, 2))
+        return;
+    *tier = (struct tier_config){.capacity = between(rng, 1, 2000),
+                                 .counts_ids = one_in(rng, 2),
+                                 .shared = one_in(rng, 2),
+                                 .latency_s = one_in(rng, 2) ? 0 : 0.01 * gsl_rng_uniform(rng),
+                                 .s_per_tok = 1e-4 * gsl_rng_uniform(rng)};
+}
+
 /* catalogue NULL: step times are given. */
 static void draw_pool(gsl_rng *rng, struct scene *scene, size_t pool,
                       const struct catalogue *catalogue)
@@ -156,6 +174,9 @@ static void draw_pool(gsl_rng *rng, struct scene *scene, size_t pool,
     struct engine_config *engine = &scene->engines[pool];
     *engine = catalogue ? draw_real_engine(rng) : draw_given_engine(rng);
     draw_engine_rules(rng, engine);
+    draw_tier(rng, &engine->prefix.tiers[TIER_HOST]);
+    draw_tier(rng, &engine->prefix.tiers[TIER_REMOTE]);
+    engine->prefix.session_block_tok = one_in(rng, 2) ? 0 : between(rng, 1, 40);
     if (one_in(rng, 5))
         draw_static_batching(rng, engine);
     scene->steptimes[pool] =
@@ -191,6 +212,32 @@ static void draw_arrivals(gsl_rng *rng, struct scene *scene, uint32_t scale)
     }
 }
 
+/* Paths in a tree of few branches. */
+static void draw_ids(gsl_rng *rng, struct scene *scene, uint32_t number, uint32_t block_tok)
+{
+    struct arrival *arrival = &scene->arrivals[number];
+    uint64_t node = 0;
+    arrival->block_tok = block_tok;
+    arrival->blocks = (arrival->prompt_tok + block_tok - 1) / block_tok;
+    arrival->hash_ids = scene->ids[number];
+    cr_assert_leq(arrival->blocks, IDS_MAX);
+    for (uint32_t i = 0; i < arrival->blocks; i++)
+        scene->ids[number][i] = node = node * 1000003 + 1 + between(rng, 0, 4) / 4;
+}
+
+/* Half of the scenes: requests share by hash ids, by sessions, and some not at all. */
+static void draw_sharing(gsl_rng *rng, struct scene *scene, uint32_t scale)
+{
+    uint32_t sessions = between(rng, 1, 12), block_tok = scale * between(rng, 2, 20);
+    scene->sharing = one_in(rng, 2);
+    for (uint32_t i = 0; scene->sharing && i < scene->requests; i++) {
+        if (one_in(rng, 3))
+            scene->arrivals[i].session = between(rng, 1, sessions);
+        else if (!one_in(rng, 4))
+            draw_ids(rng, scene, i, block_tok);
+    }
+}
+
 static void draw_router(gsl_rng *rng, struct scene *scene)
 {
     uint32_t within = between(rng, 0, LAST_PLAIN_POLICY);
@@ -218,6 +265,7 @@ static void draw_scene(gsl_rng *rng, const struct catalogue *catalogue, struct s
 {
     *scene = (struct scene){.pools = between(rng, 1, POOLS_MAX)};
     draw_arrivals(rng, scene, catalogue ? 20 : 1);
+    draw_sharing(rng, scene, catalogue ? 20 : 1);
     for (size_t pool = 0; pool < scene->pools; pool++)
         draw_pool(rng, scene, pool, catalogue);
     draw_router(rng, scene);
@@ -231,12 +279,15 @@ static void draw_scene(gsl_rng *rng, const struct catalogue *catalogue, struct s
 /* Among the pools of one role no shares are drawn. */
 static void draw_scene_with_roles(gsl_rng *rng, struct scene *scene)
 {
-    do
+    draw_scene(rng, NULL, scene);
+    while (scene->pools < 2) {
+        steptime_destroy(scene->steptimes[0]);
         draw_scene(rng, NULL, scene);
-    while (scene->pools < 2);
+    }
     scene->has_roles = true;
     scene->router.policy = (struct config_variant){(int)between(rng, 0, LAST_PLAIN_POLICY), NULL};
     draw_roles(rng, &scene->roles, scene->specs, scene->pools, LAST_PLAIN_POLICY + 1);
+    /* Who hands over does so between iterations. */
     for (size_t pool = 0; pool < scene->pools; pool++)
         scene->engines[pool].batching = (struct batching){0};
     bool tight = one_in(rng, 2);
@@ -264,7 +315,9 @@ static struct simulation_result simulate(const struct scene *scene, bool stepwis
         .router = &scene->router,
         .disaggregation = scene->has_roles ? &scene->roles.config : NULL,
         .classes = classes,
+        .traits = rule_traits,
         .class_count = CLASSES,
+        .clients = scene->has_clients ? scene->clients_drawn.rules : NULL,
         .seed = 7,
         .warmup_s = scene->warmup_s,
         .horizon_s = scene->horizon_s,
@@ -330,11 +383,12 @@ static bool answers_return_at_once(const struct scene *scene)
 static void check_conservation(const struct scene *scene, const struct simulation_result *result,
                                const struct trail *trail)
 {
-    cr_assert_eq(result->arrived, result->completed + result->rejected + result->in_flight);
+    cr_assert_eq(result->arrived,
+                 result->completed + result->rejected + result->cancelled + result->in_flight);
     if (isinf(scene->horizon_s)) {
         cr_assert_eq(result->in_flight, 0);
         cr_assert_eq(result->arrived, scene->requests);
-        if (scene->warmup_s == 0 && answers_return_at_once(scene))
+        if (scene->warmup_s == 0 && !scene->has_clients && answers_return_at_once(scene))
             check_gaps(result, scene->pools, trail);
     }
     uint64_t handed_out = 0, handed_in = 0;
@@ -345,6 +399,8 @@ static void check_conservation(const struct scene *scene, const struct simulatio
         cr_assert_leq(pool->peak_kv, 1);
         bool elsewhere = pool->in_flight > 0 || pool->handed_in > 0;
         uint64_t not_prefilled = elsewhere ? UINT32_MAX : scene->cached_tok;
+        for (int tier = 0; tier < PREFIX_TIERS; tier++)
+            not_prefilled += pool->prefix.found_tok[tier];
         cr_assert_geq(pool->prefill_tok + not_prefilled, pool->prompt_tok);
         cr_assert_leq(pool->busy_s, result->end_s * scene->specs[i].replicas * (1 + 1e-12));
     }
@@ -368,7 +424,8 @@ static bool same_record(const struct request_record *a, const struct request_rec
            same_number(a->ttft_s, b->ttft_s) && same_number(a->tpot_s, b->tpot_s) &&
            same_number(a->e2e_s, b->e2e_s) && a->prompt_tok == b->prompt_tok &&
            a->output_tok == b->output_tok && a->pool == b->pool && a->replica == b->replica &&
-           a->preemptions == b->preemptions && a->rejected == b->rejected;
+           a->preemptions == b->preemptions && a->rejected == b->rejected &&
+           a->timed_out == b->timed_out && a->stopped == b->stopped;
 }
 
 static bool same_sample(const struct pool_sample *a, const struct pool_sample *b)
@@ -378,6 +435,26 @@ static bool same_sample(const struct pool_sample *a, const struct pool_sample *b
            a->busy == b->busy;
 }
 
+/* The rules of a scene, so that a failure says what it takes. */
+static const char *rules_of(const struct scene *scene)
+{
+    static char text[1024];
+    int at = 0;
+    for (size_t i = 0; i < scene->pools; i++) {
+        const struct engine_config *engine = &scene->engines[i];
+        at +=
+            snprintf(text + at, sizeof text - (size_t)at,
+                     "; pool %zu: prefill %d, admission %d, order %d, batching %d, allocation %d, "
+                     "swap %d, watermark %d, wait %d",
+                     i, engine->prefill, engine->admission, engine->queue_order,
+                     engine->batching.kind, engine->kv_allocation, engine->swap_blocks > 0,
+                     engine->watermark_blocks > 0, engine->batch_wait_iterations > 0);
+    }
+    snprintf(text + at, sizeof text - (size_t)at, "; roles %d, clients %d, closed loop %d",
+             scene->has_roles, scene->has_clients, scene->closed_loop);
+    return text;
+}
+
 static void expect_same(const struct scene *scene, const struct simulation_result *jump,
                         const struct simulation_result *step, const struct trail *jumped,
                         const struct trail *stepped)
@@ -385,8 +462,8 @@ static void expect_same(const struct scene *scene, const struct simulation_resul
     cr_assert_eq(jumped->count, stepped->count);
     for (uint32_t i = 0; i < jumped->count; i++)
         cr_assert(same_record(&jumped->records[i], &stepped->records[i]),
-                  "record %u differs: e2e %.17g and %.17g", i, jumped->records[i].e2e_s,
-                  stepped->records[i].e2e_s);
+                  "record %u differs: e2e %.17g and %.17g%s", i, jumped->records[i].e2e_s,
+                  stepped->records[i].e2e_s, rules_of(scene));
     cr_assert_eq(jumped->sampled, stepped->sampled);
     for (size_t i = 0; i < jumped->sampled; i++)
         for (size_t pool = 0; pool < scene->pools; pool++)
@@ -399,7 +476,12 @@ static void expect_same(const struct scene *scene, const struct simulation_resul
         const struct pool_result *a = &jump->pools[pool], *b = &step->pools[pool];
         cr_assert_eq(a->preemptions, b->preemptions);
         cr_assert_eq(a->prefill_tok, b->prefill_tok);
+        cr_assert(memcmp(&a->prefix, &b->prefix, sizeof a->prefix) == 0);
         cr_assert_eq(a->mean_batch, b->mean_batch);
+        cr_assert_eq(a->swaps, b->swaps);
+        cr_assert(same_number(a->kv_slots_taken, b->kv_slots_taken) &&
+                  same_number(a->kv_slots_held, b->kv_slots_held));
+        cr_assert(isnan(a->kv_slots_held) || a->kv_slots_held <= 1 || scene->sharing);
         cr_assert_eq(a->mean_outstanding, b->mean_outstanding);
         cr_assert_eq(a->busy_s, b->busy_s);
         cr_assert_eq(a->peak_kv, b->peak_kv);
@@ -414,9 +496,17 @@ static void expect_same_transfers(const struct transfer_result *a, const struct 
     cr_assert(memcmp(a, b, sizeof *a) == 0, "the transfers differ");
 }
 
+static void expect_same_clients(const struct client_result *a, const struct client_result *b)
+{
+    cr_assert((a == NULL) == (b == NULL));
+    cr_assert(!a || memcmp(a, b, sizeof *a) == 0, "what clients did differs");
+}
+
 struct tally {
     uint64_t preemptions, rejected, jumped_events, stepped_events;
+    uint64_t timed_out, stopped, shed, retries, wasted_tok;
     uint64_t transfers, waited, recomputed, lent;
+    uint64_t found_tok[PREFIX_TIERS];
 };
 
 static void count_transfers(struct tally *tally, const struct transfer_result *result)
@@ -425,6 +515,17 @@ static void count_transfers(struct tally *tally, const struct transfer_result *r
     tally->waited += result->link_wait.max > 0;
     tally->recomputed += result->recomputed;
     tally->lent += result->lent;
+}
+
+static void count_clients(struct tally *tally, const struct client_result *result)
+{
+    if (!result)
+        return;
+    tally->timed_out += result->timed_out;
+    tally->stopped += result->stopped;
+    tally->shed += result->shed;
+    tally->retries += result->retries;
+    tally->wasted_tok += result->wasted_output_tok;
 }
 
 static void try_scene(struct scene *scene, struct tally *tally)
@@ -436,12 +537,16 @@ static void try_scene(struct scene *scene, struct tally *tally)
     expect_same(scene, &jump, &step, &jumped, &stepped);
     for (size_t pool = 0; pool < scene->pools; pool++) {
         tally->preemptions += jump.pools[pool].preemptions;
+        for (int tier = 0; tier < PREFIX_TIERS; tier++)
+            tally->found_tok[tier] += jump.pools[pool].prefix.found_tok[tier];
         steptime_destroy(scene->steptimes[pool]);
     }
     if (scene->has_roles) {
         expect_same_transfers(jump.transfers, step.transfers);
         count_transfers(tally, jump.transfers);
     }
+    expect_same_clients(jump.clients, step.clients);
+    count_clients(tally, jump.clients);
     tally->rejected += jump.rejected;
     tally->jumped_events += jump.events;
     tally->stepped_events += step.events;
@@ -464,25 +569,60 @@ Test(fast_forward, equals_stepping_in_every_bit)
     /* The scenarios must have been worth it. */
     cr_assert_gt(tally.preemptions, 150, "only %u preemptions", (unsigned)tally.preemptions);
     cr_assert_gt(tally.rejected, 100);
+    for (int tier = 0; tier < PREFIX_TIERS; tier++)
+        cr_assert_gt(tally.found_tok[tier], 2000, "%d: %u", tier, (unsigned)tally.found_tok[tier]);
     cr_assert_lt(tally.jumped_events * 2, tally.stepped_events);
     gsl_rng_free(rng);
 }
 
+/* Every third has clients that give up, wherever their requests are. */
 Test(fast_forward, equals_stepping_with_prefill_and_decode_apart)
 {
+    struct arena *arena = arena_create();
     gsl_rng *rng = random_stream(20251121, 0, "test/fast-forward roles");
     struct tally tally = {0};
     for (int i = 0; i < ROLE_SCENARIOS; i++) {
         struct scene scene;
         draw_scene_with_roles(rng, &scene);
+        scene.clients_drawn.arena = arena;
+        scene.has_clients = one_in(rng, 3);
+        if (scene.has_clients)
+            draw_clients(rng, &scene.clients_drawn, CLASSES);
         try_scene(&scene, &tally);
     }
     cr_assert_gt(tally.transfers, 10000);
     cr_assert_gt(tally.waited, 200);
     cr_assert_gt(tally.lent, 1000);
+    cr_assert_gt(tally.timed_out, 500);
 
     cr_assert_gt(tally.preemptions, 200);
     gsl_rng_free(rng);
+    arena_destroy(arena);
+}
+
+/* Cancellations come at any tick, at boundaries of iterations, too. */
+Test(fast_forward, equals_stepping_with_clients_that_give_up)
+{
+    struct arena *arena = arena_create();
+    gsl_rng *rng = random_stream(20251121, 0, "test/fast-forward clients");
+    struct tally tally = {0};
+    for (int i = 0; i < CLIENT_SCENARIOS; i++) {
+        struct scene scene;
+        draw_scene(rng, NULL, &scene);
+        scene.clients_drawn.arena = arena;
+        scene.has_clients = true;
+        draw_clients(rng, &scene.clients_drawn, CLASSES);
+        try_scene(&scene, &tally);
+    }
+    cr_assert_gt(tally.timed_out, 2000);
+    cr_assert_gt(tally.stopped, 500);
+    cr_assert_gt(tally.shed, 500);
+    cr_assert_gt(tally.retries, 2000);
+    cr_assert_gt(tally.wasted_tok, 10000);
+    cr_assert_gt(tally.preemptions, 30);
+    cr_assert_lt(tally.jumped_events * 3, tally.stepped_events * 2);
+    gsl_rng_free(rng);
+    arena_destroy(arena);
 }
 
 Test(fast_forward, equals_stepping_on_real_hardware)
@@ -498,7 +638,7 @@ Test(fast_forward, equals_stepping_on_real_hardware)
         draw_scene(rng, &catalogue, &scene);
         try_scene(&scene, &tally);
     }
-    cr_assert_gt(tally.preemptions, 100, "only %u preemptions", (unsigned)tally.preemptions);
+    cr_assert_gt(tally.preemptions, 60, "only %u preemptions", (unsigned)tally.preemptions);
     cr_assert_lt(tally.jumped_events * 2, tally.stepped_events);
     gsl_rng_free(rng);
     arena_destroy(arena);
