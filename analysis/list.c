@@ -219,6 +219,31 @@ static void print_field_choices(const struct config_field *field)
     }
 }
 
+static bool is_profile(const char *engine)
+{
+    for (int name = 0; name < ENGINE_COUNT; name++)
+        if (strcasecmp(engine_profiles[name].name, engine) == 0)
+            return true;
+    return false;
+}
+
+/* Constants that no engine takes unless it is told to. */
+static void print_other_constants(const struct calibration *calibration)
+{
+    puts("\nConstants of other servers, for \"step_time\": { \"kind\": \"calibrated\", "
+         "\"constants\": "
+         "... }:\n");
+    const char *last = "";
+    for (size_t i = 0; i < calibration->engine_count; i++) {
+        const char *engine = calibration->engines[i].engine;
+        if (is_profile(engine) || strcmp(engine, last) == 0)
+            continue;
+        printf("%s\n", engine);
+        print_calibrated(calibration, engine);
+        last = engine;
+    }
+}
+
 /* What goes by the GPU is shown as it is for an H100. */
 static bool list_engines(const struct lists *lists, struct error *error)
 {
@@ -235,8 +260,9 @@ static bool list_engines(const struct lists *lists, struct error *error)
         print_settled(&settings);
         print_calibrated(lists->calibration, profile->name);
     }
-    puts("\nOther weight formats take the constants of the nearest calibrated one.\n\nWhat can be "
-         "set:");
+    puts("\nOther weight formats take the constants of the nearest calibrated one.");
+    print_other_constants(lists->calibration);
+    puts("\nWhat can be set:");
     print_field_choices(engine_settings_type.fields);
     return true;
 }

@@ -9,6 +9,7 @@
 
 struct batch {
     int64_t budget_tok;      /* what may still be added */
+    int64_t prompt_tok;      /* of prompts, so far */
     int64_t free_blocks;     /* beyond what the decodes need in their next iteration */
     int64_t reserved_blocks; /* ADMIT_NO_EVICT: set aside for prompts that are tried */
     int64_t promised_tok;    /* ADMIT_ESTIMATE: what prompts of this batch may answer */
@@ -78,6 +79,15 @@ static inline int64_t found_tok(const struct engine *engine, const struct batch 
     return kept_tok > request->cached_tok ? kept_tok : request->cached_tok;
 }
 
+/* May a whole prompt of so many tokens join those of the batch? */
+static inline bool whole_prompt_fits(const struct engine_config *config, const struct batch *batch,
+                                     int64_t tokens)
+{
+    bool shares = config->prompt_batch_tok == 0 || batch->prompt_tok == 0 ||
+                  batch->prompt_tok + tokens <= config->prompt_batch_tok;
+    return shares && tokens <= batch->budget_tok;
+}
+
 /* What need not be computed if the request is let in now. */
 static inline void look_up(struct engine *engine, const struct batch *batch,
                            const struct request *request, struct prefix_found *found)
@@ -101,7 +111,7 @@ static inline bool within_budget(const struct engine *engine, const struct batch
                                  const struct request *request, int64_t computed_tok)
 {
     return engine->config->chunked_prefill || request->remote_kv ||
-           prefill_length(request) - computed_tok <= batch->budget_tok;
+           whole_prompt_fits(engine->config, batch, prefill_length(request) - computed_tok);
 }
 
 /* Takes the request's next so many tokens, and the blocks they need, out of what the batch may
@@ -111,14 +121,14 @@ static inline void batch_take(const struct engine *engine, struct batch *batch,
 {
     batch->free_blocks -= new_blocks;
     batch->budget_tok -= tokens;
+    batch->prompt_tok += tokens;
     batch->sequences++;
     if (engine->config->admission == ADMIT_ESTIMATE)
         batch->promised_tok += promised_tok(engine, request);
 }
 
 /* Others that are let in now share it already. */
-static void name_computed(struct engine *engine, struct batch *batch,
-                          const struct request *request)
+static void name_computed(struct engine *engine, struct batch *batch, const struct request *request)
 {
     trim_queue(engine);
     int64_t given = prefixes_name(engine, request);
@@ -204,8 +214,8 @@ static inline void take_found(struct engine *engine, struct batch *batch, struct
     if (!engine->prefixes && found->tok == 0)
         return;
     request->computed = (uint32_t)found->tok;
-    int64_t blocks = engine->prefixes ? prefixes_take(engine, request, found)
-                                      : blocks_for(engine, found->tok);
+    int64_t blocks =
+        engine->prefixes ? prefixes_take(engine, request, found) : blocks_for(engine, found->tok);
     engine->used_blocks += blocks;
     batch->free_blocks -= blocks;
 }

@@ -57,6 +57,7 @@ struct engine_config {
     const struct steptime *steptime;
     int64_t max_sequences;
     int64_t max_batch_tokens; /* >= max_sequences where decodes take part of it */
+    int64_t prompt_batch_tok; /* whole prompts share an iteration up to this; 0: no such limit */
     uint32_t block_tok;
     int64_t kv_blocks;
     int64_t max_model_tok; /* longest prompt + output accepted */

@@ -47,6 +47,19 @@ static const struct config_type given_type = {.name = "step_time_given",
                                               .size = sizeof(struct steptime_given),
                                               .fields = given_fields};
 
+static const struct config_field calibrated_fields[] = {
+    {.name = "constants",
+     .kind = CONFIG_STRING,
+     .offset = offsetof(struct step_time_calibrated, constants),
+     .optional = true,
+     .doc = "whose constants: an \"engine\" of the catalogue's engines.json; null: the pool's"},
+    {0}};
+
+static const struct config_type calibrated_type = {.name = "step_time_calibrated",
+                                                   .doc = "Step times from the catalogue",
+                                                   .size = sizeof(struct step_time_calibrated),
+                                                   .fields = calibrated_fields};
+
 static const struct config_field profile_fields[] = {
     {.name = "path",
      .kind = CONFIG_STRING,
@@ -58,19 +71,6 @@ static const struct config_type profile_type = {.name = "step_time_profile",
                                                 .doc = "Step times from measurements of your own",
                                                 .size = sizeof(struct step_time_profile),
                                                 .fields = profile_fields};
-
-static const struct config_field calibrated_fields[] = {
-    {.name = "constants",
-     .kind = CONFIG_STRING,
-     .offset = offsetof(struct step_time_calibrated, constants),
-     .optional = true,
-     .doc = "fitted constants of another engine, by its name in engines.json: \"vllm-helix\""},
-    {0}};
-
-static const struct config_type calibrated_type = {.name = "step_time_calibrated",
-                                                   .doc = "Step times from measured kernels",
-                                                   .size = sizeof(struct step_time_calibrated),
-                                                   .fields = calibrated_fields};
 
 const struct config_variant_type step_time_kinds[] = {
     [STEP_TIME_CALIBRATED] = {"calibrated",
@@ -111,14 +111,23 @@ static struct steptime_limits limits_of(const struct deployment_request *request
                                     .graph_size_count = graphs->count};
 }
 
-static struct step_layout layout_of(const struct deployment *deployment,
+/* Where kernels are put together, and how long that lives. */
+struct kernel_site {
+    const struct deployment_request *request;
+    struct deployment *deployment;
+    struct arena *arena; /* until the step time is compiled */
+};
+
+static struct step_layout layout_of(const struct kernel_site *site,
                                     const struct deployment_stage *stage)
 {
+    const struct deployment *deployment = site->deployment;
     return (struct step_layout){.gpu = stage->gpu,
                                 .llm = deployment->llm,
                                 .tensor_parallel = stage->tensor_parallel,
                                 .attention_dp = deployment->attention_dp,
                                 .expert_parallel = deployment->expert_parallel,
+                                .idle_peers = site->request->idle_peers,
                                 .weights = deployment->weights,
                                 .expert_weights = deployment->expert_weights,
                                 .kv = deployment->kv};
@@ -145,13 +154,6 @@ static double step_overhead_s(const struct engine_settings *engine, double calib
     return launch_s + (engine->async_scheduling ? 0 : engine->host_overhead_ms / 1e3);
 }
 
-/* Where kernels are put together, and how long that lives. */
-struct kernel_site {
-    const struct deployment_request *request;
-    struct deployment *deployment;
-    struct arena *arena; /* until the step time is compiled */
-};
-
 /* The kernels of all layers on one stage's GPUs. */
 typedef bool stage_kernels(const struct kernel_site *site, const struct deployment_stage *stage,
                            struct kernel_sum *kernels, struct error *error);
@@ -161,7 +163,7 @@ static bool roofline_stage(const struct kernel_site *site, const struct deployme
 {
     (void)error;
     const double launch_s = 0.65e-3; /* what vLLM's iterations take beyond their kernels */
-    struct step_layout layout = layout_of(site->deployment, stage);
+    struct step_layout layout = layout_of(site, stage);
     struct roofline *roofline = ARENA_NEW(site->arena, struct roofline);
     *roofline = roofline_prepare(&layout);
     *kernels = roofline_kernels(roofline, step_overhead_s(site->request->engine, launch_s));
@@ -237,7 +239,7 @@ static bool curves_stage(const struct kernel_site *site, const struct deployment
         calibration_engine(request->calibration, engine, main_format(deployment));
     if (!constants)
         return no_constants(engine, error);
-    struct step_layout layout = layout_of(deployment, stage);
+    struct step_layout layout = layout_of(site, stage);
     struct step_constants adjusted = constants->constants;
     adjusted.step_s = step_overhead_s(request->engine, adjusted.step_s);
     struct iteration *iteration = ARENA_NEW(site->arena, struct iteration);
@@ -270,7 +272,7 @@ static bool layers_stage(const struct kernel_site *site, const struct deployment
 {
     struct profiled_model *model = ARENA_NEW(site->arena, struct profiled_model);
     *model = (struct profiled_model){.profile = layer_profile_read(path, site->arena, error),
-                                     .layout = layout_of(site->deployment, stage),
+                                     .layout = layout_of(site, stage),
                                      .step_s = step_overhead_s(site->request->engine, 0)};
     if (!model->profile || !profiled_model_check(model, error))
         return false;
@@ -581,6 +583,8 @@ static bool set_engine(const struct deployment_request *request, struct deployme
         .steptime = deployment->steptime,
         .max_sequences = settings->max_num_seqs,
         .max_batch_tokens = settings->max_num_batched_tokens * deployment->micro_batches,
+        .prompt_batch_tok =
+            settings->prompt_batch_tok == INT64_MIN ? 0 : settings->prompt_batch_tok,
         .block_tok = (uint32_t)settings->block_size,
         .kv_blocks = deployment->memory.kv_blocks,
         .request_overhead = deployment->engine.request_overhead,

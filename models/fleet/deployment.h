@@ -35,6 +35,7 @@ struct deployment_request {
     enum pipelining pipelining;
     int64_t micro_batches;                 /* in flight in a pipeline; 0: the engine's own rule */
     int64_t attention_dp, expert_parallel; /* as in models/llm/memory.h; 0 is 1 */
+    double idle_peers; /* of the other ranks, the share that brings the experts no tokens */
     enum precision weights, kv;
     const enum precision *expert_weights; /* of the routed experts; NULL: as weights */
     const struct engine_settings *engine;

@@ -56,6 +56,28 @@ Test(engine, splits_a_long_prompt_and_fills_the_budget_behind_it)
     simulation_result_free(&hand.result);
 }
 
+/* Whole prompts share an iteration up to 8 tokens: A (5) and B (3) do, C's 12 go alone, and D's 3
+ * after them, though the budget of 100 holds all. */
+Test(engine, whole_prompts_share_an_iteration_up_to_a_limit)
+{
+    const struct arrival arrivals[] = {{.time_s = 0, .prompt_tok = 5, .output_tok = 1},
+                                       {.time_s = 0, .prompt_tok = 3, .output_tok = 1},
+                                       {.time_s = 0, .prompt_tok = 12, .output_tok = 1},
+                                       {.time_s = 0, .prompt_tok = 3, .output_tok = 1}};
+    struct hand hand = {.time = {.base_s = 10 * MS, .per_prefill_token_s = 1 * MS},
+                        .engine = ENGINE(4, 100, 100),
+                        .arrivals = arrivals,
+                        .count = 4};
+    hand.engine.chunked_prefill = false;
+    hand.engine.prompt_batch_tok = 8;
+    simulate(&hand);
+    cr_assert_eq(hand.result.iterations, 3);
+    expect_s(hand.records[1].ttft_s, 18 * MS);
+    expect_s(hand.records[2].ttft_s, 40 * MS);
+    expect_s(hand.records[3].ttft_s, 53 * MS);
+    simulation_result_free(&hand.result);
+}
+
 /* The same three when prompts go first; decodes stall meanwhile.
  *
  *   0 .. 18 ms   A's prompt, 8 tokens                        A's 1st token at 18
