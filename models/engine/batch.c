@@ -117,8 +117,7 @@ static inline void batch_take(const struct engine *engine, struct batch *batch,
 }
 
 /* Others that are let in now share it already. */
-static void name_computed(struct engine *engine, struct batch *batch,
-                          const struct request *request)
+static void name_computed(struct engine *engine, struct batch *batch, const struct request *request)
 {
     trim_queue(engine);
     int64_t given = prefixes_name(engine, request);
@@ -204,8 +203,8 @@ static inline void take_found(struct engine *engine, struct batch *batch, struct
     if (!engine->prefixes && found->tok == 0)
         return;
     request->computed = (uint32_t)found->tok;
-    int64_t blocks = engine->prefixes ? prefixes_take(engine, request, found)
-                                      : blocks_for(engine, found->tok);
+    int64_t blocks =
+        engine->prefixes ? prefixes_take(engine, request, found) : blocks_for(engine, found->tok);
     engine->used_blocks += blocks;
     batch->free_blocks -= blocks;
 }
