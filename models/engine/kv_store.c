@@ -108,8 +108,8 @@ void kv_store_use_at(struct kv_store *store, tick_t now, uint32_t replica,
 {
     kv_store_settle(store, now);
     store->since = now;
-    store->ids = room_for(store->ids, store->id_count + count, &store->id_capacity,
-                          sizeof *store->ids);
+    store->ids =
+        room_for(store->ids, store->id_count + count, &store->id_capacity, sizeof *store->ids);
     store->uses =
         room_for(store->uses, store->use_count + 1, &store->use_capacity, sizeof *store->uses);
     uint32_t at = store->use_count++;

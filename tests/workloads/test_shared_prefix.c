@@ -7,7 +7,8 @@ enum { TAKEN = 20000, PROMPTS = 4 };
 #define PREFIX "'shared_prefix': {'prompts': 4, 'prompt_tok': 100, 'zipf': 1, 'block_tok': 16}, "
 #define OPEN_LOOP                                                                                  \
     "{" PREFIX "'generator': {'arrivals': {'kind': 'poisson', 'rate_per_s': 10}, "                 \
-    "'prompt_tok': {'kind': 'constant', 'tok': 50}, 'output_tok': {'kind': 'constant', 'tok': 5}}}"
+    "'prompt_tok': {'kind': 'constant', 'tok': 50}, 'output_tok': {'kind': 'constant', 'tok': "    \
+    "5}}}"
 
 static struct arrival take(struct source *source)
 {
@@ -59,7 +60,8 @@ Test(shared_prefix, the_turns_of_a_session_have_the_same)
         "{" PREFIX "'generator': {'arrivals': {'kind': 'chat', 'starts': {'kind': 'users', "
         "'users': 1}, 'turns': {'kind': 'geometric', 'mean': 20}, "
         "'think': {'kind': 'constant', 'think_s': 1}}, "
-        "'prompt_tok': {'kind': 'constant', 'tok': 50}, 'output_tok': {'kind': 'constant', 'tok': 5}}}",
+        "'prompt_tok': {'kind': 'constant', 'tok': 50}, 'output_tok': {'kind': 'constant', 'tok': "
+        "5}}}",
         1);
     struct arrival before = take(workload.source);
     uint64_t id = before.hash_ids[0];
