@@ -86,6 +86,18 @@ static bool list_instances(const struct lists *lists, struct error *error)
     return true;
 }
 
+static bool list_mig(const struct lists *lists, struct error *error)
+{
+    (void)error;
+    printf("%-28s %6s %6s %7s %8s  %s\n", "slice", "GiB", "GB/s", "bf16", "of a GPU", "what");
+    for (size_t i = 0; i < lists->hardware->slice_count; i++) {
+        const struct gpu *slice = &lists->hardware->slices[i];
+        printf("%-28s %6.1f %6.0f %7.0f %7.0f%%  %s\n", slice->name, slice->memory_gib,
+               slice->bandwidth_gb_s, slice->bf16_tflops, 100 * slice->slice_share, slice->doc);
+    }
+    return true;
+}
+
 static bool list_models(const struct lists *lists, struct error *error)
 {
     struct config_list names;
@@ -193,15 +205,17 @@ static void print_calibrated(const struct calibration *calibration, const char *
 }
 
 /* Settings that are one of several: all of these, and what they do. */
-static void print_engine_choices(const struct config_field *field)
+static void print_field_choices(const struct config_field *field)
 {
     for (; field->name; field++) {
         if (field->kind == CONFIG_VARIANT)
             print_variants(field->name, field->variants);
         if (field->kind != CONFIG_ENUM)
             continue;
-        print_choices(field->name, field->names);
-        printf("  (%s)\n", field->doc);
+        printf("%s\n ", field->name);
+        for (size_t i = 0; field->names[i]; i++)
+            printf(" %s", field->names[i]);
+        printf("\n  (%s)\n", field->doc);
     }
 }
 
@@ -223,7 +237,7 @@ static bool list_engines(const struct lists *lists, struct error *error)
     }
     puts("\nOther weight formats take the constants of the nearest calibrated one.\n\nWhat can be "
          "set:");
-    print_engine_choices(engine_settings_type.fields);
+    print_field_choices(engine_settings_type.fields);
     return true;
 }
 
@@ -241,9 +255,9 @@ static bool list_formats(const struct lists *lists, struct error *error)
 static const struct part {
     const char *name;
     bool (*list)(const struct lists *lists, struct error *error);
-} parts[] = {{"gpus", list_gpus},       {"instances", list_instances}, {"models", list_models},
-             {"engines", list_engines}, {"presets", list_presets},     {"policies", list_policies},
-             {"formats", list_formats}};
+} parts[] = {{"gpus", list_gpus},         {"instances", list_instances}, {"mig", list_mig},
+             {"models", list_models},     {"engines", list_engines},     {"presets", list_presets},
+             {"policies", list_policies}, {"formats", list_formats}};
 
 enum { PARTS = sizeof parts / sizeof parts[0] };
 
