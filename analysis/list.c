@@ -204,6 +204,21 @@ static void print_calibrated(const struct calibration *calibration, const char *
     }
 }
 
+/* Settings that are one of several: all of these, and what they do. */
+static void print_field_choices(const struct config_field *field)
+{
+    for (; field->name; field++) {
+        if (field->kind == CONFIG_VARIANT)
+            print_variants(field->name, field->variants);
+        if (field->kind != CONFIG_ENUM)
+            continue;
+        printf("%s\n ", field->name);
+        for (size_t i = 0; field->names[i]; i++)
+            printf(" %s", field->names[i]);
+        printf("\n  (%s)\n", field->doc);
+    }
+}
+
 /* What goes by the GPU is shown as it is for an H100. */
 static bool list_engines(const struct lists *lists, struct error *error)
 {
@@ -220,7 +235,9 @@ static bool list_engines(const struct lists *lists, struct error *error)
         print_settled(&settings);
         print_calibrated(lists->calibration, profile->name);
     }
-    puts("\nOther weight formats take the constants of the nearest calibrated one.");
+    puts("\nOther weight formats take the constants of the nearest calibrated one.\n\nWhat can be "
+         "set:");
+    print_field_choices(engine_settings_type.fields);
     return true;
 }
 

@@ -79,8 +79,8 @@ void engine_free(struct engine *engine)
     free(engine->cancelled);
     free(engine->stalls);
     fair_share_destroy(engine->fair);
-    stage_queues_destroy(engine->stages);
     prefixes_destroy(engine->prefixes);
+    stage_queues_destroy(engine->stages);
     *engine = (struct engine){.next = TICK_NEVER};
 }
 

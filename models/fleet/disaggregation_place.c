@@ -141,6 +141,12 @@ void handover_keep(struct simulation *sim, uint32_t number, const struct handove
     d->handovers[number] = *handover;
 }
 
+static bool decodes_where_it_begins(const struct handover *handover)
+{
+    return handover->charged == CHARGED_DECODE ||
+           (handover->charged == CHARGED_PAIR && handover->pair.prompt == handover->pair.token);
+}
+
 uint32_t disaggregation_arrive(struct simulation *sim, struct request *request,
                                const struct arrival *arrival, uint32_t asked_tok)
 {
@@ -157,7 +163,7 @@ uint32_t disaggregation_arrive(struct simulation *sim, struct request *request,
         sharing_end(sim, request);
         return REQUEST_NONE;
     }
-    if (!request->handoff && request->arrival >= sim->warmup)
+    if (decodes_where_it_begins(&handover) && request->arrival >= sim->warmup)
         sim->result->transfers->local++;
     uint32_t number = simulation_submit(sim, request);
     if (number != REQUEST_NONE)
