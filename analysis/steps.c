@@ -432,8 +432,15 @@ static bool read_profile(const char *path, const struct hardware *hardware,
     if (!llm)
         return false;
     of.step.layers = llm->layers;
-    of.model.layout = (struct step_layout){
-        gpu, llm, point->tp, 1, 1, 1, PRECISION_BF16, PRECISION_BF16, PRECISION_BF16};
+    of.model.layout = (struct step_layout){.gpu = gpu,
+                                           .llm = llm,
+                                           .tensor_parallel = point->tp,
+                                           .pipeline_parallel = 1,
+                                           .attention_dp = 1,
+                                           .expert_parallel = 1,
+                                           .weights = PRECISION_BF16,
+                                           .expert_weights = PRECISION_BF16,
+                                           .kv = PRECISION_BF16};
     if (!profiled_model_check(&of.model, error))
         return false;
     of.kernels = profiled_model_kernels(&of.model);

@@ -4,10 +4,11 @@
  *   with prompts:  max(by_tokens[m] + mixed_attention(n, K) + what each chunk's attention takes,
  *                  launch) + per_decode * n + head[rows] + prefill_step
  *
- * with m tokens in the batch, n of them decodes with K tokens of context in all, and `rows` that
- * emit a token. attention(n, .) and mixed_attention(n, .), which may be the same, are chains of
- * lines in K; they meet exactly, in integers, so the time never falls where one line hands over to
- * the next. decode_base differs from the other sum by the padding to CUDA graph sizes.
+ * with m tokens in the batch, n decodes with K tokens of context in all, and `rows` that may emit a
+ * token. A sequence that takes part costs per_sequence and, with a draft model, draft[n] beside.
+ * attention(n, .) and mixed_attention(n, .), which may be the same, are chains of lines in K; they
+ * meet exactly, in integers, so the time never falls where one line hands over to the next.
+ * decode_base differs from the other sum by the padding to CUDA graph sizes.
  *
  * Tables over m and n are sampled: each value up to 64, then 16 to the octave, with straight lines
  * between, which is far finer than what is known of the kernels. */
@@ -38,13 +39,16 @@ struct prefill_curve {
 
 struct steptime {
     int64_t max_sequences, max_batch_tokens;
+    int64_t decode_tok;
     size_t lines;      /* per n */
     fine_t per_decode; /* of a batch with prompts */
+    fine_t per_sequence;
     fine_t prefill_step;
     fine_t launch;                       /* step and layers take no less */
     double key;                          /* fine units */
     fine_t *by_tokens;                   /* [max_batch_tokens + 1] */
-    fine_t *head;                        /* [max_sequences + 1] */
+    fine_t *head;                        /* [max_sequences * decode_tok + 1] */
+    fine_t *draft;                       /* [max_sequences + 1], for each that emits; NULL: none */
     fine_t *decode_base;                 /* [max_sequences + 1] */
     struct decode_line *attention;       /* [max_sequences + 1][lines], without decode_base */
     struct decode_line *mixed_attention; /* likewise, beside prompts; may be the same array */
@@ -57,16 +61,18 @@ static struct steptime *steptime_allocate(const struct steptime_limits *limits, 
     int64_t max_sequences = limits->max_sequences, max_batch_tokens = limits->max_batch_tokens;
     assert(max_sequences >= 1 && max_batch_tokens >= 1);
     /* Engines that allow more sequences than batch tokens still may decode them all at once. */
-    if (max_batch_tokens < max_sequences)
-        max_batch_tokens = max_sequences;
+    int64_t decode_tok = limits->decode_tok > 1 ? limits->decode_tok : 1;
+    if (max_batch_tokens < max_sequences * decode_tok)
+        max_batch_tokens = max_sequences * decode_tok;
     struct steptime *steptime = calloc(1, sizeof *steptime);
     if (steptime) {
         size_t counts = (size_t)max_sequences + 1;
         steptime->max_sequences = max_sequences;
         steptime->max_batch_tokens = max_batch_tokens;
+        steptime->decode_tok = decode_tok;
         steptime->lines = lines;
         steptime->by_tokens = calloc((size_t)max_batch_tokens + 1, sizeof *steptime->by_tokens);
-        steptime->head = calloc(counts, sizeof *steptime->head);
+        steptime->head = calloc((size_t)(max_sequences * decode_tok) + 1, sizeof *steptime->head);
         steptime->decode_base = calloc(counts, sizeof *steptime->decode_base);
         steptime->attention = calloc(counts * lines, sizeof *steptime->attention);
         steptime->mixed_attention = steptime->attention;
@@ -85,6 +91,7 @@ void steptime_destroy(struct steptime *steptime)
         return;
     free(steptime->by_tokens);
     free(steptime->head);
+    free(steptime->draft);
     free(steptime->decode_base);
     if (steptime->mixed_attention != steptime->attention)
         free(steptime->mixed_attention);
@@ -186,8 +193,8 @@ static void fill_attention(struct decode_line *attention, const struct steptime 
         for (int64_t n = at + 1; n <= next; n++) {
             for (size_t i = 0; i < count; i++) {
                 here[i] = between(low[i], high[i], n - at, next - at);
-                if (here[i] < launch - steptime->by_tokens[n])
-                    here[i] = launch - steptime->by_tokens[n];
+                if (here[i] < launch - steptime->by_tokens[n * steptime->decode_tok])
+                    here[i] = launch - steptime->by_tokens[n * steptime->decode_tok];
             }
             chain_lines(&attention[(size_t)n * count], count, n, here);
         }
@@ -276,10 +283,18 @@ static double chunk_attention(const struct steptime *steptime, struct prefill_ch
 
 /* --- compiling --- */
 
+/* As many of a batch's tokens as can have an adapter of their own. */
+static double adapters_s(const struct adapter_cost *cost, int64_t tokens)
+{
+    int64_t adapters = tokens < cost->slots ? tokens : cost->slots;
+    return cost->step_s + cost->token_s * (double)tokens + cost->each_s * (double)adapters;
+}
+
 /* Upper bound of any iteration, in seconds: every part at its largest. */
 static double longest_s(const struct kernel_sum *sum, const struct steptime_limits *limits)
 {
     double queries = (double)limits->max_batch_tokens, keys = (double)limits->max_context_tok;
+    int64_t rows = limits->max_sequences * (limits->decode_tok > 1 ? limits->decode_tok : 1);
     double alone = sum->decode_attention_s(sum->context, 1, keys + queries);
     double spread = sum->decode_attention_s(sum->context, limits->max_sequences,
                                             (keys + queries) / (double)limits->max_sequences);
@@ -290,9 +305,10 @@ static double longest_s(const struct kernel_sum *sum, const struct steptime_limi
                                             (keys + queries) / (double)limits->max_sequences);
     double prefill = sum->prefill_attention_s(sum->context, keys, queries);
     return sum->step_s + sum->prefill_step_s + sum->launch_s +
+           adapters_s(&sum->adapters, limits->max_batch_tokens) +
            sum->layers_s(sum->context, limits->max_batch_tokens) +
-           sum->layers_s(sum->context, limits->max_sequences) +
-           sum->head_s(sum->context, limits->max_sequences) + fmax(alone, fmax(spread, mixed)) +
+           sum->layers_s(sum->context, rows) + sum->head_s(sum->context, rows) +
+           sum->sequence_s * (double)limits->max_sequences + fmax(alone, fmax(spread, mixed)) +
            fmax(prefill, sum->key_s * (keys + queries));
 }
 
@@ -328,12 +344,14 @@ static double compiled_longest_s(const struct steptime *steptime,
     double alone = longest_attention(steptime, steptime->attention, keys);
     double mixed = longest_attention(steptime, steptime->mixed_attention, keys);
     double longest = (double)steptime->by_tokens[steptime->max_batch_tokens] +
-                     (double)steptime->head[steptime->max_sequences] + fmax(alone, mixed) +
-                     chunk_attention(steptime, last) + (double)steptime->prefill_step;
+                     (double)steptime->head[steptime->max_sequences * steptime->decode_tok] +
+                     (double)(steptime->per_sequence * steptime->max_sequences) +
+                     fmax(alone, mixed) + chunk_attention(steptime, last) +
+                     (double)steptime->prefill_step;
     return longest / FINE_PER_S;
 }
 
-/* The smallest captured size that holds n decodes; n itself when there is none. */
+/* The smallest captured size that holds n tokens; n itself when there is none. */
 static int64_t padded(const struct steptime_limits *limits, int64_t n)
 {
     for (size_t i = 0; i < limits->graph_size_count; i++)
@@ -345,10 +363,11 @@ static int64_t padded(const struct steptime_limits *limits, int64_t n)
 static void fill_decode_base(struct steptime *steptime, const struct steptime_limits *limits)
 {
     for (int64_t n = 1; n <= steptime->max_sequences; n++) {
-        int64_t rows = padded(limits, n);
+        int64_t emitting = n * steptime->decode_tok, rows = padded(limits, emitting);
         if (rows > steptime->max_batch_tokens)
             rows = steptime->max_batch_tokens;
-        steptime->decode_base[n] = steptime->by_tokens[rows] + steptime->head[n];
+        steptime->decode_base[n] =
+            steptime->by_tokens[rows] + steptime->head[emitting] + n * steptime->per_sequence;
         if (steptime->decode_base[n] < steptime->decode_base[n - 1])
             steptime->decode_base[n] = steptime->decode_base[n - 1];
     }
@@ -357,7 +376,7 @@ static void fill_decode_base(struct steptime *steptime, const struct steptime_li
 static double layers_and_step_s(void *context, int64_t tokens)
 {
     const struct kernel_sum *sum = context;
-    return sum->step_s + sum->layers_s(sum->context, tokens);
+    return sum->step_s + sum->layers_s(sum->context, tokens) + adapters_s(&sum->adapters, tokens);
 }
 
 struct steptime *steptime_compile_sum(const struct kernel_sum *sum,
@@ -370,7 +389,9 @@ struct steptime *steptime_compile_sum(const struct kernel_sum *sum,
     if (!steptime)
         return NULL;
     fill_rising(steptime->by_tokens, steptime->max_batch_tokens, layers_and_step_s, (void *)sum);
-    fill_rising(steptime->head, steptime->max_sequences, sum->head_s, sum->context);
+    fill_rising(steptime->head, steptime->max_sequences * steptime->decode_tok, sum->head_s,
+                sum->context);
+    steptime->per_sequence = sample(sum->sequence_s);
     steptime->launch = sum->launch_s > 0 ? fine_from_s(fmax(0, sum->step_s) + sum->launch_s) : 0;
     fill_attention(steptime->attention, steptime, sum->decode_attention_s, sum->context,
                    steptime->launch);
@@ -385,6 +406,57 @@ struct steptime *steptime_compile_sum(const struct kernel_sum *sum,
     }
     fill_decode_base(steptime, limits);
     return steptime;
+}
+
+/* --- drafts --- */
+
+static void add_lines(struct decode_line *lines, const struct decode_line *more, fine_t times,
+                      size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        assert(lines[i].until == more[i].until);
+        lines[i].base += times * more[i].base;
+        lines[i].slope += times * more[i].slope;
+    }
+}
+
+/* To what an iteration takes by its tokens, prompts among them. */
+static void add_first_pass(struct steptime *steptime, const struct steptime *first)
+{
+    for (int64_t m = 0; m <= steptime->max_batch_tokens; m++)
+        steptime->by_tokens[m] += first->by_tokens[m];
+    for (int64_t n = 0; n <= steptime->max_sequences; n++)
+        steptime->decode_base[n] +=
+            first->decode_base[n] - first->head[n * first->decode_tok] + first->head[n];
+    assert(steptime->prefill.knots == first->prefill.knots);
+    for (size_t i = 0; i < first->prefill.knots; i++)
+        steptime->prefill.time[i] += first->prefill.time[i];
+    steptime->prefill_step += first->prefill_step;
+    steptime->key += first->key;
+    steptime->launch += first->launch;
+}
+
+bool steptime_add_draft(struct steptime *steptime, const struct steptime *first,
+                        const struct steptime *next, int64_t passes, struct error *error)
+{
+    assert(steptime->lines == first->lines && steptime->lines == next->lines);
+    size_t counts = (size_t)steptime->max_sequences + 1, lines = counts * steptime->lines;
+    steptime->draft = calloc(counts, sizeof *steptime->draft);
+    if (!steptime->draft)
+        return error_set(error, ERROR_FAILED, "out of memory for step times");
+    add_first_pass(steptime, first);
+    bool apart = steptime->mixed_attention != steptime->attention;
+    add_lines(steptime->attention, first->attention, 1, lines);
+    add_lines(steptime->attention, next->attention, passes, lines);
+    if (apart) {
+        add_lines(steptime->mixed_attention, first->mixed_attention, 1, lines);
+        add_lines(steptime->mixed_attention, next->mixed_attention, passes, lines);
+    }
+    for (int64_t n = 1; n <= steptime->max_sequences; n++) {
+        steptime->decode_base[n] += passes * next->decode_base[n];
+        steptime->draft[n] = first->head[n] + passes * next->decode_base[n];
+    }
+    return true;
 }
 
 static bool check_given(const struct steptime_given *given, struct error *error)
@@ -407,8 +479,9 @@ struct steptime *steptime_compile_given(const struct steptime_given *given, int6
                     given->per_prefill_token_s * (double)(max_batch_tokens + max_sequences);
     if (!check_given(given, error) || !check_longest(most_s, error))
         return NULL;
-    const struct steptime_limits limits = {max_sequences, max_batch_tokens, max_context_tok, NULL,
-                                           0};
+    const struct steptime_limits limits = {.max_sequences = max_sequences,
+                                           .max_batch_tokens = max_batch_tokens,
+                                           .max_context_tok = max_context_tok};
     struct steptime *steptime = steptime_allocate(&limits, 1, error);
     if (!steptime)
         return NULL;
@@ -448,7 +521,7 @@ fine_t steptime_mixed(const struct steptime *steptime, int64_t n, int64_t contex
 {
     if (count == 0)
         return decode_time(steptime, n, context_tok);
-    int64_t tokens = n;
+    int64_t tokens = n * steptime->decode_tok;
     double prefill = 0;
     for (int64_t i = 0; i < count; i++) {
         tokens += chunks[i].tokens;
@@ -462,6 +535,8 @@ fine_t steptime_mixed(const struct steptime *steptime, int64_t n, int64_t contex
             line_at(steptime, steptime->mixed_attention, n, context_tok);
         work += line->base + line->slope * context_tok;
     }
-    return (work > steptime->launch ? work : steptime->launch) + n * steptime->per_decode +
-           steptime->head[n + finishing] + steptime->prefill_step;
+    work = (work > steptime->launch ? work : steptime->launch) + n * steptime->per_decode +
+           (n + count) * steptime->per_sequence +
+           steptime->head[n * steptime->decode_tok + finishing] + steptime->prefill_step;
+    return steptime->draft ? work + steptime->draft[n + finishing] : work;
 }
