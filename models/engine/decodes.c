@@ -26,15 +26,28 @@ void finish_drop_first(struct engine *engine)
         finish_sift_down(engine, 0, last);
 }
 
-void finish_drop_all_stale(struct engine *engine)
+/* Drops the entries that are stale or of this request (REQUEST_NONE: of nobody). */
+static void finish_keep_others(struct engine *engine, uint32_t request)
 {
     uint32_t kept = 0;
-    for (uint32_t i = 0; i < engine->finish_count; i++)
-        if (!finish_is_stale(engine, &engine->finish_heap[i]))
-            engine->finish_heap[kept++] = engine->finish_heap[i];
+    for (uint32_t i = 0; i < engine->finish_count; i++) {
+        const struct finish_entry *entry = &engine->finish_heap[i];
+        if (entry->request != request && !finish_is_stale(engine, entry))
+            engine->finish_heap[kept++] = *entry;
+    }
     engine->finish_count = kept;
     for (uint32_t i = kept / 2; i-- > 0;)
         finish_sift_down(engine, i, engine->finish_heap[i]);
+}
+
+void finish_drop_all_stale(struct engine *engine)
+{
+    finish_keep_others(engine, REQUEST_NONE);
+}
+
+void finish_forget(struct engine *engine, uint32_t request)
+{
+    finish_keep_others(engine, request);
 }
 
 /* --- stalls --- */
@@ -46,29 +59,49 @@ void stall_decodes(struct engine *engine)
             (struct stalled_group){engine->boundary, engine->decodes};
 }
 
-void stall_join(struct engine *engine)
+/* At most max_sequences groups are not empty, and the first is never given to anybody else. */
+static uint32_t empty_group(struct engine *engine)
 {
-    struct stalled_group *last = &engine->stalls[engine->stall_count - 1];
-    if (last->since == engine->boundary)
-        last->decodes++;
-    else
-        engine->stalls[engine->stall_count++] = (struct stalled_group){engine->boundary, 1};
+    if (engine->stall_count <= engine->config->max_sequences)
+        return engine->stall_count++;
+    uint32_t group = 1;
+    while (engine->stalls[group].decodes > 0)
+        group++;
+    return group;
 }
 
-tick_t stall_leave_last(struct engine *engine)
+void stall_join(struct engine *engine, struct request *request, tick_t since)
+{
+    if (engine->stall_count == 0) /* the others have just emitted a token */
+        engine->stalls[engine->stall_count++] =
+            (struct stalled_group){engine->boundary, engine->decodes - 1};
+    uint32_t group = engine->stall_count - 1;
+    if (group == 0 || engine->stalls[group].since != since) {
+        group = empty_group(engine);
+        engine->stalls[group] = (struct stalled_group){since, 0};
+    }
+    engine->stalls[group].decodes++;
+    request->stall_group = engine->stall_serial + group;
+}
+
+tick_t stall_leave(struct engine *engine, const struct request *request)
 {
     if (engine->stall_count == 0)
         return engine->boundary;
-    struct stalled_group *last = &engine->stalls[engine->stall_count - 1];
-    if (--last->decodes == 0)
-        engine->stall_count--;
-    return last->since;
+    uint64_t group = request->stall_group > engine->stall_serial
+                         ? request->stall_group - engine->stall_serial
+                         : 0;
+    engine->stalls[group].decodes--;
+    return engine->stalls[group].since;
 }
 
 void stall_end(struct engine *engine, tick_t end)
 {
     if (engine->itl)
         for (uint32_t i = 0; i < engine->stall_count; i++)
-            histogram_add(engine->itl, end - engine->stalls[i].since, engine->stalls[i].decodes);
+            if (engine->stalls[i].decodes > 0)
+                histogram_add(engine->itl, end - engine->stalls[i].since,
+                              engine->stalls[i].decodes);
+    engine->stall_serial += engine->stall_count;
     engine->stall_count = 0;
 }

@@ -9,8 +9,11 @@
  * c + (j - i) divisible by the block size, that is in every iteration of one phase (j mod block
  * size). Counting sequences by phase gives the blocks that any number of iterations will need.
  *
- * While prompts go first the decodes stall. Those that emitted their last token at the same time
- * form a group; the groups are in order of time, and so of admission.
+ * While prompts go first the decodes stall, and a request that was decoded elsewhere before has
+ * waited, too. Those that emitted their last token at the same time form a group. Who is in which
+ * is known without touching those that were decoding when the stall began: they are the first
+ * group, and whoever joins while it lasts keeps the number of its group. Numbers of groups are
+ * never used again (stall_serial), so those of stalls that are over say nothing.
  *
  * Inlined is what every request or every run passes through. */
 #ifndef TOKENYARD_MODELS_ENGINE_DECODES_H
@@ -35,6 +38,8 @@ static inline bool finish_is_stale(const struct engine *engine, const struct fin
 
 /* For a heap that is full: stale entries go. */
 void finish_drop_all_stale(struct engine *engine);
+/* The request leaves before its time: its record may soon be another's, and no entry may stay. */
+void finish_forget(struct engine *engine, uint32_t request);
 void finish_drop_first(struct engine *engine);
 
 static inline void finish_push(struct engine *engine, struct finish_entry entry)
@@ -111,11 +116,12 @@ static inline uint64_t affordable_iterations(const struct engine *engine, uint64
 /* The decodes did not take part in an iteration that began at engine->boundary. */
 void stall_decodes(struct engine *engine);
 
-/* A stalled engine has one decode more. */
-void stall_join(struct engine *engine);
+/* A decode, counted in engine->decodes, joined that emitted its last token at `since`: at a time
+ * when the others stall, or earlier than these. */
+void stall_join(struct engine *engine, struct request *request, tick_t since);
 
-/* When the decode that joined last emitted its last token; it is about to be preempted. */
-tick_t stall_leave_last(struct engine *engine);
+/* When the decode, which is about to leave, emitted its last token. */
+tick_t stall_leave(struct engine *engine, const struct request *request);
 
 /* Adds the gaps between the tokens before a stall and those of the iteration that ends at `end`. */
 void stall_end(struct engine *engine, tick_t end);
@@ -128,8 +134,9 @@ static inline int64_t decodes_left_tok(const struct engine *engine)
     return (int64_t)(engine->finish_sum - engine->decodes * engine->iteration);
 }
 
-/* The prompt of a running request is complete and has emitted a token at engine->boundary. */
-static inline void decode_join(struct engine *engine, uint32_t number)
+/* A running request has its whole context in the cache, and emitted its last token at `since`:
+ * engine->boundary, or before that, elsewhere. */
+static inline void decode_join(struct engine *engine, uint32_t number, tick_t since)
 {
     struct request *request = request_of(engine, number);
     uint32_t context_tok = request->prompt_tok + request->emitted - 1;
@@ -139,8 +146,14 @@ static inline void decode_join(struct engine *engine, uint32_t number)
     request->finish_iteration = engine->iteration + (request->output_tok - request->emitted);
     engine->finish_sum += request->finish_iteration;
     finish_push(engine, (struct finish_entry){request->finish_iteration, request->order, number});
-    if (engine->stall_count > 0)
-        stall_join(engine);
+    if (engine->stall_count > 0 || since < engine->boundary)
+        stall_join(engine, request, since);
+}
+
+/* Tokens a decode has emitted by now. */
+static inline uint32_t decode_emitted(const struct engine *engine, const struct request *request)
+{
+    return request->output_tok - (uint32_t)(request->finish_iteration - engine->iteration);
 }
 
 /* Takes a decode with this much context out of the batch, and its blocks out of use. */

@@ -33,11 +33,15 @@
  * Which tokens those are the workload says; the engine does not look for prefixes that requests
  * share.
  *
+ * Requests that come or go half done (prefill and decode on different engines) and those whose
+ * client gives up are told of in models/engine/handover.h.
+ *
  * Left out of all: speculative decoding, and that overlapped schedulers know of ends one iteration
  * later. */
 #ifndef TOKENYARD_MODELS_ENGINE_ENGINE_H
 #define TOKENYARD_MODELS_ENGINE_ENGINE_H
 
+#include "models/engine/class_traits.h"
 #include "models/engine/engine_settings.h"
 #include "models/engine/request.h"
 #include "models/steptime/steptime.h"
@@ -59,9 +63,10 @@ struct engine_config {
     bool chunked_prefill;
     bool keeps_blocks; /* prefix caching: see above, and kept_blocks.h */
     bool stepwise;
-    int64_t batch_wait_iterations;    /* prompts wait at most so long for ... */
-    int64_t batch_wait_tok;           /* so many tokens in the batch; PREFILL_MIXED only */
-    struct output_share output_share; /* ADMIT_ESTIMATE */
+    int64_t batch_wait_iterations;     /* prompts wait at most so long for ... */
+    int64_t batch_wait_tok;            /* so many tokens in the batch; PREFILL_MIXED only */
+    struct output_share output_share;  /* ADMIT_ESTIMATE */
+    const struct class_traits *traits; /* by request->class_index; NULL: all classes are alike */
 };
 
 /* Totals since the start; exact integers, so that they do not depend on how runs were cut. */
@@ -97,6 +102,11 @@ struct stalled_group {
     uint32_t decodes;
 };
 
+/* Linked through request->previous and next. */
+struct request_list {
+    uint32_t head, tail; /* REQUEST_NONE while empty */
+};
+
 struct engine {
     tick_t next;           /* when to call engine_boundary; TICK_NEVER while idle */
     tick_t boundary;       /* when the current run began ... */
@@ -116,10 +126,15 @@ struct engine {
     uint32_t block_phase;  /* iteration mod block_tok */
     uint32_t *block_slots; /* [p]: decodes that need a new block in iterations of phase p */
 
-    uint32_t running_head, running_tail; /* in order of admission */
-    uint32_t waiting_head, waiting_tail;
+    struct request_list running; /* in order of admission */
+    struct request_list queue;   /* in the order they will be let in: `waiting` of them */
     uint32_t waiting;
     uint32_t next_order;
+
+    struct request_list fetching, fetched; /* PLACE_FETCHING; PLACE_FETCHED, in order of arrival */
+    uint32_t incoming;                     /* in these two lists */
+    int64_t incoming_promised_tok;         /* ADMIT_ESTIMATE: what they may answer */
+    int64_t held_blocks;                   /* of requests that were handed over: part of used */
 
     struct finish_entry *finish_heap; /* decodes by last iteration; stale entries go lazily */
     uint32_t finish_count, finish_capacity;
@@ -130,14 +145,23 @@ struct engine {
     int64_t output_share;    /* ADMIT_ESTIMATE */
     bool refused;            /* ADMIT_ESTIMATE: nobody is let in before somebody leaves */
 
-    struct stalled_group *stalls; /* [max_sequences]; none while the decodes take part */
+    struct stalled_group *stalls; /* [max_sequences + 1]; none while the decodes take part */
     uint32_t stall_count;
+    uint64_t stall_serial; /* groups of stalls that are over */
 
     uint32_t *chunk_requests; /* [max_sequences] */
     struct prefill_chunk *chunks;
 
-    uint32_t *ended; /* requests that the last boundary completed: ended_count of them; the owner */
-    uint32_t ended_count; /* gives them back to the pool before the next call */
+    /* What the last boundary left for the owner, who takes it up before the next call. */
+    uint32_t *ended; /* completed, or cancelled while they ran; the owner gives them back */
+    uint32_t ended_count;
+    uint32_t *handed; /* prefilled, to go on elsewhere */
+    uint32_t handed_count;
+    uint32_t *fetches; /* let in: the owner brings their KV cache */
+    uint32_t fetch_count;
+
+    uint32_t *cancelled; /* while they run, to be taken out at the next boundary */
+    uint32_t cancelled_count;
 
     struct engine_totals totals;
 };
@@ -147,7 +171,8 @@ bool engine_init(struct engine *engine, const struct engine_config *config,
                  struct request_pool *pool, struct histogram *itl);
 void engine_free(struct engine *engine);
 
-/* Can this engine ever serve such a request? Asked before engine_submit. */
+/* Can this engine ever serve such a request? Asked before engine_submit; for an engine that is to
+ * hand it over, output_tok is 1. */
 bool engine_accepts(const struct engine_config *config, uint32_t prompt_tok, uint32_t output_tok);
 
 /* A request arrives now. */

@@ -1,9 +1,14 @@
-/* The two lists a request is in on its replica: running, in order of admission, or waiting, in the
- * order it will be let in. Inlined: every request passes through both. */
+/* The lists a request is in on its replica: waiting, in the order it will be let in, then running,
+ * in order of admission. Inlined: every request passes through both. */
 #ifndef TOKENYARD_MODELS_ENGINE_QUEUES_H
 #define TOKENYARD_MODELS_ENGINE_QUEUES_H
 
 #include "models/engine/engine.h"
+
+static inline int64_t int64_min(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
 
 static inline struct request *request_of(const struct engine *engine, uint32_t request)
 {
@@ -27,71 +32,112 @@ static inline int64_t prefill_length(const struct request *request)
     return (int64_t)request->prompt_tok + request->emitted;
 }
 
+/* Tokens that the request may emit on this engine in all. */
+static inline uint32_t output_here(const struct request *request)
+{
+    return request->handoff ? 1 : request->output_tok;
+}
+
+/* ADMIT_ESTIMATE: what the request may still answer, and a page for rounding. */
+static inline int64_t promised_tok(const struct engine *engine, const struct request *request)
+{
+    return (int64_t)output_here(request) - request->emitted + engine->config->block_tok;
+}
+
 /* What ADMIT_NO_EVICT sets aside: TensorRT-LLM counts the last token, too, though it is never
  * cached. */
 static inline int64_t lifetime_blocks(const struct engine *engine, const struct request *request)
 {
-    return blocks_for(engine, (int64_t)request->prompt_tok + request->output_tok);
+    return blocks_for(engine, (int64_t)request->prompt_tok + output_here(request));
 }
 
+static inline void set_blocks_aside(struct engine *engine, const struct request *request)
+{
+    if (engine->config->admission == ADMIT_NO_EVICT)
+        engine->reserved_blocks += lifetime_blocks(engine, request);
+}
+
+static inline void free_set_aside(struct engine *engine, const struct request *request)
+{
+    if (engine->config->admission == ADMIT_NO_EVICT)
+        engine->reserved_blocks -= lifetime_blocks(engine, request);
+}
+
+/* --- lists --- */
+
+static inline void list_append(struct engine *engine, struct request_list *list, uint32_t number)
+{
+    struct request *request = request_of(engine, number);
+    request->previous = list->tail;
+    request->next = REQUEST_NONE;
+    if (list->tail == REQUEST_NONE)
+        list->head = number;
+    else
+        request_of(engine, list->tail)->next = number;
+    list->tail = number;
+}
+
+static inline void list_remove(struct engine *engine, struct request_list *list, uint32_t number)
+{
+    const struct request *request = request_of(engine, number);
+    if (request->previous == REQUEST_NONE)
+        list->head = request->next;
+    else
+        request_of(engine, request->previous)->next = request->next;
+    if (request->next == REQUEST_NONE)
+        list->tail = request->previous;
+    else
+        request_of(engine, request->next)->previous = request->previous;
+}
+
+/* --- running --- */
+
+/* Blocks are set aside for it already (set_blocks_aside). */
 static inline void running_append(struct engine *engine, uint32_t number)
 {
     struct request *request = request_of(engine, number);
+    request->place = PLACE_RUNNING;
     request->order = engine->next_order++;
     engine->next_order += engine->next_order == 0; /* 0 says: not running */
-    request->previous = engine->running_tail;
-    request->next = REQUEST_NONE;
-    if (engine->running_tail == REQUEST_NONE)
-        engine->running_head = number;
-    else
-        request_of(engine, engine->running_tail)->next = number;
-    engine->running_tail = number;
-    if (engine->config->admission == ADMIT_NO_EVICT)
-        engine->reserved_blocks += lifetime_blocks(engine, request);
+    list_append(engine, &engine->running, number);
 }
 
 static inline void running_remove(struct engine *engine, uint32_t number)
 {
     struct request *request = request_of(engine, number);
     request->order = 0;
-    if (request->previous == REQUEST_NONE)
-        engine->running_head = request->next;
-    else
-        request_of(engine, request->previous)->next = request->next;
-    if (request->next == REQUEST_NONE)
-        engine->running_tail = request->previous;
-    else
-        request_of(engine, request->next)->previous = request->previous;
-    if (engine->config->admission == ADMIT_NO_EVICT)
-        engine->reserved_blocks -= lifetime_blocks(engine, request);
+    list_remove(engine, &engine->running, number);
+    free_set_aside(engine, request);
     engine->refused = false;
 }
 
+/* --- waiting --- */
+
 static inline void waiting_append(struct engine *engine, uint32_t number)
 {
-    request_of(engine, number)->next = REQUEST_NONE;
-    if (engine->waiting_tail == REQUEST_NONE)
-        engine->waiting_head = number;
-    else
-        request_of(engine, engine->waiting_tail)->next = number;
-    engine->waiting_tail = number;
+    request_of(engine, number)->place = PLACE_WAITING;
+    list_append(engine, &engine->queue, number);
     engine->waiting++;
 }
 
 static inline void waiting_prepend(struct engine *engine, uint32_t number)
 {
-    request_of(engine, number)->next = engine->waiting_head;
-    engine->waiting_head = number;
-    if (engine->waiting_tail == REQUEST_NONE)
-        engine->waiting_tail = number;
+    struct request *request = request_of(engine, number);
+    struct request_list *queue = &engine->queue;
+    request->place = PLACE_WAITING;
+    request->previous = REQUEST_NONE;
+    request->next = queue->head;
+    if (queue->head == REQUEST_NONE)
+        queue->tail = number;
+    else
+        request_of(engine, queue->head)->previous = number;
+    queue->head = number;
     engine->waiting++;
 }
 
-static inline void waiting_pop(struct engine *engine)
+static inline void waiting_remove(struct engine *engine, uint32_t number)
 {
-    engine->waiting_head = request_of(engine, engine->waiting_head)->next;
-    if (engine->waiting_head == REQUEST_NONE)
-        engine->waiting_tail = REQUEST_NONE;
+    list_remove(engine, &engine->queue, number);
     engine->waiting--;
 }
 

@@ -31,13 +31,13 @@ static bool grow(struct request_pool *pool)
     return true;
 }
 
-uint32_t request_pool_take(struct request_pool *pool)
+uint32_t request_pool_take(struct request_pool *pool, const struct request *initial)
 {
     if (pool->free_head == REQUEST_NONE && !grow(pool))
         return REQUEST_NONE;
     uint32_t taken = pool->free_head;
     pool->free_head = pool->requests[taken].next;
-    pool->requests[taken] = (struct request){0};
+    pool->requests[taken] = *initial;
     pool->in_use++;
     return taken;
 }

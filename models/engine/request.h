@@ -13,6 +13,15 @@
 
 #define REQUEST_NONE UINT32_MAX
 
+/* Where in its engine a request is. */
+enum request_place {
+    PLACE_WAITING,
+    PLACE_RUNNING,  /* being prefilled, or decoding */
+    PLACE_FETCHING, /* let in; its KV cache is on the way from elsewhere */
+    PLACE_FETCHED,  /* which has arrived: it decodes from the next iteration on */
+    PLACE_HANDED    /* prefilled for another engine; this one still holds its blocks */
+};
+
 struct request {
     tick_t arrival;
     tick_t first_scheduled; /* TICK_NEVER until it is first part of an iteration */
@@ -25,6 +34,7 @@ struct request {
     /* Of the prompt: those that a prefix cache has, as the workload says; in an engine, whole
      * blocks of them, or 0 where it caches no prefixes. */
     uint32_t cached_tok;
+    uint64_t stall_group;      /* while decoding, see decodes.h */
     uint64_t finish_iteration; /* while decoding: the replica's iteration of its last token */
     uint32_t previous, next;   /* neighbours in its replica's running list, or waiting queue */
     uint32_t preemptions;
@@ -33,6 +43,11 @@ struct request {
     uint32_t replica; /* in the fleet */
     uint32_t class_index;
     uint32_t stream, client; /* who sent it, for closed loops */
+    uint32_t held_blocks;    /* PLACE_HANDED: blocks that wait for engine_release */
+    uint8_t place;           /* enum request_place */
+    bool handoff;            /* prefilled here, decoded elsewhere */
+    bool remote_kv;          /* prefilled elsewhere: its KV cache is to be fetched */
+    bool cancelled;          /* ended by engine_cancel */
 };
 
 struct request_pool {
@@ -45,8 +60,9 @@ struct request_pool {
 void request_pool_init(struct request_pool *pool);
 void request_pool_free(struct request_pool *pool);
 
-/* A zeroed record; REQUEST_NONE when out of memory. */
-uint32_t request_pool_take(struct request_pool *pool);
+/* A record that is a copy of `initial`, which is not one of the pool's; REQUEST_NONE when out of
+ * memory. */
+uint32_t request_pool_take(struct request_pool *pool, const struct request *initial);
 void request_pool_give_back(struct request_pool *pool, uint32_t request);
 
 #endif

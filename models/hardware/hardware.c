@@ -76,6 +76,8 @@ static const struct config_field gpu_fields[] = {
            .max = 1e6),
     MEMBER(struct gpu, CONFIG_INT, gpus_per_node, "GPUs that the faster links join", .preset = "8",
            .min = 1, .max = 1024),
+    NUMBER(pcie_gb_s, "to the host's memory, one way per GPU, 1e9 bytes/s", .preset = "32",
+           ABOVE_ZERO(1e5)),
     NUMBER(tdp_w, "electrical power at full load; null: not published", ABOVE_ZERO(1e5),
            .optional = true),
     NUMBER(idle_w, "electrical power when idle; null: not known", .max = 1e5, .optional = true),

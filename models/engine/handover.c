@@ -1,0 +1,163 @@
+#include "models/engine/handover.h"
+
+#include <assert.h>
+
+#include "models/engine/decodes.h"
+
+/* Somebody may be let in now who could not before. */
+static void wake(struct engine *engine, tick_t now)
+{
+    if (engine->waiting == 0 && engine->fetched.head == REQUEST_NONE)
+        return;
+    if (engine->next == TICK_NEVER)
+        engine->next = now;
+    else
+        engine_cut(engine, now);
+}
+
+/* --- prefilled here --- */
+
+void hand_over(struct engine *engine, uint32_t number)
+{
+    struct request *request = request_of(engine, number);
+    running_remove(engine, number);
+    request->place = PLACE_HANDED;
+    request->held_blocks = (uint32_t)blocks_for(engine, request->computed);
+    engine->held_blocks += request->held_blocks;
+    if (engine->config->admission == ADMIT_NO_EVICT)
+        engine->reserved_blocks += request->held_blocks;
+    engine->handed[engine->handed_count++] = number;
+}
+
+void engine_release(struct engine *engine, int64_t blocks, tick_t now)
+{
+    engine_settle(engine, now);
+    assert(blocks <= engine->held_blocks);
+    engine->held_blocks -= blocks;
+    if (engine->config->admission == ADMIT_NO_EVICT)
+        engine->reserved_blocks -= blocks;
+    give_back_blocks(engine, blocks);
+    engine->refused = false;
+    wake(engine, now);
+}
+
+/* --- prefilled elsewhere --- */
+
+static int64_t context_tok(const struct request *request)
+{
+    return (int64_t)request->prompt_tok + request->emitted - 1;
+}
+
+int64_t fetch_begin(struct engine *engine, uint32_t number)
+{
+    struct request *request = request_of(engine, number);
+    int64_t blocks = blocks_for(engine, context_tok(request));
+    request->place = PLACE_FETCHING;
+    request->remote_kv = false; /* once it is here it is like any other */
+    request->computed = (uint32_t)context_tok(request);
+    engine->used_blocks += blocks;
+    engine->incoming++;
+    engine->incoming_promised_tok += promised_tok(engine, request);
+    list_append(engine, &engine->fetching, number);
+    engine->fetches[engine->fetch_count++] = number;
+    return blocks;
+}
+
+void engine_fetched(struct engine *engine, uint32_t number, tick_t now)
+{
+    assert(request_of(engine, number)->place == PLACE_FETCHING);
+    list_remove(engine, &engine->fetching, number);
+    request_of(engine, number)->place = PLACE_FETCHED;
+    list_append(engine, &engine->fetched, number);
+    wake(engine, now);
+}
+
+static void no_longer_incoming(struct engine *engine, struct request_list *list, uint32_t number)
+{
+    list_remove(engine, list, number);
+    engine->incoming--;
+    engine->incoming_promised_tok -= promised_tok(engine, request_of(engine, number));
+}
+
+void fetch_join(struct engine *engine)
+{
+    while (engine->fetched.head != REQUEST_NONE) {
+        uint32_t number = engine->fetched.head;
+        no_longer_incoming(engine, &engine->fetched, number);
+        running_append(engine, number);
+        decode_join(engine, number, request_of(engine, number)->last_token);
+    }
+}
+
+/* --- cancelled --- */
+
+static void cancel_incoming(struct engine *engine, struct request_list *list, uint32_t number,
+                            tick_t now)
+{
+    struct request *request = request_of(engine, number);
+    engine_settle(engine, now);
+    no_longer_incoming(engine, list, number);
+    free_set_aside(engine, request);
+    give_back_blocks(engine, blocks_for(engine, request->computed));
+    engine->refused = false;
+}
+
+bool engine_cancel(struct engine *engine, uint32_t number, tick_t now)
+{
+    struct request *request = request_of(engine, number);
+    if (request->cancelled) /* while it runs; it is not out yet */
+        return false;
+    request->cancelled = true;
+    switch ((enum request_place)request->place) {
+    case PLACE_RUNNING:
+        engine->cancelled[engine->cancelled_count++] = number;
+        engine_cut(engine, now);
+        return false;
+    case PLACE_WAITING:
+        waiting_remove(engine, number);
+        break;
+    case PLACE_FETCHING:
+        cancel_incoming(engine, &engine->fetching, number, now);
+        break;
+    case PLACE_FETCHED:
+        cancel_incoming(engine, &engine->fetched, number, now);
+        break;
+    case PLACE_HANDED:
+        assert(!"the owner gives it up with engine_release");
+    }
+    if (request->preemptions > 0)
+        finish_forget(engine, number);
+    wake(engine, now);
+    return true;
+}
+
+static void take_out(struct engine *engine, uint32_t number)
+{
+    struct request *request = request_of(engine, number);
+    if (number == engine->partial) {
+        engine->partial = REQUEST_NONE;
+        give_back_blocks(engine, blocks_for(engine, request->computed));
+        running_remove(engine, number);
+    } else {
+        request->emitted = decode_emitted(engine, request);
+        request->last_token = stall_leave(engine, request);
+        decode_leave(engine, number, (uint32_t)context_tok(request));
+    }
+    finish_forget(engine, number);
+    engine->ended[engine->ended_count++] = number;
+}
+
+/* Who ended, or was handed over, at this very boundary is not running any more: it was too late.
+ * Who was preempted before is in the queue. */
+void take_out_cancelled(struct engine *engine)
+{
+    for (uint32_t i = 0; i < engine->cancelled_count; i++) {
+        uint32_t number = engine->cancelled[i];
+        struct request *request = request_of(engine, number);
+        if (request->place == PLACE_RUNNING && request->order != 0)
+            take_out(engine, number);
+        else
+            request->cancelled = false;
+    }
+    engine->cancelled_count = 0;
+}

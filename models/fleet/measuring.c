@@ -1,0 +1,141 @@
+/* What the end of a request counts for: latencies, SLOs, histograms, the observer. */
+#include <math.h>
+
+#include "models/fleet/simulation_parts.h"
+
+static tick_t bound_tick(double bound_s)
+{
+    return bound_s < CLOCK_MAX_S ? tick_from_s(bound_s) : TICK_NEVER; /* NaN: never */
+}
+
+void measuring_start(struct simulation *sim)
+{
+    for (size_t i = 0; i < sim->spec->slo_count; i++) {
+        const struct slo_rule *rule = &sim->spec->slos[i];
+        sim->bounds[i] = (struct bounds){
+            .class_index = rule->class_index < 0 ? UINT32_MAX : (uint32_t)rule->class_index,
+            .ttft = bound_tick(rule->ttft_s),
+            .tpot = bound_tick(rule->tpot_s),
+            .e2e = bound_tick(rule->e2e_s)};
+    }
+}
+
+struct latencies latencies_of(const struct request *request, tick_t overhead)
+{
+    tick_t decoding = request->last_token - request->first_token;
+    return (struct latencies){.queue = request->first_scheduled - request->arrival,
+                              .ttft = request->first_token - request->arrival + overhead,
+                              .tpot = request->output_tok > 1 ? decoding / (request->output_tok - 1)
+                                                              : TICK_NEVER,
+                              .e2e = request->last_token - request->arrival + overhead};
+}
+
+static bool applies(const struct bounds *bounds, uint32_t class_index)
+{
+    return bounds->class_index == UINT32_MAX || bounds->class_index == class_index;
+}
+
+static bool keeps(const struct bounds *bounds, const struct latencies *latencies)
+{
+    bool tpot_kept = latencies->tpot == TICK_NEVER || latencies->tpot <= bounds->tpot;
+    return latencies->ttft <= bounds->ttft && tpot_kept && latencies->e2e <= bounds->e2e;
+}
+
+/* Counts a request for every SLO rule of its class; latencies NULL: it was rejected, so it missed
+ * them. Returns whether it kept them all. */
+static bool judge(struct simulation *sim, uint32_t class_index, const struct latencies *latencies)
+{
+    bool all_kept = true;
+    for (size_t i = 0; i < sim->spec->slo_count; i++) {
+        const struct bounds *bounds = &sim->bounds[i];
+        if (!applies(bounds, class_index))
+            continue;
+        bool kept = latencies && keeps(bounds, latencies);
+        sim->result->slos[i].requests++;
+        sim->result->slos[i].met += kept;
+        all_kept &= kept;
+    }
+    return all_kept;
+}
+
+/* A request that is in flight at the end counts where it has broken a bound already; whether it
+ * would have kept the others is not known. */
+static void judge_in_flight(struct simulation *sim, const struct request *request)
+{
+    if (request->arrival < sim->warmup)
+        return;
+    tick_t waited = sim->now - request->arrival;
+    struct latencies least = {.ttft = request->emitted > 0 ? request->first_token - request->arrival
+                                                           : waited,
+                              .tpot = TICK_NEVER,
+                              .e2e = waited};
+    bool late = false;
+    for (size_t i = 0; i < sim->spec->slo_count; i++) {
+        const struct bounds *bounds = &sim->bounds[i];
+        if (!applies(bounds, request->class_index) || keeps(bounds, &least))
+            continue;
+        sim->result->slos[i].requests++;
+        late = true;
+    }
+    sim->result->by_class[request->class_index].late += late;
+}
+
+void judge_list(struct simulation *sim, uint32_t first)
+{
+    for (uint32_t number = first; number != REQUEST_NONE;) {
+        const struct request *request = &sim->requests.requests[number];
+        judge_in_flight(sim, request);
+        number = request->next;
+    }
+}
+
+void measure_completed(struct simulation *sim, const struct request *request,
+                       const struct latencies *latencies)
+{
+    struct latency_set *set = &sim->result->by_class[request->class_index];
+    set->completed++;
+    set->prompt_tok += request->prompt_tok;
+    set->output_tok += request->output_tok;
+    struct pool_result *pool = &sim->result->pools[sim->pool_of[request->replica]];
+    histogram_add(&set->queue, latencies->queue, 1);
+    histogram_add(&set->ttft, latencies->ttft, 1);
+    histogram_add(&pool->ttft, latencies->ttft, 1);
+    histogram_add(&set->e2e, latencies->e2e, 1);
+    histogram_add(&pool->e2e, latencies->e2e, 1);
+    if (latencies->tpot != TICK_NEVER) {
+        histogram_add(&set->tpot, latencies->tpot, 1);
+        histogram_add(&pool->tpot, latencies->tpot, 1);
+    }
+    set->slo_met += judge(sim, request->class_index, latencies);
+}
+
+void measure_rejected(struct simulation *sim, const struct request *request)
+{
+    sim->result->by_class[request->class_index].rejected++;
+    judge(sim, request->class_index, NULL);
+}
+
+void observe_request(struct simulation *sim, const struct request *request,
+                     const struct latencies *latencies)
+{
+    struct request_record record = {.arrival_s = tick_to_s(request->arrival),
+                                    .queue_s = NAN,
+                                    .ttft_s = NAN,
+                                    .tpot_s = NAN,
+                                    .e2e_s = NAN,
+                                    .prompt_tok = request->prompt_tok,
+                                    .output_tok = request->output_tok,
+                                    .class_index = request->class_index,
+                                    .pool = sim->pool_of[request->replica],
+                                    .replica = request->replica -
+                                               sim->first_replica[sim->pool_of[request->replica]],
+                                    .preemptions = request->preemptions,
+                                    .rejected = latencies == NULL};
+    if (latencies) {
+        record.queue_s = tick_to_s(latencies->queue);
+        record.ttft_s = tick_to_s(latencies->ttft);
+        record.tpot_s = latencies->tpot == TICK_NEVER ? NAN : tick_to_s(latencies->tpot);
+        record.e2e_s = tick_to_s(latencies->e2e);
+    }
+    sim->spec->observer.request(sim->spec->observer.context, &record);
+}

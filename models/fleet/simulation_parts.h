@@ -1,0 +1,108 @@
+/* The insides of one simulation, shared by the files that make it up: simulation.c (the event
+ * loop), measuring.c (what a request's end counts for), sampling.c (the observer's samples) and
+ * summing.c (the result). Nobody else includes this. */
+#ifndef TOKENYARD_MODELS_FLEET_SIMULATION_PARTS_H
+#define TOKENYARD_MODELS_FLEET_SIMULATION_PARTS_H
+
+#include "models/fleet/simulation.h"
+#include "sim/event_queue.h"
+#include "sim/time_stat.h"
+
+enum priority { PRIORITY_ARRIVAL, PRIORITY_WARMUP, PRIORITY_REPLICA, PRIORITY_SAMPLE };
+
+/* The bounds of an SLO rule in ticks; TICK_NEVER where there is none. */
+struct bounds {
+    uint32_t class_index; /* UINT32_MAX: all */
+    tick_t ttft, tpot, e2e;
+};
+
+struct simulation {
+    const struct simulation_spec *spec;
+    struct simulation_result *result;
+    struct error *error;
+
+    struct event_queue queue;
+    uint32_t replicas;
+    struct engine *engines;        /* [replicas] */
+    uint32_t *pool_of;             /* [replicas] */
+    uint32_t *first_replica;       /* [pools] */
+    struct engine_config *configs; /* [pools] */
+    struct request_pool requests;
+    struct router *router;
+    struct bounds *bounds;         /* [slo rules] */
+    struct time_stat *outstanding; /* [pools]: requests sent there that have not ended */
+
+    tick_t now, horizon, warmup;
+    bool measuring; /* the warm-up is over */
+    bool failed;    /* the source or memory gave out; error is filled */
+    bool answered;  /* a client of a closed loop was told of an end: the next arrival may move */
+
+    tick_t sampled;              /* time of the last sample */
+    tick_t *sampled_busy;        /* [pools]: busy time up to then */
+    struct pool_sample *samples; /* [pools] */
+};
+
+/* Actors of the event queue: replicas 0 .. replicas - 1, then these. */
+static inline uint32_t actor_arrival(const struct simulation *sim)
+{
+    return sim->replicas;
+}
+
+static inline uint32_t actor_warmup(const struct simulation *sim)
+{
+    return sim->replicas + 1;
+}
+
+static inline uint32_t actor_sampler(const struct simulation *sim)
+{
+    return sim->replicas + 2;
+}
+
+/* Time of the current run that has passed at `now`. */
+static inline tick_t busy_in_run(const struct engine *engine, tick_t now)
+{
+    return engine_busy(engine) ? now - engine->boundary : 0;
+}
+
+/* Boundaries at the horizon are not part of the simulation. */
+static inline tick_t last_tick(const struct simulation *sim)
+{
+    return sim->now == sim->horizon ? sim->now - 1 : sim->now;
+}
+
+/* --- measuring.c --- */
+
+struct latencies {
+    tick_t queue, ttft, tpot, e2e; /* tpot: TICK_NEVER for a one-token answer */
+};
+
+void measuring_start(struct simulation *sim);
+
+/* overhead: of the request's way in and out, see engine_config. */
+struct latencies latencies_of(const struct request *request, tick_t overhead);
+
+/* A request that arrived after the warm-up has ended. */
+void measure_completed(struct simulation *sim, const struct request *request,
+                       const struct latencies *latencies);
+void measure_rejected(struct simulation *sim, const struct request *request);
+
+/* Requests in flight at the end count where they have broken a bound already. first: the head of a
+ * running list or a waiting queue. */
+void judge_list(struct simulation *sim, uint32_t first);
+
+/* latencies NULL: it was rejected. */
+void observe_request(struct simulation *sim, const struct request *request,
+                     const struct latencies *latencies);
+
+/* --- sampling.c --- */
+
+void sampling_start(struct simulation *sim);
+void sample(struct simulation *sim);
+/* What has happened since the last sample goes into one more. */
+void sample_end(struct simulation *sim);
+
+/* --- summing.c --- */
+
+void sum_up(struct simulation *sim);
+
+#endif

@@ -1,0 +1,95 @@
+/* From what replicas and requests left to the numbers of simulation_result. */
+#include <assert.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "models/fleet/simulation_parts.h"
+
+void pool_result_clear(struct pool_result *pool)
+{
+    memset(pool, 0, sizeof *pool);
+    histogram_clear(&pool->ttft);
+    histogram_clear(&pool->tpot);
+    histogram_clear(&pool->e2e);
+    histogram_clear(&pool->itl);
+}
+
+void latency_set_clear(struct latency_set *set)
+{
+    *set = (struct latency_set){0};
+    histogram_clear(&set->ttft);
+    histogram_clear(&set->tpot);
+    histogram_clear(&set->e2e);
+    histogram_clear(&set->queue);
+}
+
+static void sum_up_pool(struct simulation *sim, uint32_t pool)
+{
+    const struct pool_spec *spec = &sim->spec->pools[pool];
+    struct pool_result *result = &sim->result->pools[pool];
+    tick_t busy = 0;
+    unsigned __int128 sequence_ticks = 0;
+    int64_t peak_blocks = 0;
+    for (uint32_t i = 0; i < spec->replicas; i++) {
+        const struct engine *engine = &sim->engines[sim->first_replica[pool] + i];
+        const struct engine_totals *totals = &engine->totals;
+        tick_t open = busy_in_run(engine, sim->now);
+        busy += totals->busy + open;
+        sequence_ticks +=
+            totals->sequence_ticks +
+            (unsigned __int128)(engine->decodes + engine->run.chunks) * (uint64_t)open;
+        result->iterations += totals->iterations;
+        result->preemptions += totals->preemptions;
+        result->prefill_tok += totals->prefill_tok;
+        int64_t open_blocks = engine_blocks_at(engine, last_tick(sim));
+        peak_blocks = totals->peak_blocks > peak_blocks ? totals->peak_blocks : peak_blocks;
+        peak_blocks = open_blocks > peak_blocks ? open_blocks : peak_blocks;
+    }
+    double end_s = tick_to_s(sim->now);
+    result->in_flight = result->arrived - result->completed - result->rejected;
+    result->busy_s = tick_to_s(busy);
+    result->mean_batch = busy > 0 ? (double)sequence_ticks / (double)busy : 0;
+    result->mean_outstanding = time_stat_mean(&sim->outstanding[pool], sim->now);
+    result->max_outstanding = (uint64_t)sim->outstanding[pool].max;
+    result->kv_blocks = (uint64_t)sim->configs[pool].kv_blocks;
+    result->peak_kv = (double)peak_blocks / (double)sim->configs[pool].kv_blocks;
+    result->cost_usd = spec->usd_per_hour * spec->replicas * end_s / 3600;
+    result->energy_j =
+        spec->idle_w * spec->replicas * end_s + (spec->busy_w - spec->idle_w) * result->busy_s;
+}
+
+void sum_up(struct simulation *sim)
+{
+    struct simulation_result *result = sim->result;
+    for (uint32_t i = 0; i < sim->replicas; i++) {
+        engine_settle(&sim->engines[i], sim->now);
+        judge_list(sim, sim->engines[i].running.head);
+        judge_list(sim, sim->engines[i].queue.head);
+    }
+    for (uint32_t pool = 0; pool < sim->spec->pool_count; pool++) {
+        sum_up_pool(sim, pool);
+        result->arrived += result->pools[pool].arrived;
+        result->completed += result->pools[pool].completed;
+        result->rejected += result->pools[pool].rejected;
+        result->in_flight += result->pools[pool].in_flight;
+        result->iterations += result->pools[pool].iterations;
+    }
+    assert(result->in_flight == sim->requests.in_use);
+    result->skipped = source_skipped(sim->spec->source);
+    result->end_s = tick_to_s(sim->now);
+    result->measured_s = fmax(0, result->end_s - sim->spec->warmup_s);
+    for (size_t i = 0; i < sim->spec->slo_count; i++) {
+        struct slo_result *slo = &result->slos[i];
+        double needed = sim->spec->slos[i].percentile / 100 * (double)slo->requests;
+        slo->kept = (double)slo->met >= needed * (1 - 1e-12);
+    }
+}
+
+void simulation_result_free(struct simulation_result *result)
+{
+    free(result->by_class);
+    free(result->pools);
+    free(result->slos);
+    *result = (struct simulation_result){0};
+}
