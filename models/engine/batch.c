@@ -61,7 +61,7 @@ static inline int64_t found_tok(const struct engine *engine, const struct batch 
         return request->cached_tok;
     int64_t queued = batch->free_blocks;
     if (engine->config->prefill == PREFILL_FIRST)
-        queued += engine->block_slots[engine->block_phase];
+        queued += next_blocks(engine);
     int64_t kept_tok = kept_blocks_left(engine, request, queued) * engine->config->block_tok;
     return kept_tok > request->cached_tok ? kept_tok : request->cached_tok;
 }
@@ -158,11 +158,16 @@ static void admit_remote(struct engine *engine, struct batch *batch, uint32_t nu
     batch_take(engine, batch, request, 0, blocks);
 }
 
+/* First come, first served; but who would bring an adapter too many is passed over. */
 static void admit_waiting(struct engine *engine, struct batch *batch)
 {
-    while (engine->waiting > 0 && engine->partial == REQUEST_NONE) {
-        uint32_t number = engine->queue.head;
+    uint32_t next = engine->queue.head;
+    while (next != REQUEST_NONE && engine->partial == REQUEST_NONE) {
+        uint32_t number = next;
         struct request *request = request_of(engine, number);
+        next = request->next;
+        if (!adapter_admits(engine, request))
+            continue;
         if (!has_place(engine, batch, request))
             return;
         if (!memory_admits(engine, batch, request)) {
@@ -171,6 +176,7 @@ static void admit_waiting(struct engine *engine, struct batch *batch)
         }
         waiting_remove(engine, number);
         set_blocks_aside(engine, request);
+        adapter_take(engine, request);
         if (request->remote_kv) {
             admit_remote(engine, batch, number);
             continue;
@@ -240,14 +246,21 @@ static bool prompts_wait(struct engine *engine, const struct batch *batch)
 
 /* --- the batch --- */
 
+/* Batch tokens of the decodes. */
+static inline int64_t decodes_tok(const struct engine *engine)
+{
+    if (!decodes_draft(engine))
+        return engine->decodes;
+    return engine->decodes * (1 + engine->config->speculation.draft_tok);
+}
+
 /* Adds prompts to the decodes, or (`mixed` false) forms a batch without these. Returns the number
  * of prompts that will be complete. */
 static int64_t add_prompts(struct engine *engine, bool mixed)
 {
     const struct engine_config *config = engine->config;
-    struct batch batch = {.budget_tok = config->max_batch_tokens - (mixed ? engine->decodes : 0),
-                          .free_blocks =
-                              free_blocks(engine) - engine->block_slots[engine->block_phase],
+    struct batch batch = {.budget_tok = config->max_batch_tokens - (mixed ? decodes_tok(engine) : 0),
+                          .free_blocks = free_blocks(engine) - next_blocks(engine),
                           .promised_tok = engine->incoming_promised_tok,
                           .sequences = (int64_t)engine->decodes + engine->incoming};
     if (config->batch_wait_iterations > 0 && prompts_wait(engine, &batch))
@@ -289,6 +302,8 @@ bool batch_may_admit(const struct engine *engine, uint32_t number)
     if (config->prefill == PREFILL_MIXED && engine->decodes >= config->max_batch_tokens)
         return false;
     const struct request *request = request_of(engine, number);
+    if (!adapter_admits(engine, request))
+        return false;
     if (config->admission == ADMIT_NO_EVICT)
         return lifetime_blocks(engine, request) <= config->kv_blocks - engine->reserved_blocks;
     return !engine->refused && blocks_for(engine, prefill_length(request)) <= free_blocks(engine);

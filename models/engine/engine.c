@@ -1,6 +1,7 @@
 /* See engine.h for what an engine does. Iteration times in a run grow by `step` each (every decode
  * adds a token of context), so k iterations take k first + step k (k - 1) / 2, in integers, and the
- * iteration an arrival falls into is the root of a quadratic. How the decodes are followed without
+ * iteration an arrival falls into is the root of a quadratic. Where decodes emit several tokens an
+ * iteration, the sum of those before each takes the place of k (k - 1) / 2 (sim/pace.h). How the decodes are followed without
  * touching them is in models/engine/decodes.h. */
 #include "models/engine/engine.h"
 
@@ -16,7 +17,8 @@
 bool engine_init(struct engine *engine, const struct engine_config *config,
                  struct request_pool *pool, struct histogram *itl)
 {
-    assert(config->prefill == PREFILL_FIRST || config->max_batch_tokens >= config->max_sequences);
+    assert(config->prefill == PREFILL_FIRST ||
+           config->max_batch_tokens >= config->max_sequences * (1 + config->speculation.draft_tok));
     assert(config->prefill == PREFILL_MIXED || config->batch_wait_iterations == 0);
     size_t sequences = (size_t)config->max_sequences;
     *engine = (struct engine){.next = TICK_NEVER,
@@ -31,6 +33,7 @@ bool engine_init(struct engine *engine, const struct engine_config *config,
                               .next_order = 1,
                               .output_share = config->output_share.start,
                               .finish_capacity = (uint32_t)(2 * sequences + 2)};
+    bool adapters = !config->lora || adapters_init(&engine->adapters, config->lora);
     engine->block_slots = calloc(config->block_tok, sizeof *engine->block_slots);
     engine->finish_heap = malloc(engine->finish_capacity * sizeof *engine->finish_heap);
     engine->chunk_requests = malloc(sequences * sizeof *engine->chunk_requests);
@@ -40,7 +43,7 @@ bool engine_init(struct engine *engine, const struct engine_config *config,
     engine->fetches = malloc(sequences * sizeof *engine->fetches);
     engine->cancelled = malloc(sequences * sizeof *engine->cancelled);
     engine->stalls = malloc((sequences + 1) * sizeof *engine->stalls);
-    if (engine->block_slots && engine->finish_heap && engine->chunk_requests && engine->chunks &&
+    if (adapters && engine->block_slots && engine->finish_heap && engine->chunk_requests && engine->chunks &&
         engine->ended && engine->handed && engine->fetches && engine->cancelled && engine->stalls)
         return true;
     engine_free(engine);
@@ -58,11 +61,13 @@ void engine_free(struct engine *engine)
     free(engine->fetches);
     free(engine->cancelled);
     free(engine->stalls);
+    adapters_free(&engine->adapters);
     *engine = (struct engine){.next = TICK_NEVER};
 }
 
 /* vLLM refuses what would pass max_model_len with all of its max_tokens. Without chunks a prompt
- * must fit the token budget, and so must what a preempted request recomputes. */
+ * must fit the token budget, and so must what a preempted request recomputes. Drafts of the last
+ * iteration may go beyond the answer. */
 bool engine_accepts(const struct engine_config *config, uint32_t prompt_tok, uint32_t output_tok)
 {
     int64_t length = (int64_t)prompt_tok + output_tok;
@@ -72,8 +77,9 @@ bool engine_accepts(const struct engine_config *config, uint32_t prompt_tok, uin
     if (!config->chunked_prefill && (no_evict ? prompt_tok : length - 1) > config->max_batch_tokens)
         return false;
     if (config->admission == ADMIT_ESTIMATE) /* alone, with the page of estimate_fits */
-        return length + config->block_tok < config->kv_blocks * config->block_tok;
-    int64_t held = length - !no_evict;
+        return length + config->speculation.draft_tok + config->block_tok <
+               config->kv_blocks * config->block_tok;
+    int64_t held = length + config->speculation.draft_tok - !no_evict;
     return (held + config->block_tok - 1) / config->block_tok <= config->kv_blocks;
 }
 /* --- what a run has done --- */
@@ -88,7 +94,9 @@ static void end_request(struct engine *engine, uint32_t number)
 static inline fine_t run_time(const struct engine_run *run, uint64_t iterations)
 {
     fine_t k = (fine_t)iterations;
-    return k * run->first + run->step * (k * (k - 1) / 2);
+    fine_t tokens = run->pace.per_turn == 0 ? k * (k - 1) / 2
+                                            : (fine_t)pace_sum(&run->pace, iterations);
+    return k * run->first + run->step * tokens;
 }
 
 static inline tick_t run_tick(const struct engine *engine, uint64_t iterations)
@@ -108,14 +116,26 @@ static void advance_clock(struct engine *engine)
         (unsigned __int128)(engine->run.decodes + engine->run.chunks) * (uint64_t)elapsed;
 }
 
-/* The gaps between tokens of a run that ends a stall. */
-static void record_gaps_after_stall(struct engine *engine)
+/* The gaps between tokens that the run's iterations end, but for the first `skipped` of them. */
+static void record_gaps(struct engine *engine, uint64_t skipped)
 {
     const struct engine_run *run = &engine->run;
+    if (!engine->itl || run->iterations <= skipped)
+        return;
+    uint64_t iterations = run->iterations - skipped;
+    fine_t first = run->first + run->step * (fine_t)paced_tokens(&run->pace, skipped);
+    if (run->pace.per_turn == 0) {
+        histogram_add_run(engine->itl, first, run->step, iterations, run->decodes);
+        return;
+    }
+    struct pace pace = pace_after(&run->pace, skipped);
+    histogram_add_paced(engine->itl, first, run->step, &pace, iterations, run->decodes);
+}
+
+static void record_gaps_after_stall(struct engine *engine)
+{
     stall_end(engine, run_tick(engine, 1));
-    if (engine->itl && run->iterations > 1)
-        histogram_add_run(engine->itl, run->first + run->step, run->step, run->iterations - 1,
-                          run->decodes);
+    record_gaps(engine, 1);
 }
 
 static void lower_output_share(struct engine *engine)
@@ -125,19 +145,30 @@ static void lower_output_share(struct engine *engine)
     engine->output_share = lower > share->least ? lower : share->least;
 }
 
+static void count_verified(struct engine *engine, uint64_t tokens)
+{
+    const struct engine_run *run = &engine->run;
+    engine->token_phase = pace_after(&run->pace, run->iterations).phase;
+    engine->totals.verified += run->iterations * run->decodes;
+    engine->totals.verified_tok += tokens * run->decodes;
+}
+
 /* All that the run's decodes did: tokens, inter-token latencies, blocks. */
 static void advance_decodes(struct engine *engine)
 {
     const struct engine_run *run = &engine->run;
     const struct engine_config *config = engine->config;
+    uint64_t tokens = paced_tokens(&run->pace, run->iterations);
     if (engine->stall_count > 0)
         record_gaps_after_stall(engine);
-    else if (engine->itl)
-        histogram_add_run(engine->itl, run->first, run->step, run->iterations, run->decodes);
-    engine->used_blocks += blocks_needed(engine, run->iterations);
-    engine->context_tok += (int64_t)run->iterations * run->decodes;
-    engine->iteration += run->iterations;
-    engine->block_phase = (uint32_t)((engine->block_phase + run->iterations) % config->block_tok);
+    else
+        record_gaps(engine, 0);
+    engine->used_blocks += blocks_needed(engine, tokens);
+    engine->context_tok += (int64_t)tokens * run->decodes;
+    engine->token += tokens;
+    engine->block_phase = (uint32_t)((engine->block_phase + tokens) % config->block_tok);
+    if (run->pace.per_turn != 0)
+        count_verified(engine, tokens);
     if (config->admission == ADMIT_ESTIMATE)
         lower_output_share(engine);
 }
@@ -161,11 +192,13 @@ static void end_finished_decodes(struct engine *engine)
 {
     while (engine->decodes > 0) {
         struct finish_entry first = *finish_first(engine);
-        if (first.iteration > engine->iteration)
+        if (first.token > engine->token)
             break;
         finish_drop_first(engine);
         struct request *request = request_of(engine, first.request);
-        decode_leave(engine, first.request, request->prompt_tok + request->output_tok - 1);
+        uint32_t beyond_tok = (uint32_t)(engine->token - first.token);
+        decode_leave(engine, first.request,
+                     request->prompt_tok + request->output_tok - 1 + beyond_tok);
         request->emitted = request->output_tok;
         end_request(engine, first.request);
     }
@@ -208,8 +241,10 @@ static uint64_t closed_iterations(const struct engine *engine, uint64_t most)
     if (engine->run.waits && config->admission != ADMIT_NO_EVICT)
         return 1;
     /* Who was preempted is at the end of the queue, and who is at its head was not asked. At its
-     * head, it would not fit: if its blocks were free, it would not have been preempted. */
-    if (engine->run.preempted && config->admission == ADMIT_ESTIMATE)
+     * head, it would not fit: if its blocks were free, it would not have been preempted. But it may
+     * need fewer without drafts, and others may pass it whose adapters are in their slots. */
+    if (engine->run.preempted && (config->admission == ADMIT_ESTIMATE || config->lora ||
+                                  config->speculation.draft_tok > 0))
         return 1;
     if (!engine->run.waits)
         return most;
@@ -217,27 +252,46 @@ static uint64_t closed_iterations(const struct engine *engine, uint64_t most)
     return left < most ? left : most;
 }
 
+/* How many of up to `wanted` iterations the free blocks allow; at least 1, as the next is
+ * affordable. */
+static uint64_t affordable_iterations(const struct engine *engine, uint64_t wanted)
+{
+    const struct pace *pace = &engine->run.pace;
+    uint64_t wanted_tok = paced_tokens(pace, wanted);
+    uint64_t tokens = affordable_tokens(engine, wanted_tok);
+    return tokens == wanted_tok ? wanted : paced_iterations(pace, tokens + 1) - 1;
+}
+
+static const struct steptime *steptime_of(const struct engine *engine)
+{
+    const struct engine_config *config = engine->config;
+    bool plain = config->plain_steptime && engine->run.decodes > 0 && !decodes_draft(engine);
+    return plain ? config->plain_steptime : config->steptime;
+}
+
 /* As many iterations as leave the batch and the line of the step time as they are. */
 static void plan_decode_run(struct engine *engine)
 {
     struct engine_run *run = &engine->run;
     int64_t n = engine->decodes;
-    struct decode_line line = steptime_decode(engine->config->steptime, n, engine->context_tok);
+    struct decode_line line = steptime_decode(steptime_of(engine), n, engine->context_tok);
     run->first = line.base + line.slope * engine->context_tok;
     run->step = line.slope * n;
     run->iterations = 1;
     if (engine->config->stepwise)
         return;
-    uint64_t most = finish_first(engine)->iteration - engine->iteration;
+    uint64_t most = paced_iterations(&run->pace, finish_first(engine)->token - engine->token);
     if (run->waits || run->preempted)
         most = closed_iterations(engine, most);
-    uint64_t on_line = (uint64_t)((line.until - engine->context_tok) / n) + 1;
+    uint64_t on_line = paced_iterations(
+        &run->pace, (uint64_t)((line.until - engine->context_tok) / n) + 1);
     if (on_line < most)
         most = on_line;
     most = affordable_iterations(engine, most);
     /* Keeps run_time far from the limits of its integers: at most 2^61 fine units, 2048 s. */
-    while (most > 1 &&
-           (double)most * ((double)run->first + (double)run->step * (double)most) > 0x1p61)
+    while (most > 1 && (double)most * ((double)run->first +
+                                       (double)run->step *
+                                           (double)paced_tokens(&run->pace, most)) > 0x1p61)
         most /= 2;
     run->iterations = most;
 }
@@ -247,10 +301,18 @@ static void plan_prefill_run(struct engine *engine, int64_t finishing)
     struct engine_run *run = &engine->run;
     run->iterations = 1;
     run->step = 0;
-    run->first = steptime_mixed(engine->config->steptime, run->decodes,
+    run->first = steptime_mixed(steptime_of(engine), run->decodes,
                                 run->decodes > 0 ? engine->context_tok : 0, engine->chunks,
                                 run->chunks, finishing);
     engine->totals.prefill_tok += run->prefill_tok;
+}
+
+/* vLLM loads what a batch needs before it computes (LRUCacheWorkerLoRAManager). */
+static void wait_for_adapters(struct engine *engine)
+{
+    engine->run.first += engine->loading;
+    engine->run.iterations = 1;
+    engine->loading = 0;
 }
 
 /* Forms the next batch at engine->boundary and sets the next boundary. */
@@ -263,10 +325,14 @@ static void schedule(struct engine *engine)
         engine->run.decodes = engine->decodes;
     else
         finishing = batch_form(engine);
+    if (engine->run.decodes > 0)
+        engine->run.pace = decode_pace(engine);
     if (engine->run.chunks > 0)
         plan_prefill_run(engine, finishing);
     else if (engine->decodes > 0)
         plan_decode_run(engine);
+    if (engine->loading > 0 && engine->run.iterations > 0)
+        wait_for_adapters(engine);
     if (engine->run.iterations > 0)
         engine->next = run_tick(engine, engine->run.iterations);
     else
@@ -300,6 +366,8 @@ static uint64_t iterations_until(const struct engine *engine, tick_t now)
     const struct engine_run *run = &engine->run;
     fine_t target = ((now - engine->boundary) << FINE_SHIFT) - engine->fraction;
     double slope = (double)run->step / 2;
+    if (run->pace.per_turn != 0)
+        slope *= (double)run->pace.per_turn / (double)PACE_ONE;
     double linear = (double)run->first - slope;
     double root = slope > 0
                       ? (sqrt(linear * linear + 4 * slope * (double)target) - linear) / (2 * slope)
@@ -334,7 +402,9 @@ void engine_settle(struct engine *engine, tick_t now)
     run->iterations = ended;
     end_iterations(engine);
     run->iterations = left;
-    run->first += run->step * (fine_t)ended;
+    run->first += run->step * (fine_t)paced_tokens(&run->pace, ended);
+    if (run->pace.per_turn != 0)
+        run->pace = pace_after(&run->pace, ended);
 }
 
 /* Only whole blocks are found, and at least the last token is computed (vLLM,
@@ -363,8 +433,9 @@ void engine_submit(struct engine *engine, uint32_t number, tick_t now)
         return;
     }
     /* Whoever was waiting already is blocked until the run ends: first come, first served. But who
-     * waits for a fuller batch has got it, perhaps. */
-    if ((was_empty && batch_may_admit(engine, number)) || engine->run.waits)
+     * waits for a fuller batch has got it, perhaps, and who waits for a slot is passed. */
+    bool next_in_line = was_empty || engine->config->lora;
+    if ((next_in_line && batch_may_admit(engine, number)) || engine->run.waits)
         engine_cut(engine, now);
 }
 
@@ -379,5 +450,5 @@ int64_t engine_blocks_at(const struct engine *engine, tick_t now)
         if (run_tick(engine, current) <= now)
             current++;
     }
-    return engine->used_blocks + blocks_needed(engine, current);
+    return engine->used_blocks + blocks_needed(engine, paced_tokens(&run->pace, current));
 }

@@ -36,14 +36,20 @@
  * Requests that come or go half done (prefill and decode on different engines) and those whose
  * client gives up are told of in models/engine/handover.h.
  *
- * Left out of all: speculative decoding, and that overlapped schedulers know of ends one iteration
- * later. */
+ * Speculation: a decode emits several tokens in an iteration, and time among decodes is counted in
+ * tokens instead of iterations (speculation.h, decodes.h). The tokens of an iteration arrive
+ * together: inter-token latencies are the gaps between iterations, as vLLM measures them, while
+ * TPOT counts every token.
+ *
+ * Left out of all: that overlapped schedulers know of ends one iteration later. */
 #ifndef TOKENYARD_MODELS_ENGINE_ENGINE_H
 #define TOKENYARD_MODELS_ENGINE_ENGINE_H
 
+#include "models/engine/adapters.h"
 #include "models/engine/class_traits.h"
 #include "models/engine/engine_settings.h"
 #include "models/engine/request.h"
+#include "models/engine/speculation.h"
 #include "models/steptime/steptime.h"
 #include "sim/histogram.h"
 
@@ -67,6 +73,9 @@ struct engine_config {
     int64_t batch_wait_tok;            /* so many tokens in the batch; PREFILL_MIXED only */
     struct output_share output_share;  /* ADMIT_ESTIMATE */
     const struct class_traits *traits; /* by request->class_index; NULL: all classes are alike */
+    struct speculation speculation;
+    const struct steptime *plain_steptime; /* of iterations that draft nothing; NULL: the same */
+    const struct lora_config *lora;        /* NULL: requests need no adapters */
 };
 
 /* Totals since the start; exact integers, so that they do not depend on how runs were cut. */
@@ -77,12 +86,15 @@ struct engine_totals {
     tick_t busy;
     unsigned __int128 sequence_ticks; /* integral of the batch size over busy time */
     int64_t peak_blocks;
+    uint64_t verified;     /* decodes of iterations that drafted, ... */
+    uint64_t verified_tok; /* ... and what they emitted, beyond the ends of answers, too */
 };
 
 /* The iterations between two boundaries: `iterations` of them, taking first, first + step, ... */
 struct engine_run {
     uint64_t iterations;
-    fine_t first, step;
+    fine_t first, step;   /* step: for each token that the decodes have emitted */
+    struct pace pace;     /* at which they do; per_turn 0: one in each iteration */
     uint32_t decodes;     /* those that take part: all or none */
     uint32_t chunks;      /* prompts worked on: the first `chunks` of engine->chunk_requests */
     uint32_t prefill_tok; /* tokens of them */
@@ -91,7 +103,7 @@ struct engine_run {
 };
 
 struct finish_entry {
-    uint64_t iteration;
+    uint64_t token;
     uint32_t order;
     uint32_t request;
 };
@@ -112,7 +124,10 @@ struct engine {
     tick_t boundary;       /* when the current run began ... */
     fine_t fraction;       /* ... and how many fine units after that tick, < 2^FINE_SHIFT */
     struct engine_run run; /* the current run */
-    uint64_t iteration;    /* iterations ended so far that decodes took part in */
+    /* Tokens that a decode would have emitted so far had it always been there: the iterations ended
+     * that decodes took part in, where they do not speculate. */
+    uint64_t token;
+    uint64_t token_phase; /* of the pace at which they do */
 
     const struct engine_config *config;
     struct request_pool *pool;
@@ -123,8 +138,8 @@ struct engine {
     uint32_t partial;    /* the request that is partly prefilled, or REQUEST_NONE */
     int64_t used_blocks;
     int64_t freed_blocks;  /* given back so far */
-    uint32_t block_phase;  /* iteration mod block_tok */
-    uint32_t *block_slots; /* [p]: decodes that need a new block in iterations of phase p */
+    uint32_t block_phase;  /* token mod block_tok */
+    uint32_t *block_slots; /* [p]: decodes that need a new block for tokens of phase p */
 
     struct request_list running; /* in order of admission */
     struct request_list queue;   /* in the order they will be let in: `waiting` of them */
@@ -136,9 +151,9 @@ struct engine {
     int64_t incoming_promised_tok;         /* ADMIT_ESTIMATE: what they may answer */
     int64_t held_blocks;                   /* of requests that were handed over: part of used */
 
-    struct finish_entry *finish_heap; /* decodes by last iteration; stale entries go lazily */
+    struct finish_entry *finish_heap; /* decodes by last token; stale entries go lazily */
     uint32_t finish_count, finish_capacity;
-    uint64_t finish_sum; /* of the decodes' last iterations */
+    uint64_t finish_sum; /* of the decodes' last tokens */
 
     int64_t waited;          /* iterations that prompts have waited for a fuller batch */
     int64_t reserved_blocks; /* ADMIT_NO_EVICT: set aside for all that run */
@@ -162,6 +177,9 @@ struct engine {
 
     uint32_t *cancelled; /* while they run, to be taken out at the next boundary */
     uint32_t cancelled_count;
+
+    struct adapters adapters; /* unused without config->lora */
+    fine_t loading;           /* of adapters: what the next iteration takes longer */
 
     struct engine_totals totals;
 };

@@ -98,6 +98,7 @@ static void cancel_incoming(struct engine *engine, struct request_list *list, ui
     engine_settle(engine, now);
     no_longer_incoming(engine, list, number);
     free_set_aside(engine, request);
+    adapter_leave(engine, request);
     give_back_blocks(engine, blocks_for(engine, request->computed));
     engine->refused = false;
 }

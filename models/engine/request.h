@@ -35,13 +35,14 @@ struct request {
      * blocks of them, or 0 where it caches no prefixes. */
     uint32_t cached_tok;
     uint64_t stall_group;      /* while decoding, see decodes.h */
-    uint64_t finish_iteration; /* while decoding: the replica's iteration of its last token */
+    uint64_t finish_token;     /* while decoding: the replica's engine->token at its last one */
     uint32_t previous, next;   /* neighbours in its replica's running list, or waiting queue */
     uint32_t preemptions;
     uint32_t kept_blocks; /* after a preemption, see kept_blocks.h */
     int64_t kept_end;
     uint32_t replica; /* in the fleet */
     uint32_t class_index;
+    uint32_t adapter;        /* where the pool has some (adapters.h) */
     uint32_t stream, client; /* who sent it, for closed loops */
     uint32_t held_blocks;    /* PLACE_HANDED: blocks that wait for engine_release */
     uint8_t place;           /* enum request_place */
