@@ -40,7 +40,7 @@ static tick_t bucket_end(uint32_t index)
 }
 
 /* How many of the values first, first + step, ... lie in the bucket of the first one. */
-static uint64_t values_in_bucket(fine_t first, fine_t step, uint32_t index)
+static inline uint64_t values_in_bucket(fine_t first, fine_t step, uint32_t index)
 {
     tick_t end = bucket_end(index);
     if (step == 0 || end > INT64_MAX >> FINE_SHIFT)

@@ -259,7 +259,8 @@ static inline int64_t decodes_tok(const struct engine *engine)
 static int64_t add_prompts(struct engine *engine, bool mixed)
 {
     const struct engine_config *config = engine->config;
-    struct batch batch = {.budget_tok = config->max_batch_tokens - (mixed ? decodes_tok(engine) : 0),
+    struct batch batch = {.budget_tok =
+                              config->max_batch_tokens - (mixed ? decodes_tok(engine) : 0),
                           .free_blocks = free_blocks(engine) - next_blocks(engine),
                           .promised_tok = engine->incoming_promised_tok,
                           .sequences = (int64_t)engine->decodes + engine->incoming};

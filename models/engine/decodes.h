@@ -33,24 +33,10 @@ static inline bool decodes_draft(const struct engine *engine)
     return engine->decodes <= engine->config->speculation.most_decodes;
 }
 
-/* Of the decodes, as long as their number stays as it is; per_turn 0: one token an iteration. */
-static inline struct pace decode_pace(const struct engine *engine)
+/* At which they emit tokens if they do, as long as their number stays as it is. */
+static inline struct pace draft_pace(const struct engine *engine)
 {
-    if (!decodes_draft(engine))
-        return (struct pace){0};
     return (struct pace){engine->config->speculation.pace.per_turn, engine->token_phase};
-}
-
-/* Tokens that each decode emits in so many iterations at that pace. */
-static inline uint64_t paced_tokens(const struct pace *pace, uint64_t iterations)
-{
-    return pace->per_turn == 0 ? iterations : pace_steps(pace, iterations);
-}
-
-/* The least number of iterations in which it emits so many. */
-static inline uint64_t paced_iterations(const struct pace *pace, uint64_t tokens)
-{
-    return pace->per_turn == 0 ? tokens : pace_turns(pace, tokens);
 }
 
 /* --- finish order --- */
@@ -123,9 +109,10 @@ static inline int64_t blocks_needed(const struct engine *engine, uint64_t tokens
 /* Blocks that the decodes need in their next iteration. */
 static inline int64_t next_blocks(const struct engine *engine)
 {
-    struct pace pace = decode_pace(engine);
-    return pace.per_turn == 0 ? engine->block_slots[engine->block_phase]
-                              : blocks_needed(engine, pace_steps(&pace, 1));
+    if (!decodes_draft(engine))
+        return engine->block_slots[engine->block_phase];
+    struct pace pace = draft_pace(engine);
+    return blocks_needed(engine, pace_steps(&pace, 1));
 }
 
 /* For how many of up to `wanted` tokens of each decode the free blocks are enough. */
@@ -188,8 +175,7 @@ static inline void decode_join(struct engine *engine, uint32_t number, tick_t si
     engine->context_tok += context_tok;
     uint32_t ahead_tok = (uint32_t)engine->config->speculation.ahead_tok;
     if (ahead_tok > 0) /* more than there are, perhaps: before the next iteration, some go */
-        engine->used_blocks +=
-            decode_blocks(engine, context_tok) - blocks_for(engine, context_tok);
+        engine->used_blocks += decode_blocks(engine, context_tok) - blocks_for(engine, context_tok);
     engine->block_slots[block_slot(engine, context_tok + ahead_tok)]++;
     request->finish_token = engine->token + (request->output_tok - request->emitted);
     engine->finish_sum += request->finish_token;

@@ -1,8 +1,8 @@
 /* See engine.h for what an engine does. Iteration times in a run grow by `step` each (every decode
  * adds a token of context), so k iterations take k first + step k (k - 1) / 2, in integers, and the
  * iteration an arrival falls into is the root of a quadratic. Where decodes emit several tokens an
- * iteration, the sum of those before each takes the place of k (k - 1) / 2 (sim/pace.h). How the decodes are followed without
- * touching them is in models/engine/decodes.h. */
+ * iteration, the sum of those before each takes the place of k (k - 1) / 2 (sim/pace.h). How the
+ * decodes are followed without touching them is in models/engine/decodes.h. */
 #include "models/engine/engine.h"
 
 #include <assert.h>
@@ -12,6 +12,8 @@
 #include "models/engine/batch.h"
 #include "models/engine/decodes.h"
 #include "models/engine/handover.h"
+#include "models/engine/run.h"
+
 /* --- life --- */
 
 bool engine_init(struct engine *engine, const struct engine_config *config,
@@ -43,8 +45,9 @@ bool engine_init(struct engine *engine, const struct engine_config *config,
     engine->fetches = malloc(sequences * sizeof *engine->fetches);
     engine->cancelled = malloc(sequences * sizeof *engine->cancelled);
     engine->stalls = malloc((sequences + 1) * sizeof *engine->stalls);
-    if (adapters && engine->block_slots && engine->finish_heap && engine->chunk_requests && engine->chunks &&
-        engine->ended && engine->handed && engine->fetches && engine->cancelled && engine->stalls)
+    if (adapters && engine->block_slots && engine->finish_heap && engine->chunk_requests &&
+        engine->chunks && engine->ended && engine->handed && engine->fetches && engine->cancelled &&
+        engine->stalls)
         return true;
     engine_free(engine);
     return false;
@@ -90,15 +93,6 @@ static void end_request(struct engine *engine, uint32_t number)
     engine->ended[engine->ended_count++] = number;
 }
 
-/* Time of the first `iterations` of the run, in fine units. */
-static inline fine_t run_time(const struct engine_run *run, uint64_t iterations)
-{
-    fine_t k = (fine_t)iterations;
-    fine_t tokens = run->pace.per_turn == 0 ? k * (k - 1) / 2
-                                            : (fine_t)pace_sum(&run->pace, iterations);
-    return k * run->first + run->step * tokens;
-}
-
 static inline tick_t run_tick(const struct engine *engine, uint64_t iterations)
 {
     return engine->boundary +
@@ -116,26 +110,12 @@ static void advance_clock(struct engine *engine)
         (unsigned __int128)(engine->run.decodes + engine->run.chunks) * (uint64_t)elapsed;
 }
 
-/* The gaps between tokens that the run's iterations end, but for the first `skipped` of them. */
-static void record_gaps(struct engine *engine, uint64_t skipped)
-{
-    const struct engine_run *run = &engine->run;
-    if (!engine->itl || run->iterations <= skipped)
-        return;
-    uint64_t iterations = run->iterations - skipped;
-    fine_t first = run->first + run->step * (fine_t)paced_tokens(&run->pace, skipped);
-    if (run->pace.per_turn == 0) {
-        histogram_add_run(engine->itl, first, run->step, iterations, run->decodes);
-        return;
-    }
-    struct pace pace = pace_after(&run->pace, skipped);
-    histogram_add_paced(engine->itl, first, run->step, &pace, iterations, run->decodes);
-}
-
+/* Of a run that ends a stall. */
 static void record_gaps_after_stall(struct engine *engine)
 {
     stall_end(engine, run_tick(engine, 1));
-    record_gaps(engine, 1);
+    if (engine->itl && engine->run.iterations > 1)
+        run_record_later_gaps(&engine->run, engine->itl);
 }
 
 static void lower_output_share(struct engine *engine)
@@ -145,12 +125,15 @@ static void lower_output_share(struct engine *engine)
     engine->output_share = lower > share->least ? lower : share->least;
 }
 
-static void count_verified(struct engine *engine, uint64_t tokens)
+/* Returns the tokens that each decode has emitted. */
+static uint64_t count_verified(struct engine *engine)
 {
     const struct engine_run *run = &engine->run;
+    uint64_t tokens = run_tokens(run, run->iterations);
     engine->token_phase = pace_after(&run->pace, run->iterations).phase;
     engine->totals.verified += run->iterations * run->decodes;
     engine->totals.verified_tok += tokens * run->decodes;
+    return tokens;
 }
 
 /* All that the run's decodes did: tokens, inter-token latencies, blocks. */
@@ -158,17 +141,15 @@ static void advance_decodes(struct engine *engine)
 {
     const struct engine_run *run = &engine->run;
     const struct engine_config *config = engine->config;
-    uint64_t tokens = paced_tokens(&run->pace, run->iterations);
+    uint64_t tokens = run_is_paced(run) ? count_verified(engine) : run->iterations;
     if (engine->stall_count > 0)
         record_gaps_after_stall(engine);
-    else
-        record_gaps(engine, 0);
+    else if (engine->itl)
+        run_record_gaps(run, engine->itl);
     engine->used_blocks += blocks_needed(engine, tokens);
     engine->context_tok += (int64_t)tokens * run->decodes;
     engine->token += tokens;
     engine->block_phase = (uint32_t)((engine->block_phase + tokens) % config->block_tok);
-    if (run->pace.per_turn != 0)
-        count_verified(engine, tokens);
     if (config->admission == ADMIT_ESTIMATE)
         lower_output_share(engine);
 }
@@ -243,8 +224,8 @@ static uint64_t closed_iterations(const struct engine *engine, uint64_t most)
     /* Who was preempted is at the end of the queue, and who is at its head was not asked. At its
      * head, it would not fit: if its blocks were free, it would not have been preempted. But it may
      * need fewer without drafts, and others may pass it whose adapters are in their slots. */
-    if (engine->run.preempted && (config->admission == ADMIT_ESTIMATE || config->lora ||
-                                  config->speculation.draft_tok > 0))
+    if (engine->run.preempted &&
+        (config->admission == ADMIT_ESTIMATE || config->lora || config->speculation.draft_tok > 0))
         return 1;
     if (!engine->run.waits)
         return most;
@@ -256,10 +237,10 @@ static uint64_t closed_iterations(const struct engine *engine, uint64_t most)
  * affordable. */
 static uint64_t affordable_iterations(const struct engine *engine, uint64_t wanted)
 {
-    const struct pace *pace = &engine->run.pace;
-    uint64_t wanted_tok = paced_tokens(pace, wanted);
+    const struct engine_run *run = &engine->run;
+    uint64_t wanted_tok = run_tokens(run, wanted);
     uint64_t tokens = affordable_tokens(engine, wanted_tok);
-    return tokens == wanted_tok ? wanted : paced_iterations(pace, tokens + 1) - 1;
+    return tokens == wanted_tok ? wanted : run_iterations(run, tokens + 1) - 1;
 }
 
 static const struct steptime *steptime_of(const struct engine *engine)
@@ -280,18 +261,17 @@ static void plan_decode_run(struct engine *engine)
     run->iterations = 1;
     if (engine->config->stepwise)
         return;
-    uint64_t most = paced_iterations(&run->pace, finish_first(engine)->token - engine->token);
+    uint64_t most = run_iterations(run, finish_first(engine)->token - engine->token);
     if (run->waits || run->preempted)
         most = closed_iterations(engine, most);
-    uint64_t on_line = paced_iterations(
-        &run->pace, (uint64_t)((line.until - engine->context_tok) / n) + 1);
+    uint64_t on_line = run_iterations(run, (uint64_t)((line.until - engine->context_tok) / n) + 1);
     if (on_line < most)
         most = on_line;
     most = affordable_iterations(engine, most);
     /* Keeps run_time far from the limits of its integers: at most 2^61 fine units, 2048 s. */
-    while (most > 1 && (double)most * ((double)run->first +
-                                       (double)run->step *
-                                           (double)paced_tokens(&run->pace, most)) > 0x1p61)
+    while (most > 1 &&
+           (double)most * ((double)run->first + (double)run->step * (double)run_tokens(run, most)) >
+               0x1p61)
         most /= 2;
     run->iterations = most;
 }
@@ -325,8 +305,8 @@ static void schedule(struct engine *engine)
         engine->run.decodes = engine->decodes;
     else
         finishing = batch_form(engine);
-    if (engine->run.decodes > 0)
-        engine->run.pace = decode_pace(engine);
+    if (engine->run.decodes > 0 && decodes_draft(engine))
+        engine->run.pace = draft_pace(engine);
     if (engine->run.chunks > 0)
         plan_prefill_run(engine, finishing);
     else if (engine->decodes > 0)
@@ -366,7 +346,7 @@ static uint64_t iterations_until(const struct engine *engine, tick_t now)
     const struct engine_run *run = &engine->run;
     fine_t target = ((now - engine->boundary) << FINE_SHIFT) - engine->fraction;
     double slope = (double)run->step / 2;
-    if (run->pace.per_turn != 0)
+    if (run_is_paced(run))
         slope *= (double)run->pace.per_turn / (double)PACE_ONE;
     double linear = (double)run->first - slope;
     double root = slope > 0
@@ -398,13 +378,11 @@ void engine_settle(struct engine *engine, tick_t now)
     uint64_t ended = iterations_until(engine, now) - 1;
     if (ended == 0)
         return;
-    uint64_t left = run->iterations - ended;
+    struct engine_run rest = *run;
+    run_skip(&rest, ended);
     run->iterations = ended;
     end_iterations(engine);
-    run->iterations = left;
-    run->first += run->step * (fine_t)paced_tokens(&run->pace, ended);
-    if (run->pace.per_turn != 0)
-        run->pace = pace_after(&run->pace, ended);
+    *run = rest;
 }
 
 /* Only whole blocks are found, and at least the last token is computed (vLLM,
@@ -450,5 +428,5 @@ int64_t engine_blocks_at(const struct engine *engine, tick_t now)
         if (run_tick(engine, current) <= now)
             current++;
     }
-    return engine->used_blocks + blocks_needed(engine, paced_tokens(&run->pace, current));
+    return engine->used_blocks + blocks_needed(engine, run_tokens(run, current));
 }

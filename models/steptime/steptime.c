@@ -5,7 +5,7 @@
  *                  launch) + per_decode * n + head[rows] + prefill_step
  *
  * with m tokens in the batch, n decodes with K tokens of context in all, and `rows` that may emit a
- * token. A sequence that takes part costs per_sequence and, with a draft model, draft[n] beside.
+ * token. With a draft model, draft[n] comes for the n sequences that emit.
  * attention(n, .) and mixed_attention(n, .), which may be the same, are chains of lines in K; they
  * meet exactly, in integers, so the time never falls where one line hands over to the next.
  * decode_base differs from the other sum by the padding to CUDA graph sizes.
@@ -42,7 +42,6 @@ struct steptime {
     int64_t decode_tok;
     size_t lines;      /* per n */
     fine_t per_decode; /* of a batch with prompts */
-    fine_t per_sequence;
     fine_t prefill_step;
     fine_t launch;                       /* step and layers take no less */
     double key;                          /* fine units */
@@ -345,7 +344,6 @@ static double compiled_longest_s(const struct steptime *steptime,
     double mixed = longest_attention(steptime, steptime->mixed_attention, keys);
     double longest = (double)steptime->by_tokens[steptime->max_batch_tokens] +
                      (double)steptime->head[steptime->max_sequences * steptime->decode_tok] +
-                     (double)(steptime->per_sequence * steptime->max_sequences) +
                      fmax(alone, mixed) + chunk_attention(steptime, last) +
                      (double)steptime->prefill_step;
     return longest / FINE_PER_S;
@@ -366,8 +364,7 @@ static void fill_decode_base(struct steptime *steptime, const struct steptime_li
         int64_t emitting = n * steptime->decode_tok, rows = padded(limits, emitting);
         if (rows > steptime->max_batch_tokens)
             rows = steptime->max_batch_tokens;
-        steptime->decode_base[n] =
-            steptime->by_tokens[rows] + steptime->head[emitting] + n * steptime->per_sequence;
+        steptime->decode_base[n] = steptime->by_tokens[rows] + steptime->head[emitting];
         if (steptime->decode_base[n] < steptime->decode_base[n - 1])
             steptime->decode_base[n] = steptime->decode_base[n - 1];
     }
@@ -377,6 +374,19 @@ static double layers_and_step_s(void *context, int64_t tokens)
 {
     const struct kernel_sum *sum = context;
     return sum->step_s + sum->layers_s(sum->context, tokens) + adapters_s(&sum->adapters, tokens);
+}
+
+struct head_rows {
+    const struct kernel_sum *sum;
+    int64_t decode_tok;
+};
+
+/* A decode that verifies drafts has as many rows, and is one sequence. */
+static double head_s(void *context, int64_t rows)
+{
+    const struct head_rows *head = context;
+    return head->sum->head_s(head->sum->context, rows) +
+           head->sum->sequence_s * (double)rows / (double)head->decode_tok;
 }
 
 struct steptime *steptime_compile_sum(const struct kernel_sum *sum,
@@ -389,9 +399,8 @@ struct steptime *steptime_compile_sum(const struct kernel_sum *sum,
     if (!steptime)
         return NULL;
     fill_rising(steptime->by_tokens, steptime->max_batch_tokens, layers_and_step_s, (void *)sum);
-    fill_rising(steptime->head, steptime->max_sequences * steptime->decode_tok, sum->head_s,
-                sum->context);
-    steptime->per_sequence = sample(sum->sequence_s);
+    struct head_rows head = {sum, steptime->decode_tok};
+    fill_rising(steptime->head, steptime->max_sequences * steptime->decode_tok, head_s, &head);
     steptime->launch = sum->launch_s > 0 ? fine_from_s(fmax(0, sum->step_s) + sum->launch_s) : 0;
     fill_attention(steptime->attention, steptime, sum->decode_attention_s, sum->context,
                    steptime->launch);
@@ -521,7 +530,7 @@ fine_t steptime_mixed(const struct steptime *steptime, int64_t n, int64_t contex
 {
     if (count == 0)
         return decode_time(steptime, n, context_tok);
-    int64_t tokens = n * steptime->decode_tok;
+    int64_t rows = n * steptime->decode_tok, tokens = rows;
     double prefill = 0;
     for (int64_t i = 0; i < count; i++) {
         tokens += chunks[i].tokens;
@@ -536,7 +545,6 @@ fine_t steptime_mixed(const struct steptime *steptime, int64_t n, int64_t contex
         work += line->base + line->slope * context_tok;
     }
     work = (work > steptime->launch ? work : steptime->launch) + n * steptime->per_decode +
-           (n + count) * steptime->per_sequence +
-           steptime->head[n * steptime->decode_tok + finishing] + steptime->prefill_step;
+           steptime->head[rows + finishing] + steptime->prefill_step;
     return steptime->draft ? work + steptime->draft[n + finishing] : work;
 }
