@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "analysis/calibrate_cmd.h"
+#include "analysis/compare_cmd.h"
 #include "analysis/list.h"
 #include "analysis/plan_cmd.h"
 #include "analysis/run.h"
@@ -25,6 +26,7 @@ struct subcommand {
 static const struct subcommand subcommands[] = {
     {"run", "simulate a scenario and report", run_command},
     {"plan", "find the best fleet under a budget, and check it by simulation", plan_command},
+    {"compare", "variants of one scenario side by side, with what was published", compare_command},
     {"validate", "compare simulated servers with measured ones", validate_command},
     {"trace", "show, convert and make request traces: stats, convert, synth", trace_command},
     {"calibrate", "fit measurements, and write the catalogue's curves", calibrate_command},

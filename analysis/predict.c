@@ -4,15 +4,13 @@
 #include "analysis/predict.h"
 
 #include <math.h>
-#include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <time.h>
-#include <unistd.h>
 
 #include "analysis/protocol.h"
+#include "analysis/workers.h"
 #include "models/fleet/deployment.h"
 #include "models/fleet/simulation.h"
 #include "workloads/closed_loop.h"
@@ -172,15 +170,15 @@ struct predict_run {
     struct job_point *points; /* sorted by deployment */
     size_t *job_starts;       /* job j is points job_starts[j] to job_starts[j + 1] */
     size_t job_count;
-    atomic_size_t next_job, done;
-    atomic_bool stop, failed;
+    struct workers *workers;
+    atomic_bool failed;
 };
 
 static bool keep_going(void *context, double time_s, uint64_t completed)
 {
     (void)time_s, (void)completed;
     struct predict_run *run = context;
-    return !atomic_load(&run->stop);
+    return !atomic_load(&run->workers->stop);
 }
 
 static bool take_means(const struct simulation_result *result, struct prediction *prediction,
@@ -263,34 +261,27 @@ static void give_up(struct predict_run *run, struct prediction *prediction, cons
     not_covered(prediction, why);
     if (why->code == ERROR_FAILED) {
         atomic_store(&run->failed, true);
-        atomic_store(&run->stop, true);
+        atomic_store(&run->workers->stop, true);
     }
 }
 
-static void run_job(struct predict_run *run, const struct job_point *points, size_t count)
+static void run_job(struct workers *workers, size_t job)
 {
+    struct predict_run *run = workers->context;
+    const struct job_point *points = run->points + run->job_starts[job];
+    size_t count = run->job_starts[job + 1] - run->job_starts[job];
     struct deployment deployment;
     struct deployment_request request = deployment_of(&points[0]);
     struct error unfit = {0};
     bool compiled = deployment_compile(&request, &deployment, &unfit);
-    for (size_t i = 0; i < count && !atomic_load(&run->stop); i++) {
+    for (size_t i = 0; i < count && !atomic_load(&workers->stop); i++) {
         struct error why = unfit;
         if (!compiled || !simulate(run, &deployment, &points[i], &why))
             give_up(run, points[i].prediction, &why);
-        atomic_fetch_add(&run->done, 1);
+        atomic_fetch_add(&workers->done, 1);
     }
     if (compiled)
         deployment_clear(&deployment);
-}
-
-static void *work(void *context)
-{
-    struct predict_run *run = context;
-    size_t job;
-    while ((job = atomic_fetch_add(&run->next_job, 1)) < run->job_count && !atomic_load(&run->stop))
-        run_job(run, run->points + run->job_starts[job],
-                run->job_starts[job + 1] - run->job_starts[job]);
-    return NULL;
 }
 
 static void cut_into_jobs(struct predict_run *run, size_t count)
@@ -300,44 +291,6 @@ static void cut_into_jobs(struct predict_run *run, size_t count)
         if (i == 0 || by_deployment(&run->points[i - 1], &run->points[i]) != 0)
             run->job_starts[run->job_count++] = i;
     run->job_starts[run->job_count] = count;
-}
-
-/* --- threads --- */
-
-static size_t thread_count(const struct predict_options *options, size_t jobs)
-{
-    long cores = sysconf(_SC_NPROCESSORS_ONLN);
-    size_t threads = options->threads > 0 ? options->threads : cores > 0 ? (size_t)cores : 1;
-    return threads < jobs ? threads : jobs;
-}
-
-/* Asks whether to go on until all is done. */
-static void watch(struct predict_run *run, size_t count, const struct predict_options *options)
-{
-    const struct timespec tenth = {.tv_nsec = 100000000}, brief = {.tv_nsec = 1000000};
-    for (int round = 0; atomic_load(&run->done) < count && !atomic_load(&run->stop); round++) {
-        if (options->proceed &&
-            !options->proceed(options->context, atomic_load(&run->done), count)) {
-            atomic_store(&run->stop, true);
-            return;
-        }
-        nanosleep(round < 100 ? &brief : &tenth, NULL);
-    }
-}
-
-static bool run_threads(struct predict_run *run, size_t count,
-                        const struct predict_options *options, struct arena *arena,
-                        struct error *error)
-{
-    size_t wanted = thread_count(options, run->job_count), started = 0;
-    pthread_t *threads = ARENA_ARRAY(arena, wanted, pthread_t);
-    while (started < wanted && pthread_create(&threads[started], NULL, work, run) == 0)
-        started++;
-    if (started > 0)
-        watch(run, count, options);
-    for (size_t i = 0; i < started; i++)
-        pthread_join(threads[i], NULL);
-    return started > 0 || wanted == 0 || error_set(error, ERROR_FAILED, "cannot start a thread");
 }
 
 bool predict_points(const struct predictor *predictor, const struct measured_point *points,
@@ -360,7 +313,15 @@ bool predict_points(const struct predictor *predictor, const struct measured_poi
     }
     qsort(run.points, found, sizeof *run.points, by_deployment);
     cut_into_jobs(&run, found);
-    bool done = run_threads(&run, found, options, arena, error);
+    struct workers workers = {.threads = options->threads,
+                              .jobs = run.job_count,
+                              .job = run_job,
+                              .context = &run,
+                              .total = found,
+                              .proceed = options->proceed,
+                              .proceed_context = options->context};
+    run.workers = &workers;
+    bool done = workers_run(&workers, error);
     if (done && atomic_load(&run.failed))
         done = error_set(error, ERROR_FAILED, "out of memory");
     arena_destroy(arena);

@@ -64,7 +64,9 @@ static bool read_config(struct scenario *scenario, const char *const *sets, size
     return config_read(&scenario_config_type, scenario->document, root, "", scenario->arena,
                        &scenario->config, error) &&
            (!scenario->config.plan ||
-            scenario_plan_check(scenario->config.plan, scenario->document, error));
+            scenario_plan_check(scenario->config.plan, scenario->document, error)) &&
+           (!scenario->config.compare ||
+            scenario_compare_check(scenario->config.compare, scenario->document, error));
 }
 
 static bool read_catalogue(struct scenario *scenario, struct error *error)

@@ -8,6 +8,7 @@
 
 #include "models/fleet/deployment.h"
 #include "models/fleet/simulation.h"
+#include "scenarios/compare_config.h"
 #include "scenarios/plan_config.h"
 #include "sim/config.h"
 #include "workloads/workload.h"
@@ -65,6 +66,7 @@ struct scenario_config {
     struct scenario_output output;
     struct hardware_entries *hardware; /* GPUs and instances of its own; NULL: none */
     struct scenario_plan *plan;        /* NULL: no search is described */
+    struct scenario_compare *compare;  /* NULL: no comparison is */
 };
 
 extern const struct config_type scenario_config_type;

@@ -331,6 +331,12 @@ static const struct config_field scenario_fields[] = {
      .object = &scenario_plan_type,
      .optional = true,
      .doc = "what `tokenyard plan` may rent, and what for"},
+    {.name = "compare",
+     .kind = CONFIG_OBJECT,
+     .offset = SCENARIO(compare),
+     .object = &scenario_compare_type,
+     .optional = true,
+     .doc = "variants that `tokenyard compare` sets side by side"},
     {0}};
 
 const struct config_type scenario_config_type = {.name = "scenario",

@@ -5,6 +5,7 @@
 
 #include "models/engine/handover.h"
 #include "models/engine/preemption.h"
+#include "models/engine/run.h"
 
 struct batch {
     int64_t budget_tok;      /* what may still be added */
@@ -25,15 +26,14 @@ static inline int64_t more_blocks(const struct engine *engine, const struct requ
 /* --- admission --- */
 
 /* SGLang's PrefillAdder.add_one_req: prompt and answer, and a page for rounding, must fit beside a
- * share of what the decodes have still to answer and all that others of this batch may. Left out:
- * the cap on what an answer counts (4096 tokens). */
+ * share of what the decodes have still to answer and all that others of this batch may. */
 static bool estimate_fits(const struct engine *engine, const struct batch *batch,
                           const struct request *request)
 {
     int64_t block_tok = engine->config->block_tok;
-    int64_t wanted_tok = (int64_t)request->prompt_tok + output_here(request) + block_tok;
+    int64_t wanted_tok = prefill_length(request) + promised_tok(engine, request);
     int64_t spare_tok = batch->free_blocks * block_tok - batch->promised_tok - wanted_tok;
-    return spare_tok * OUTPUT_SHARE_ONE > decodes_left_tok(engine) * engine->output_share;
+    return spare_tok * OUTPUT_SHARE_ONE > decodes_left_capped_tok(engine) * engine->output_share;
 }
 
 static inline bool memory_admits(const struct engine *engine, const struct batch *batch,
@@ -47,9 +47,11 @@ static inline bool memory_admits(const struct engine *engine, const struct batch
         return !engine->refused && estimate_fits(engine, batch, request) &&
                blocks_for(engine, prefill_length(request)) <= batch->free_blocks;
     case ADMIT_PREEMPT:
+    case ADMIT_MAX_UTILIZATION:
         break;
     }
-    return blocks_for(engine, prefill_length(request)) <= batch->free_blocks;
+    return blocks_for(engine, prefill_length(request)) + engine->config->watermark_blocks <=
+           batch->free_blocks;
 }
 
 /* Tokens that need not be computed if the request is let in now. The decodes of this iteration have
@@ -60,7 +62,7 @@ static inline int64_t found_tok(const struct engine *engine, const struct batch 
     if (request->kept_blocks == 0)
         return request->cached_tok;
     int64_t queued = batch->free_blocks;
-    if (engine->config->prefill == PREFILL_FIRST)
+    if (engine->config->prefill != PREFILL_MIXED)
         queued += next_blocks(engine);
     int64_t kept_tok = kept_blocks_left(engine, request, queued) * engine->config->block_tok;
     return kept_tok > request->cached_tok ? kept_tok : request->cached_tok;
@@ -120,11 +122,31 @@ static inline bool partial_fits(const struct engine *engine, const struct batch 
     return more_blocks(engine, request, partial_chunk(engine, batch)) <= batch->free_blocks;
 }
 
+/* ORDER_PRIORITY: takes decodes that give way before the partial prompt does out of the batch, with
+ * the budget that was theirs, until it fits. */
+static void make_room_for_partial(struct engine *engine, struct batch *batch)
+{
+    bool mixed = engine->config->prefill == PREFILL_MIXED;
+    while (!partial_fits(engine, batch)) {
+        uint32_t victim = preemption_victim(engine);
+        if (victim == engine->partial)
+            return;
+        int64_t before_tok = decodes_tok(engine);
+        preempt(engine, victim);
+        batch->free_blocks = free_blocks(engine) - next_blocks(engine);
+        batch->sequences--;
+        if (mixed)
+            batch->budget_tok += before_tok - decodes_tok(engine);
+    }
+}
+
 /* Preempts it instead where blocks are missing. */
 static void continue_partial(struct engine *engine, struct batch *batch)
 {
     if (engine->partial == REQUEST_NONE || batch->budget_tok == 0)
         return;
+    if (engine->config->queue_order == ORDER_PRIORITY)
+        make_room_for_partial(engine, batch);
     if (partial_fits(engine, batch))
         add_chunk(engine, batch, engine->partial, partial_chunk(engine, batch));
     else
@@ -158,16 +180,22 @@ static void admit_remote(struct engine *engine, struct batch *batch, uint32_t nu
     batch_take(engine, batch, request, 0, blocks);
 }
 
-/* First come, first served; but who would bring an adapter too many is passed over. */
+/* Who would bring an adapter too many is passed over. */
+static uint32_t first_with_slot(const struct engine *engine)
+{
+    uint32_t number = engine->queue.head;
+    while (number != REQUEST_NONE && !adapter_admits(engine, request_of(engine, number)))
+        number = request_of(engine, number)->next;
+    return number;
+}
+
 static void admit_waiting(struct engine *engine, struct batch *batch)
 {
-    uint32_t next = engine->queue.head;
-    while (next != REQUEST_NONE && engine->partial == REQUEST_NONE) {
-        uint32_t number = next;
+    while (engine->waiting > 0 && engine->partial == REQUEST_NONE) {
+        uint32_t number = engine->config->lora ? first_with_slot(engine) : waiting_first(engine);
+        if (number == REQUEST_NONE)
+            return;
         struct request *request = request_of(engine, number);
-        next = request->next;
-        if (!adapter_admits(engine, request))
-            continue;
         if (!has_place(engine, batch, request))
             return;
         if (!memory_admits(engine, batch, request)) {
@@ -175,6 +203,8 @@ static void admit_waiting(struct engine *engine, struct batch *batch)
             return;
         }
         waiting_remove(engine, number);
+        if (engine->fair && request->preemptions == 0)
+            fair_share_charge_prompt(engine, request);
         set_blocks_aside(engine, request);
         adapter_take(engine, request);
         if (request->remote_kv) {
@@ -213,7 +243,7 @@ static int64_t ready_prompts_tok(const struct engine *engine, struct batch batch
         const struct request *partial = request_of(engine, engine->partial);
         tokens = try_prompt(engine, &batch, partial, partial->computed);
     }
-    if (engine->run.preempted)
+    if (engine->run.preempted || engine->swapped.head != REQUEST_NONE)
         return tokens;
     for (uint32_t i = engine->queue.head; i != REQUEST_NONE; i = request_of(engine, i)->next) {
         const struct request *request = request_of(engine, i);
@@ -237,7 +267,7 @@ static bool prompts_wait(struct engine *engine, const struct batch *batch)
     int64_t tokens = ready_prompts_tok(engine, *batch);
     if (tokens == 0)
         return false;
-    bool enough = tokens + engine->decodes >= config->batch_wait_tok;
+    bool enough = tokens + decodes_tok(engine) >= config->batch_wait_tok;
     engine->run.waits = !enough && engine->waited < config->batch_wait_iterations;
     if (!engine->run.waits)
         engine->waited = 0;
@@ -245,14 +275,6 @@ static bool prompts_wait(struct engine *engine, const struct batch *batch)
 }
 
 /* --- the batch --- */
-
-/* Batch tokens of the decodes. */
-static inline int64_t decodes_tok(const struct engine *engine)
-{
-    if (!decodes_draft(engine))
-        return engine->decodes;
-    return engine->decodes * (1 + engine->config->speculation.draft_tok);
-}
 
 /* Adds prompts to the decodes, or (`mixed` false) forms a batch without these. Returns the number
  * of prompts that will be complete. */
@@ -267,9 +289,27 @@ static int64_t add_prompts(struct engine *engine, bool mixed)
     if (config->batch_wait_iterations > 0 && prompts_wait(engine, &batch))
         return 0;
     continue_partial(engine, &batch);
-    if (!engine->run.preempted)
+    if (!engine->run.preempted && engine->swapped.head == REQUEST_NONE)
         admit_waiting(engine, &batch);
     return batch.finishing;
+}
+
+/* PREFILL_DECODE_FIRST: once the decodes have begun, prompts wait until they have ended, or until
+ * one has waited long enough. */
+static bool prompts_stand_back(const struct engine *engine)
+{
+    if (engine->config->prefill != PREFILL_DECODE_FIRST || engine->decodes == 0 ||
+        engine->run.after_prompts)
+        return false;
+    return engine->waiting == 0 || engine->boundary < batch_prompts_due(engine);
+}
+
+tick_t batch_prompts_due(const struct engine *engine)
+{
+    tick_t wait = engine->config->decode_first_wait;
+    if (wait == TICK_NEVER)
+        return TICK_NEVER;
+    return request_of(engine, waiting_first(engine))->arrival + wait;
 }
 
 int64_t batch_form(struct engine *engine)
@@ -279,15 +319,17 @@ int64_t batch_form(struct engine *engine)
     bool mixed = engine->config->prefill == PREFILL_MIXED;
     if (mixed && decodes_lack_blocks(engine))
         make_room_for_decodes(engine);
+    if (engine->swapped.head != REQUEST_NONE && !engine->run.preempted)
+        swap_in(engine);
     int64_t finishing = 0;
-    if (engine->waiting > 0 || engine->partial != REQUEST_NONE)
+    if ((engine->waiting > 0 || engine->partial != REQUEST_NONE) && !prompts_stand_back(engine))
         finishing = add_prompts(engine, mixed);
     if (mixed) {
-        engine->run.decodes = engine->decodes;
+        run_take_decodes(engine);
     } else if (engine->run.chunks == 0) {
         if (decodes_lack_blocks(engine))
             make_room_for_decodes(engine);
-        engine->run.decodes = engine->decodes;
+        run_take_decodes(engine);
     }
     return finishing;
 }
@@ -298,7 +340,8 @@ bool batch_may_admit(const struct engine *engine, uint32_t number)
 {
     const struct engine_config *config = engine->config;
     int64_t sequences = (int64_t)engine->decodes + engine->incoming;
-    if (sequences >= config->max_sequences || engine->partial != REQUEST_NONE)
+    if (sequences >= config->max_sequences || engine->partial != REQUEST_NONE ||
+        engine->swapped.head != REQUEST_NONE)
         return false;
     if (config->prefill == PREFILL_MIXED && engine->decodes >= config->max_batch_tokens)
         return false;

@@ -13,11 +13,15 @@ int64_t batch_form(struct engine *engine);
 static inline bool batch_is_decodes(const struct engine *engine)
 {
     return engine->waiting == 0 && engine->partial == REQUEST_NONE &&
-           engine->fetched.head == REQUEST_NONE && !decodes_lack_blocks(engine);
+           engine->fetched.head == REQUEST_NONE && engine->swapped.head == REQUEST_NONE &&
+           !decodes_lack_blocks(engine);
 }
 
-/* Could a request that has just arrived at an empty queue be admitted at a boundary of the current
- * run? Only a "no" is certain. */
+/* PREFILL_DECODE_FIRST: when those that wait may interrupt the decodes. */
+tick_t batch_prompts_due(const struct engine *engine);
+
+/* Could a request that has just arrived, and is first in the queue, be admitted at a boundary of
+ * the current run? Only a "no" is certain. */
 bool batch_may_admit(const struct engine *engine, uint32_t request);
 
 #endif

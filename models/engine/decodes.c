@@ -50,6 +50,23 @@ void finish_forget(struct engine *engine, uint32_t request)
     finish_keep_others(engine, request);
 }
 
+/* --- what is left --- */
+
+int64_t decodes_left_capped_tok(const struct engine *engine)
+{
+    int64_t left_tok = decodes_left_tok(engine);
+    if (engine->long_answers == 0)
+        return left_tok;
+    int64_t cap_tok = engine->answer_cap_tok;
+    for (uint32_t i = 0; i < engine->finish_count; i++) {
+        const struct finish_entry *entry = &engine->finish_heap[i];
+        int64_t over_tok = (int64_t)(entry->token - engine->token) - cap_tok;
+        if (over_tok > 0 && !finish_is_stale(engine, entry))
+            left_tok -= over_tok;
+    }
+    return left_tok;
+}
+
 /* --- stalls --- */
 
 void stall_decodes(struct engine *engine)

@@ -21,6 +21,7 @@
 #ifndef TOKENYARD_MODELS_ENGINE_DECODES_H
 #define TOKENYARD_MODELS_ENGINE_DECODES_H
 
+#include "models/engine/fair_share.h"
 #include "models/engine/kept_blocks.h"
 #include "models/engine/queues.h"
 
@@ -37,6 +38,14 @@ static inline bool decodes_draft(const struct engine *engine)
 static inline struct pace draft_pace(const struct engine *engine)
 {
     return (struct pace){engine->config->speculation.pace.per_turn, engine->token_phase};
+}
+
+/* Batch tokens of the decodes. */
+static inline int64_t decodes_tok(const struct engine *engine)
+{
+    if (!decodes_draft(engine))
+        return engine->decodes;
+    return engine->decodes * (1 + engine->config->speculation.draft_tok);
 }
 
 /* --- finish order --- */
@@ -159,8 +168,11 @@ static inline int64_t decodes_left_tok(const struct engine *engine)
     return (int64_t)(engine->finish_sum - engine->decodes * engine->token);
 }
 
+/* The same, where no answer counts for more than answer_cap_tok (ADMIT_ESTIMATE). */
+int64_t decodes_left_capped_tok(const struct engine *engine);
+
 /* Blocks that a decode with this much context has. */
-static inline int64_t decode_blocks(const struct engine *engine, uint32_t context_tok)
+static inline int64_t decode_blocks(const struct engine *engine, int64_t context_tok)
 {
     return blocks_for(engine, context_tok + engine->config->speculation.ahead_tok);
 }
@@ -180,8 +192,11 @@ static inline void decode_join(struct engine *engine, uint32_t number, tick_t si
     request->finish_token = engine->token + (request->output_tok - request->emitted);
     engine->finish_sum += request->finish_token;
     finish_push(engine, (struct finish_entry){request->finish_token, request->order, number});
+    engine->long_answers += request->output_tok > engine->answer_cap_tok;
     if (engine->stall_count > 0 || since < engine->boundary)
         stall_join(engine, request, since);
+    if (engine->fair)
+        fair_share_decodes(engine, request, 1);
 }
 
 /* Tokens a decode has emitted by now. */
@@ -198,7 +213,11 @@ static inline void decode_leave(struct engine *engine, uint32_t number, uint32_t
     uint32_t ahead_tok = (uint32_t)engine->config->speculation.ahead_tok;
     engine->block_slots[block_slot(engine, context_tok + ahead_tok)]--;
     give_back_blocks(engine, decode_blocks(engine, context_tok));
-    engine->finish_sum -= request_of(engine, number)->finish_token;
+    const struct request *request = request_of(engine, number);
+    engine->finish_sum -= request->finish_token;
+    engine->long_answers -= request->output_tok > engine->answer_cap_tok;
+    if (engine->fair)
+        fair_share_decodes(engine, request, -1);
     running_remove(engine, number);
 }
 

@@ -1,7 +1,5 @@
-/* See engine.h for what an engine does. Iteration times in a run grow by `step` each (every decode
- * adds a token of context), so k iterations take k first + step k (k - 1) / 2, in integers, and the
- * iteration an arrival falls into is the root of a quadratic. Where decodes emit several tokens an
- * iteration, the sum of those before each takes the place of k (k - 1) / 2 (sim/pace.h). How the
+/* See engine.h for what an engine does. The time of k iterations of a run is a polynomial of second
+ * degree in k (run.h), so the iteration an arrival falls into is the root of a quadratic. How the
  * decodes are followed without touching them is in models/engine/decodes.h. */
 #include "models/engine/engine.h"
 
@@ -13,13 +11,14 @@
 #include "models/engine/decodes.h"
 #include "models/engine/handover.h"
 #include "models/engine/run.h"
+#include "models/engine/static_batch.h"
 
 /* --- life --- */
 
 bool engine_init(struct engine *engine, const struct engine_config *config,
                  struct request_pool *pool, struct histogram *itl)
 {
-    assert(config->prefill == PREFILL_FIRST ||
+    assert(config->prefill != PREFILL_MIXED ||
            config->max_batch_tokens >= config->max_sequences * (1 + config->speculation.draft_tok));
     assert(config->prefill == PREFILL_MIXED || config->batch_wait_iterations == 0);
     size_t sequences = (size_t)config->max_sequences;
@@ -32,8 +31,12 @@ bool engine_init(struct engine *engine, const struct engine_config *config,
                               .queue = {REQUEST_NONE, REQUEST_NONE},
                               .fetching = {REQUEST_NONE, REQUEST_NONE},
                               .fetched = {REQUEST_NONE, REQUEST_NONE},
+                              .swapped = {REQUEST_NONE, REQUEST_NONE},
+                              .ordered = REQUEST_NONE,
                               .next_order = 1,
                               .output_share = config->output_share.start,
+                              .answer_cap_tok =
+                                  config->answer_cap_tok ? config->answer_cap_tok : UINT32_MAX,
                               .finish_capacity = (uint32_t)(2 * sequences + 2)};
     bool adapters = !config->lora || adapters_init(&engine->adapters, config->lora);
     engine->block_slots = calloc(config->block_tok, sizeof *engine->block_slots);
@@ -45,9 +48,12 @@ bool engine_init(struct engine *engine, const struct engine_config *config,
     engine->fetches = malloc(sequences * sizeof *engine->fetches);
     engine->cancelled = malloc(sequences * sizeof *engine->cancelled);
     engine->stalls = malloc((sequences + 1) * sizeof *engine->stalls);
-    if (adapters && engine->block_slots && engine->finish_heap && engine->chunk_requests &&
-        engine->chunks && engine->ended && engine->handed && engine->fetches && engine->cancelled &&
-        engine->stalls)
+    if (config->queue_order == ORDER_FAIR)
+        engine->fair = fair_share_create(config);
+    bool order_is_there = config->queue_order != ORDER_FAIR || engine->fair;
+    if (adapters && order_is_there && engine->block_slots && engine->finish_heap &&
+        engine->chunk_requests && engine->chunks && engine->ended && engine->handed &&
+        engine->fetches && engine->cancelled && engine->stalls)
         return true;
     engine_free(engine);
     return false;
@@ -64,6 +70,7 @@ void engine_free(struct engine *engine)
     free(engine->fetches);
     free(engine->cancelled);
     free(engine->stalls);
+    fair_share_destroy(engine->fair);
     adapters_free(&engine->adapters);
     *engine = (struct engine){.next = TICK_NEVER};
 }
@@ -76,14 +83,18 @@ bool engine_accepts(const struct engine_config *config, uint32_t prompt_tok, uin
     int64_t length = (int64_t)prompt_tok + output_tok;
     if (length > config->max_model_tok)
         return false;
+    if (config->batching.kind != BATCHING_CONTINUOUS)
+        return static_batch_accepts(config, prompt_tok, output_tok);
     bool no_evict = config->admission == ADMIT_NO_EVICT;
+    int64_t draft_tok = config->speculation.draft_tok;
     if (!config->chunked_prefill && (no_evict ? prompt_tok : length - 1) > config->max_batch_tokens)
         return false;
     if (config->admission == ADMIT_ESTIMATE) /* alone, with the page of estimate_fits */
-        return length + config->speculation.draft_tok + config->block_tok <
-               config->kv_blocks * config->block_tok;
-    int64_t held = length + config->speculation.draft_tok - !no_evict;
-    return (held + config->block_tok - 1) / config->block_tok <= config->kv_blocks;
+        return length + draft_tok + config->block_tok < config->kv_blocks * config->block_tok;
+    if (no_evict)
+        return kv_reserved_blocks(config, prompt_tok, output_tok + draft_tok) <= config->kv_blocks;
+    int64_t blocks = (length - 1 + draft_tok + config->block_tok - 1) / config->block_tok;
+    return blocks + config->watermark_blocks <= config->kv_blocks;
 }
 /* --- what a run has done --- */
 
@@ -91,12 +102,6 @@ static void end_request(struct engine *engine, uint32_t number)
 {
     request_of(engine, number)->last_token = engine->boundary;
     engine->ended[engine->ended_count++] = number;
-}
-
-static inline tick_t run_tick(const struct engine *engine, uint64_t iterations)
-{
-    return engine->boundary +
-           ((engine->fraction + run_time(&engine->run, iterations)) >> FINE_SHIFT);
 }
 
 static void advance_clock(struct engine *engine)
@@ -110,7 +115,7 @@ static void advance_clock(struct engine *engine)
         (unsigned __int128)(engine->run.decodes + engine->run.chunks) * (uint64_t)elapsed;
 }
 
-/* Of a run that ends a stall. */
+/* The gaps between tokens of a run that ends a stall. */
 static void record_gaps_after_stall(struct engine *engine)
 {
     stall_end(engine, run_tick(engine, 1));
@@ -154,18 +159,19 @@ static void advance_decodes(struct engine *engine)
         lower_output_share(engine);
 }
 
-/* The run's iterations are over. */
-static void end_iterations(struct engine *engine)
+void run_end_iterations(struct engine *engine)
 {
     engine->totals.iterations += engine->run.iterations;
-    if (engine->run.decodes > 0)
+    if (engine->config->batching.kind != BATCHING_CONTINUOUS)
+        static_batch_advance(engine);
+    else if (engine->run.decodes > 0)
         advance_decodes(engine);
     else if (engine->decodes > 0)
         stall_decodes(engine);
     if (engine->run.waits)
         engine->waited += (int64_t)engine->run.iterations;
-    if (engine->used_blocks > engine->totals.peak_blocks)
-        engine->totals.peak_blocks = engine->used_blocks;
+    if (blocks_taken(engine) > engine->totals.peak_blocks)
+        engine->totals.peak_blocks = blocks_taken(engine);
     advance_clock(engine);
 }
 
@@ -194,6 +200,8 @@ static void emit_after_prefill(struct engine *engine, uint32_t number)
     else if (engine->itl) /* it was preempted after its last token */
         histogram_add(engine->itl, engine->boundary - request->last_token, 1);
     request->emitted++;
+    if (engine->fair)
+        fair_share_charge_token(engine, request);
     if (request->emitted < request->output_tok) {
         if (request->handoff)
             hand_over(engine, number);
@@ -221,11 +229,12 @@ static uint64_t closed_iterations(const struct engine *engine, uint64_t most)
     /* Blocks that decodes take may change who waits, unless blocks were set aside for all. */
     if (engine->run.waits && config->admission != ADMIT_NO_EVICT)
         return 1;
-    /* Who was preempted is at the end of the queue, and who is at its head was not asked. At its
+    /* Who was preempted is somewhere in the queue, and who is at its head was not asked. At its
      * head, it would not fit: if its blocks were free, it would not have been preempted. But it may
      * need fewer without drafts, and others may pass it whose adapters are in their slots. */
     if (engine->run.preempted &&
-        (config->admission == ADMIT_ESTIMATE || config->lora || config->speculation.draft_tok > 0))
+        (config->admission == ADMIT_ESTIMATE || config->queue_order == ORDER_PRIORITY ||
+         config->speculation.draft_tok > 0 || config->lora || engine->swapped.head != REQUEST_NONE))
         return 1;
     if (!engine->run.waits)
         return most;
@@ -233,47 +242,41 @@ static uint64_t closed_iterations(const struct engine *engine, uint64_t most)
     return left < most ? left : most;
 }
 
-/* How many of up to `wanted` iterations the free blocks allow; at least 1, as the next is
- * affordable. */
-static uint64_t affordable_iterations(const struct engine *engine, uint64_t wanted)
-{
-    const struct engine_run *run = &engine->run;
-    uint64_t wanted_tok = run_tokens(run, wanted);
-    uint64_t tokens = affordable_tokens(engine, wanted_tok);
-    return tokens == wanted_tok ? wanted : run_iterations(run, tokens + 1) - 1;
-}
-
-static const struct steptime *steptime_of(const struct engine *engine)
-{
-    const struct engine_config *config = engine->config;
-    bool plain = config->plain_steptime && engine->run.decodes > 0 && !decodes_draft(engine);
-    return plain ? config->plain_steptime : config->steptime;
-}
-
 /* As many iterations as leave the batch and the line of the step time as they are. */
 static void plan_decode_run(struct engine *engine)
 {
     struct engine_run *run = &engine->run;
-    int64_t n = engine->decodes;
-    struct decode_line line = steptime_decode(steptime_of(engine), n, engine->context_tok);
-    run->first = line.base + line.slope * engine->context_tok;
-    run->step = line.slope * n;
-    run->iterations = 1;
-    if (engine->config->stepwise)
-        return;
-    uint64_t most = run_iterations(run, finish_first(engine)->token - engine->token);
+    uint64_t most = 1;
+    if (!engine->config->stepwise)
+        most = run_iterations(run, finish_first(engine)->token - engine->token);
+    most = run_follow_line(engine, engine->decodes, most);
     if (run->waits || run->preempted)
         most = closed_iterations(engine, most);
-    uint64_t on_line = run_iterations(run, (uint64_t)((line.until - engine->context_tok) / n) + 1);
-    if (on_line < most)
-        most = on_line;
-    most = affordable_iterations(engine, most);
-    /* Keeps run_time far from the limits of its integers: at most 2^61 fine units, 2048 s. */
-    while (most > 1 &&
-           (double)most * ((double)run->first + (double)run->step * (double)run_tokens(run, most)) >
-               0x1p61)
-        most /= 2;
-    run->iterations = most;
+    if (engine->fair && engine->waiting > 0 && engine->queue.head == REQUEST_NONE)
+        most = run_iterations(run, fair_share_tokens(engine, run_tokens(run, most)));
+    run->iterations = run_within_clock(run, run_within_blocks(engine, most));
+}
+
+/* PREFILL_DECODE_FIRST: the first of those that wait may interrupt the run when it is due. Who has
+ * been due for long does not fit. */
+static void stop_for_prompts(struct engine *engine)
+{
+    if (engine->config->prefill != PREFILL_DECODE_FIRST || engine->waiting == 0)
+        return;
+    tick_t due = batch_prompts_due(engine);
+    if (due > engine->boundary && due < engine->next)
+        engine_cut(engine, due);
+}
+
+/* KV caches that were swapped, and adapters that a batch needs (vLLM's LRUCacheWorkerLoRAManager),
+ * are copied before the iteration begins. */
+static void add_copies(struct engine *engine)
+{
+    struct engine_run *run = &engine->run;
+    run->iterations = 1;
+    run->first += run->copied_blocks * engine->config->swap_block_time + engine->loading;
+    run->step = 0;
+    engine->loading = 0;
 }
 
 static void plan_prefill_run(struct engine *engine, int64_t finishing)
@@ -281,38 +284,28 @@ static void plan_prefill_run(struct engine *engine, int64_t finishing)
     struct engine_run *run = &engine->run;
     run->iterations = 1;
     run->step = 0;
-    run->first = steptime_mixed(steptime_of(engine), run->decodes,
+    run->first = steptime_mixed(run_steptime(engine), run->decodes,
                                 run->decodes > 0 ? engine->context_tok : 0, engine->chunks,
                                 run->chunks, finishing);
     engine->totals.prefill_tok += run->prefill_tok;
 }
 
-/* vLLM loads what a batch needs before it computes (LRUCacheWorkerLoRAManager). */
-static void wait_for_adapters(struct engine *engine)
-{
-    engine->run.first += engine->loading;
-    engine->run.iterations = 1;
-    engine->loading = 0;
-}
-
 /* Forms the next batch at engine->boundary and sets the next boundary. */
 static void schedule(struct engine *engine)
 {
-    engine->run = (struct engine_run){0};
+    engine->run = (struct engine_run){.after_prompts = engine->run.chunks > 0};
     engine->next = TICK_NEVER;
     int64_t finishing = 0;
     if (batch_is_decodes(engine))
-        engine->run.decodes = engine->decodes;
+        run_take_decodes(engine);
     else
         finishing = batch_form(engine);
-    if (engine->run.decodes > 0 && decodes_draft(engine))
-        engine->run.pace = draft_pace(engine);
     if (engine->run.chunks > 0)
         plan_prefill_run(engine, finishing);
     else if (engine->decodes > 0)
         plan_decode_run(engine);
-    if (engine->loading > 0 && engine->run.iterations > 0)
-        wait_for_adapters(engine);
+    if (engine->run.copied_blocks > 0 || (engine->loading > 0 && engine->run.iterations > 0))
+        add_copies(engine);
     if (engine->run.iterations > 0)
         engine->next = run_tick(engine, engine->run.iterations);
     else
@@ -325,8 +318,12 @@ void engine_boundary(struct engine *engine)
     engine->ended_count = 0;
     engine->handed_count = 0;
     engine->fetch_count = 0;
+    if (engine->config->batching.kind != BATCHING_CONTINUOUS) {
+        static_batch_boundary(engine);
+        return;
+    }
     if (engine->run.iterations > 0) {
-        end_iterations(engine);
+        run_end_iterations(engine);
         end_finished_decodes(engine);
         end_prefills(engine);
         if (engine->cancelled_count > 0)
@@ -336,8 +333,9 @@ void engine_boundary(struct engine *engine)
         engine->fraction = 0;
     }
     schedule(engine);
-    assert(engine->next != TICK_NEVER || engine->waiting == 0 || engine->incoming > 0 ||
-           engine->held_blocks > 0);
+    stop_for_prompts(engine);
+    assert(engine->next != TICK_NEVER || engine->waiting + engine->swapped_count == 0 ||
+           engine->incoming > 0 || engine->held_blocks > 0);
 }
 
 /* How many iterations, at least 1, lead to the run's first boundary at or after `now`. */
@@ -381,7 +379,7 @@ void engine_settle(struct engine *engine, tick_t now)
     struct engine_run rest = *run;
     run_skip(&rest, ended);
     run->iterations = ended;
-    end_iterations(engine);
+    run_end_iterations(engine);
     *run = rest;
 }
 
@@ -396,6 +394,24 @@ static uint32_t usable_cached_tok(const struct engine_config *config, const stru
     return tokens - tokens % config->block_tok;
 }
 
+/* The first of those that wait is blocked until the run ends: only a new first may be let in, or
+ * come first before that (ORDER_FAIR), or one whose adapter is in its slot. But who waits for a
+ * fuller batch has got it, perhaps. */
+static void cut_for_arrival(struct engine *engine, uint32_t number, tick_t now)
+{
+    const struct engine_config *config = engine->config;
+    bool is_first = engine->waiting == 1 || config->lora ||
+                    (config->queue_order != ORDER_FCFS && waiting_first(engine) == number);
+    if (config->prefill == PREFILL_DECODE_FIRST && is_first && engine->run.decodes > 0) {
+        tick_t due = batch_prompts_due(engine);
+        now = due > now ? due : now;
+    }
+    bool may_be_let_in = is_first && batch_may_admit(engine, number);
+    bool may_come_first = engine->fair && fair_share_only(engine, request_of(engine, number));
+    if ((may_be_let_in || may_come_first || engine->run.waits) && now < engine->next)
+        engine_cut(engine, now);
+}
+
 void engine_submit(struct engine *engine, uint32_t number, tick_t now)
 {
     struct request *request = request_of(engine, number);
@@ -404,24 +420,42 @@ void engine_submit(struct engine *engine, uint32_t number, tick_t now)
     request->stall_group = 0;
     if (request->cached_tok > 0)
         request->cached_tok = usable_cached_tok(engine->config, request);
-    bool was_empty = engine->waiting == 0;
+    if (engine->config->queue_order != ORDER_FCFS)
+        queue_order_rank(engine, number);
+    if (engine->fair)
+        engine_settle(engine, now);
     waiting_append(engine, number);
-    if (engine->next == TICK_NEVER) {
+    if (engine->config->batching.kind != BATCHING_CONTINUOUS)
+        static_batch_arrived(engine, now);
+    else if (engine->next == TICK_NEVER)
         engine->next = now; /* begins after all that arrives at this tick */
+    else
+        cut_for_arrival(engine, number, now);
+}
+
+void engine_last_call(struct engine *engine, tick_t now)
+{
+    if (engine->config->batching.kind == BATCHING_CONTINUOUS)
         return;
+    engine->last_call = true;
+    if (engine->next == TICK_NEVER && engine->waiting > 0)
+        engine->next = now;
+}
+
+void engine_line_up(struct engine *engine)
+{
+    for (uint32_t number = queue_order_first(engine); number != REQUEST_NONE;
+         number = queue_order_first(engine)) {
+        queue_order_remove(engine, number);
+        list_append(engine, &engine->queue, number);
     }
-    /* Whoever was waiting already is blocked until the run ends: first come, first served. But who
-     * waits for a fuller batch has got it, perhaps, and who waits for a slot is passed. */
-    bool next_in_line = was_empty || engine->config->lora;
-    if ((next_in_line && batch_may_admit(engine, number)) || engine->run.waits)
-        engine_cut(engine, now);
 }
 
 int64_t engine_blocks_at(const struct engine *engine, tick_t now)
 {
     const struct engine_run *run = &engine->run;
-    if (run->iterations == 0 || run->decodes == 0)
-        return engine->used_blocks;
+    if (run->iterations == 0 || run->decodes == 0 || blocks_are_reserved(engine->config))
+        return blocks_taken(engine);
     uint64_t current = run->iterations; /* the iteration that `now` falls into, from 1 */
     if (run->iterations > 1 && now < engine->next) {
         current = iterations_until(engine, now);

@@ -36,8 +36,8 @@
  * Requests that come or go half done (prefill and decode on different engines) and those whose
  * client gives up are told of in models/engine/handover.h.
  *
- * Speculation: a decode emits several tokens in an iteration, and time among decodes is counted in
- * tokens instead of iterations (speculation.h, decodes.h). The tokens of an iteration arrive
+ * Speculation: a decode emits several tokens in an iteration, and progress among decodes is counted
+ * in tokens instead of iterations (speculation.h, decodes.h). The tokens of an iteration arrive
  * together: inter-token latencies are the gaps between iterations, as vLLM measures them, while
  * TPOT counts every token.
  *
@@ -46,8 +46,11 @@
 #define TOKENYARD_MODELS_ENGINE_ENGINE_H
 
 #include "models/engine/adapters.h"
+#include "models/engine/batching.h"
 #include "models/engine/class_traits.h"
 #include "models/engine/engine_settings.h"
+#include "models/engine/output_prediction.h"
+#include "models/engine/queue_order.h"
 #include "models/engine/request.h"
 #include "models/engine/speculation.h"
 #include "models/steptime/steptime.h"
@@ -73,6 +76,18 @@ struct engine_config {
     int64_t batch_wait_tok;            /* so many tokens in the batch; PREFILL_MIXED only */
     struct output_share output_share;  /* ADMIT_ESTIMATE */
     const struct class_traits *traits; /* by request->class_index; NULL: all classes are alike */
+    uint32_t classes;                  /* in traits */
+
+    struct batching batching;
+    enum queue_order queue_order;               /* static and dynamic batches: ORDER_FCFS */
+    struct output_prediction output_prediction; /* ORDER_SHORTEST_OUTPUT */
+    tick_t decode_first_wait;         /* PREFILL_DECODE_FIRST: a prompt waits at most so long */
+    uint32_t answer_cap_tok;          /* ADMIT_ESTIMATE: no answer counts for more; 0: no cap */
+    enum kv_allocation kv_allocation; /* other than paged: ADMIT_NO_EVICT */
+    int64_t watermark_blocks;         /* ADMIT_PREEMPT: stay free when somebody is let in */
+    int64_t swap_blocks;              /* ADMIT_PREEMPT: places in host memory; 0: recomputes */
+    fine_t swap_block_time;           /* of copying a block out or in */
+
     struct speculation speculation;
     const struct steptime *plain_steptime; /* of iterations that draft nothing; NULL: the same */
     const struct lora_config *lora;        /* NULL: requests need no adapters */
@@ -83,23 +98,26 @@ struct engine_totals {
     uint64_t iterations;
     uint64_t prefill_tok;
     uint64_t preemptions;
+    uint64_t swaps; /* preemptions that copied the KV cache out */
     tick_t busy;
     unsigned __int128 sequence_ticks; /* integral of the batch size over busy time */
     int64_t peak_blocks;
     uint64_t verified;     /* decodes of iterations that drafted, ... */
-    uint64_t verified_tok; /* ... and what they emitted, beyond the ends of answers, too */
+    uint64_t verified_tok; /* ... and what they emitted, also beyond the ends of answers */
 };
 
 /* The iterations between two boundaries: `iterations` of them, taking first, first + step, ... */
 struct engine_run {
     uint64_t iterations;
-    fine_t first, step;   /* step: for each token that the decodes have emitted */
-    struct pace pace;     /* at which they do; per_turn 0: one in each iteration */
-    uint32_t decodes;     /* those that take part: all or none */
-    uint32_t chunks;      /* prompts worked on: the first `chunks` of engine->chunk_requests */
-    uint32_t prefill_tok; /* tokens of them */
-    bool waits;           /* prompts that could run wait for a fuller batch */
-    bool preempted;       /* somebody was, so nobody was admitted */
+    fine_t first, step;    /* step: for each token that the decodes have emitted */
+    struct pace pace;      /* at which they do; per_turn 0: one in each iteration */
+    uint32_t decodes;      /* those that take part: all or none */
+    uint32_t chunks;       /* prompts worked on: the first `chunks` of engine->chunk_requests */
+    uint32_t prefill_tok;  /* tokens of them */
+    bool waits;            /* prompts that could run wait for a fuller batch */
+    bool preempted;        /* somebody was, so nobody was admitted */
+    bool after_prompts;    /* the run before worked on prompts */
+    int64_t copied_blocks; /* to and from host memory, before the first iteration */
 };
 
 struct finish_entry {
@@ -119,13 +137,15 @@ struct request_list {
     uint32_t head, tail; /* REQUEST_NONE while empty */
 };
 
+struct fair_share;
+
 struct engine {
     tick_t next;           /* when to call engine_boundary; TICK_NEVER while idle */
     tick_t boundary;       /* when the current run began ... */
     fine_t fraction;       /* ... and how many fine units after that tick, < 2^FINE_SHIFT */
     struct engine_run run; /* the current run */
-    /* Tokens that a decode would have emitted so far had it always been there: the iterations ended
-     * that decodes took part in, where they do not speculate. */
+    /* Tokens that a decode would have emitted so far had it always been there: the iterations that
+     * decodes took part in, where they do not speculate. */
     uint64_t token;
     uint64_t token_phase; /* of the pace at which they do */
 
@@ -142,14 +162,21 @@ struct engine {
     uint32_t *block_slots; /* [p]: decodes that need a new block for tokens of phase p */
 
     struct request_list running; /* in order of admission */
-    struct request_list queue;   /* in the order they will be let in: `waiting` of them */
-    uint32_t waiting;
+    struct request_list queue;   /* in the order they will be let in; before those of ... */
+    uint32_t ordered;            /* ... the root of queue_order.h's heap ... */
+    struct fair_share *fair;     /* ... or, ORDER_FAIR, its tenants */
+    uint32_t waiting;            /* in all of these */
+    uint32_t next_ticket;
     uint32_t next_order;
 
     struct request_list fetching, fetched; /* PLACE_FETCHING; PLACE_FETCHED, in order of arrival */
     uint32_t incoming;                     /* in these two lists */
     int64_t incoming_promised_tok;         /* ADMIT_ESTIMATE: what they may answer */
     int64_t held_blocks;                   /* of requests that were handed over: part of used */
+
+    struct request_list swapped; /* PLACE_SWAPPED, in order of preemption */
+    uint32_t swapped_count;
+    int64_t swapped_blocks; /* of host memory */
 
     struct finish_entry *finish_heap; /* decodes by last token; stale entries go lazily */
     uint32_t finish_count, finish_capacity;
@@ -159,6 +186,11 @@ struct engine {
     int64_t reserved_blocks; /* ADMIT_NO_EVICT: set aside for all that run */
     int64_t output_share;    /* ADMIT_ESTIMATE */
     bool refused;            /* ADMIT_ESTIMATE: nobody is let in before somebody leaves */
+    uint32_t answer_cap_tok; /* ADMIT_ESTIMATE: the config's; UINT32_MAX: none */
+    uint32_t long_answers;   /* decodes whose whole answer is longer */
+
+    uint32_t unanswered; /* static_batch.h: of the current batch */
+    bool last_call;      /* static_batch.h: nobody else will come before an answer */
 
     struct stalled_group *stalls; /* [max_sequences + 1]; none while the decodes take part */
     uint32_t stall_count;
@@ -205,6 +237,13 @@ void engine_cut(struct engine *engine, tick_t now);
 /* Counts the iterations of the current run that ended before `now` as ended; the others go on. For
  * totals and latencies of a simulation that stops in the middle of a run. */
 void engine_settle(struct engine *engine, tick_t now);
+
+/* Nobody else will come before an engine answers: whoever waits for a batch to fill need not wait
+ * longer (static_batch.h). */
+void engine_last_call(struct engine *engine, tick_t now);
+
+/* Moves all that wait into the list `queue`, in order: for looking at them at the end. */
+void engine_line_up(struct engine *engine);
 
 /* KV blocks in use at `now`, which lies in the current run; may be called at any time. */
 int64_t engine_blocks_at(const struct engine *engine, tick_t now);

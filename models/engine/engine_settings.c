@@ -3,14 +3,28 @@
 #include <math.h>
 #include <string.h>
 
+#include "models/engine/batching.h"
+#include "models/engine/output_prediction.h"
+#include "models/engine/queue_order.h"
+
 /* --- the fields --- */
 
-static const char *const prefill_names[] = {
-    [PREFILL_MIXED] = "mixed", [PREFILL_FIRST] = "first", NULL};
+static const char *const prefill_names[] = {[PREFILL_MIXED] = "mixed",
+                                            [PREFILL_FIRST] = "first",
+                                            [PREFILL_DECODE_FIRST] = "decode_first",
+                                            NULL};
 static const char *const admission_names[] = {[ADMIT_PREEMPT] = "preempt",
                                               [ADMIT_NO_EVICT] = "no_evict",
                                               [ADMIT_ESTIMATE] = "estimate",
+                                              [ADMIT_MAX_UTILIZATION] = "max_utilization",
                                               NULL};
+static const char *const kv_allocation_names[] = {[KV_PAGED] = "paged",
+                                                  [KV_CONTIGUOUS_MAX] = "contiguous_max",
+                                                  [KV_CONTIGUOUS_POW2] = "contiguous_pow2",
+                                                  [KV_CONTIGUOUS_EXACT] = "contiguous_exact",
+                                                  NULL};
+static const char *const preemption_names[] = {
+    [PREEMPT_RECOMPUTE] = "recompute", [PREEMPT_SWAP] = "swap", NULL};
 static const char *const engine_names[] = {
     [ENGINE_VLLM] = "vllm", [ENGINE_TRTLLM] = "trtllm", [ENGINE_SGLANG] = "sglang", NULL};
 
@@ -28,16 +42,18 @@ static const struct config_field engine_fields[] = {
      .offset = FIELD(prefill),
      .optional = true,
      .names = prefill_names,
-     .doc = "mixed: prompts and decodes share an iteration; first: they never do, and prompts that "
-            "fit go first; null: the engine's"},
+     .doc =
+         "mixed: prompts and decodes share an iteration; first: they never do, and prompts that "
+         "fit go first; decode_first: nor do they here, and prompts wait until no decode is left; "
+         "null: the engine's"},
     {.name = "admission",
      .kind = CONFIG_ENUM,
      .offset = FIELD(admission),
      .optional = true,
      .names = admission_names,
-     .doc = "a request is let in when its prompt fits, others may be preempted (preempt); when all "
-            "tokens of all fit (no_evict); when an estimate of them does (estimate); null: the "
-            "engine's"},
+     .doc = "a request is let in when its prompt fits, others may be preempted (preempt; "
+            "TensorRT-LLM's max_utilization does the same); when all tokens of all fit (no_evict); "
+            "when an estimate of them does (estimate); null: the engine's"},
     {.name = "max_num_batched_tokens",
      .kind = CONFIG_INT,
      .offset = FIELD(max_num_batched_tokens),
@@ -155,6 +171,71 @@ static const struct config_field engine_fields[] = {
      .min = 1,
      .max = 1e12,
      .doc = "KV blocks of a replica; null: what memory leaves"},
+    {.name = "batching",
+     .kind = CONFIG_VARIANT,
+     .offset = FIELD(batching),
+     .preset = "\"continuous\"",
+     .variants = batching_kinds,
+     .selector = "kind",
+     .doc = "who is served together"},
+    {.name = "queue_order",
+     .kind = CONFIG_ENUM,
+     .offset = FIELD(queue_order),
+     .preset = "\"fcfs\"",
+     .names = queue_order_names,
+     .doc =
+         "who goes first of those that wait: fcfs (first come, first served), shortest_prompt, "
+         "shortest_output (as predicted), earliest_deadline, priority (by class; also decides who "
+         "is preempted) or fair (the tenant served least)"},
+    {.name = "output_prediction",
+     .kind = CONFIG_VARIANT,
+     .offset = FIELD(output_prediction),
+     .preset = "\"exact\"",
+     .variants = output_prediction_kinds,
+     .selector = "kind",
+     .doc = "queue_order \"shortest_output\": what it believes that a request will answer"},
+    {.name = "decode_first_max_wait_ms",
+     .kind = CONFIG_NUMBER,
+     .offset = FIELD(decode_first_max_wait_ms),
+     .optional = true,
+     .min = 0,
+     .max = 1e9,
+     .doc =
+         "prefill \"decode_first\": a prompt that has waited for so long interrupts the decodes; "
+         "null: none does"},
+    {.name = "kv_allocation",
+     .kind = CONFIG_ENUM,
+     .offset = FIELD(kv_allocation),
+     .preset = "\"paged\"",
+     .names = kv_allocation_names,
+     .doc = "what a request takes of the KV cache: blocks as it needs them (paged), or one stretch "
+            "from its start: for max_model_len (contiguous_max), for its prompt and its answer "
+            "rounded up to a power of two (contiguous_pow2), or just so much (contiguous_exact)"},
+    /* SchedulerConfig and BlockSpaceManager of vLLM V0: watermark = 0.01; V1 has none. */
+    {.name = "watermark",
+     .kind = CONFIG_NUMBER,
+     .offset = FIELD(watermark),
+     .preset = "0",
+     .min = 0,
+     .max = 0.5,
+     .doc =
+         "admission \"preempt\": share of the KV blocks that stays free when a request is let in "
+         "(vLLM V0: 0.01)"},
+    {.name = "preemption",
+     .kind = CONFIG_ENUM,
+     .offset = FIELD(preemption),
+     .preset = "\"recompute\"",
+     .names = preemption_names,
+     .doc = "a preempted request is computed again (recompute), or its KV cache is copied to host "
+            "memory and back (swap; admission \"preempt\" only)"},
+    {.name = "swap_space_gib",
+     .kind = CONFIG_NUMBER,
+     .offset = FIELD(swap_space_gib),
+     .preset = "4",
+     .min = 0,
+     .max = 65536,
+     .doc = "preemption \"swap\": host memory for each GPU of a replica; who finds none left is "
+            "recomputed"},
     {0}};
 
 const struct config_type engine_settings_type = {
@@ -179,7 +260,9 @@ const struct engine_settings engine_settings_unset = {.name = ENGINE_VLLM,
                                                       .host_overhead_ms = 1,
                                                       .step_overhead_ms = NAN,
                                                       .max_model_len = INT64_MIN,
-                                                      .num_gpu_blocks_override = INT64_MIN};
+                                                      .num_gpu_blocks_override = INT64_MIN,
+                                                      .decode_first_max_wait_ms = NAN,
+                                                      .swap_space_gib = 4};
 
 /* --- what the engines take --- */
 
@@ -395,7 +478,7 @@ void engine_settings_settle(struct engine_settings *settings, const struct engin
 
 static bool check_budget(const struct engine_settings *settings, struct error *error)
 {
-    if (settings->prefill == PREFILL_FIRST ||
+    if (settings->prefill != PREFILL_MIXED ||
         settings->max_num_batched_tokens >= settings->max_num_seqs)
         return true;
     error_set(error, ERROR_BAD_INPUT, "max_num_batched_tokens (%lld) is below max_num_seqs (%lld)",
@@ -422,11 +505,16 @@ static bool check_batch_wait(const struct engine_settings *settings, struct erro
         return error_hint(error,
                           "give both batch_wait_timeout_iters and batch_wait_max_tokens_ratio");
     }
-    if (settings->prefill == PREFILL_MIXED)
+    if (settings->prefill != PREFILL_MIXED) {
+        error_set(error, ERROR_BAD_INPUT, "%s needs prefill \"mixed\", but it is \"%s\"", given,
+                  prefill_names[settings->prefill]);
+        return error_hint(error, "prompts wait for prompts while others decode; that is \"mixed\"");
+    }
+    if (settings->queue_order == ORDER_FCFS)
         return true;
-    error_set(error, ERROR_BAD_INPUT, "%s needs prefill \"mixed\", but it is \"first\"", given);
-    return error_hint(error, "prompts wait for prompts while others decode; \"first\" lets no one "
-                             "wait");
+    error_set(error, ERROR_BAD_INPUT, "%s needs queue_order \"fcfs\", but it is \"%s\"", given,
+              queue_order_names[settings->queue_order]);
+    return error_hint(error, "TensorRT-LLM, whose setting it is, serves first who came first");
 }
 
 static bool check_conservativeness(const struct engine_settings *settings, struct error *error)
@@ -439,10 +527,63 @@ static bool check_conservativeness(const struct engine_settings *settings, struc
     return error_hint(error, "leave it out, or set engine.name to sglang");
 }
 
+static bool preempts(const struct engine_settings *settings)
+{
+    return settings->admission == ADMIT_PREEMPT || settings->admission == ADMIT_MAX_UTILIZATION;
+}
+
+static bool check_preempting(const struct engine_settings *settings, struct error *error)
+{
+    bool swaps = settings->preemption == PREEMPT_SWAP;
+    bool paged = settings->kv_allocation == KV_PAGED;
+    if ((!swaps && settings->watermark == 0) || (preempts(settings) && paged))
+        return true;
+    const char *given = swaps ? "preemption \"swap\"" : "watermark";
+    if (!paged) {
+        error_set(error, ERROR_BAD_INPUT, "%s needs kv_allocation \"paged\", but it is \"%s\"",
+                  given, kv_allocation_names[settings->kv_allocation]);
+        return error_hint(error, "who has reserved its memory is never preempted");
+    }
+    error_set(error, ERROR_BAD_INPUT, "%s needs admission \"preempt\", but it is \"%s\"", given,
+              admission_names[settings->admission]);
+    return error_hint(error, "leave it out, or set admission to \"preempt\"");
+}
+
+static bool check_batching(const struct engine_settings *settings, struct error *error)
+{
+    int kind = settings->batching.index;
+    if (kind != BATCHING_STATIC && kind != BATCHING_DYNAMIC)
+        return true;
+    if (settings->queue_order == ORDER_FCFS)
+        return true;
+    error_set(error, ERROR_BAD_INPUT,
+              "batching \"%s\" needs queue_order \"fcfs\", but it is \"%s\"",
+              batching_kinds[kind].name, queue_order_names[settings->queue_order]);
+    return error_hint(error, "batches are filled in order of arrival");
+}
+
+static bool check_order(const struct engine_settings *settings, struct error *error)
+{
+    if (settings->output_prediction.index != PREDICT_EXACT &&
+        settings->queue_order != ORDER_SHORTEST_OUTPUT) {
+        error_set(error, ERROR_BAD_INPUT,
+                  "output_prediction needs queue_order \"shortest_output\", but it is \"%s\"",
+                  queue_order_names[settings->queue_order]);
+        return error_hint(error, "leave it out, or set queue_order");
+    }
+    if (isnan(settings->decode_first_max_wait_ms) || settings->prefill == PREFILL_DECODE_FIRST)
+        return true;
+    error_set(error, ERROR_BAD_INPUT,
+              "decode_first_max_wait_ms needs prefill \"decode_first\", but it is \"%s\"",
+              prefill_names[settings->prefill]);
+    return error_hint(error, "leave it out, or set prefill");
+}
+
 bool engine_settings_check(const struct engine_settings *settings, struct error *error)
 {
     return check_budget(settings, error) && check_batch_wait(settings, error) &&
-           check_conservativeness(settings, error);
+           check_conservativeness(settings, error) && check_preempting(settings, error) &&
+           check_batching(settings, error) && check_order(settings, error);
 }
 
 /* --- in the engine's own terms --- */
@@ -456,6 +597,13 @@ struct output_share engine_output_share(const struct engine_settings *settings)
     return (struct output_share){.start = llround(start * (double)OUTPUT_SHARE_ONE),
                                  .least = llround(least * (double)OUTPUT_SHARE_ONE),
                                  .step = llround((start - least) / 600 * (double)OUTPUT_SHARE_ONE)};
+}
+
+/* CLIP_MAX_NEW_TOKENS of schedule_policy.py (SGLANG_CLIP_MAX_NEW_TOKENS_ESTIMATION). */
+uint32_t engine_answer_cap_tok(const struct engine_settings *settings)
+{
+    const uint32_t clip_tok = 4096;
+    return settings->admission == ADMIT_ESTIMATE ? clip_tok : 0;
 }
 
 int64_t engine_batch_wait_tok(const struct engine_settings *settings)

@@ -17,6 +17,10 @@ enum engine_name { ENGINE_VLLM, ENGINE_TRTLLM, ENGINE_SGLANG, ENGINE_COUNT };
 enum engine_prefill {
     PREFILL_MIXED, /* prompts and decodes (vLLM V1, TensorRT-LLM) */
     PREFILL_FIRST, /* prompts or decodes: whatever prompts fit go first (SGLang, vLLM V0) */
+    /* prompts or decodes: once decodes have begun, prompts wait until these have ended
+     * ("decode-prioritizing", as Agrawal et al., Sarathi-Serve, OSDI 2024, section 3, calls what
+     * FasterTransformer does), or until one has waited for decode_first_max_wait_ms */
+    PREFILL_DECODE_FIRST,
 };
 
 /* When a waiting request is let in, and what happens when KV blocks run out. */
@@ -30,7 +34,17 @@ enum engine_admission {
     /* when all its tokens fit beside an estimated share of what the others still have to answer;
      * the latest is preempted, goes to the end of the queue and is recomputed (SGLang) */
     ADMIT_ESTIMATE,
+    /* TensorRT-LLM's other capacity policy, MAX_UTILIZATION (MaxUtilizationScheduler in
+     * capacityScheduler.cpp): requests are let in while the blocks of their prompts are free; when
+     * a running one lacks a block the latest is paused, nobody new is let in, and who was paused is
+     * recomputed before all others. Read closely, these are vLLM's rules, and the engine takes them
+     * as ADMIT_PREEMPT. Left out: with pipeline stages it looks two tokens ahead. */
+    ADMIT_MAX_UTILIZATION,
 };
+
+enum preemption_kind { PREEMPT_RECOMPUTE, PREEMPT_SWAP };
+
+enum kv_allocation { KV_PAGED, KV_CONTIGUOUS_MAX, KV_CONTIGUOUS_POW2, KV_CONTIGUOUS_EXACT };
 
 struct engine_settings {
     int name;      /* enum engine_name */
@@ -53,6 +67,15 @@ struct engine_settings {
     double step_overhead_ms; /* NaN: what calibration found; never settled */
     int64_t max_model_len; /* INT64_MIN: the model's, or what the KV cache holds if that is less */
     int64_t num_gpu_blocks_override; /* INT64_MIN: from memory */
+
+    struct config_variant batching;          /* batching_kinds */
+    int queue_order;                         /* enum queue_order */
+    struct config_variant output_prediction; /* output_prediction_kinds */
+    double decode_first_max_wait_ms;         /* NaN: for ever */
+    int kv_allocation;                       /* enum kv_allocation */
+    double watermark;                        /* share of the KV blocks */
+    int preemption;                          /* enum preemption_kind */
+    double swap_space_gib;                   /* of host memory, for each GPU */
 };
 
 extern const struct config_type engine_settings_type;
@@ -101,6 +124,7 @@ struct output_share {
 
 /* Of settled settings: what they come to, in the engine's own terms. */
 struct output_share engine_output_share(const struct engine_settings *settings);
+uint32_t engine_answer_cap_tok(const struct engine_settings *settings);
 int64_t engine_batch_wait_tok(const struct engine_settings *settings);
 
 /* Batch sizes of which CUDA graphs are captured. A batch that only decodes is padded to the next of

@@ -7,7 +7,8 @@
 /* Somebody may be let in now who could not before. */
 static void wake(struct engine *engine, tick_t now)
 {
-    if (engine->waiting == 0 && engine->fetched.head == REQUEST_NONE)
+    if (engine->waiting == 0 && engine->fetched.head == REQUEST_NONE &&
+        engine->swapped.head == REQUEST_NONE)
         return;
     if (engine->next == TICK_NEVER)
         engine->next = now;
@@ -122,6 +123,9 @@ bool engine_cancel(struct engine *engine, uint32_t number, tick_t now)
         break;
     case PLACE_FETCHED:
         cancel_incoming(engine, &engine->fetched, number, now);
+        break;
+    case PLACE_SWAPPED:
+        swapped_remove(engine, number);
         break;
     case PLACE_HANDED:
         assert(!"the owner gives it up with engine_release");

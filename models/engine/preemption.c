@@ -1,18 +1,28 @@
 #include "models/engine/preemption.h"
 
-/* SGLang's retracted requests are queued as if they had just arrived (Scheduler
- * _add_request_to_queue); vLLM's go first. */
-static void requeue(struct engine *engine, uint32_t number)
+static void count_preemption(struct engine *engine, struct request *request)
 {
-    struct request *request = request_of(engine, number);
     engine->run.preempted = true;
-    request->computed = 0;
     request->preemptions++;
     engine->totals.preemptions++;
-    if (engine->config->admission == ADMIT_ESTIMATE)
+}
+
+/* SGLang's retracted requests are queued as if they had just arrived (Scheduler
+ * _add_request_to_queue); vLLM's go first, or by their priority. */
+static void requeue(struct engine *engine, uint32_t number)
+{
+    const struct engine_config *config = engine->config;
+    struct request *request = request_of(engine, number);
+    count_preemption(engine, request);
+    request->computed = 0;
+    if (config->queue_order == ORDER_PRIORITY) {
         waiting_append(engine, number);
-    else
+    } else if (config->admission == ADMIT_ESTIMATE) {
+        queue_order_renew_ticket(engine, number);
+        waiting_append(engine, number);
+    } else {
         waiting_prepend(engine, number);
+    }
 }
 
 void preempt_partial(struct engine *engine)
@@ -26,6 +36,54 @@ void preempt_partial(struct engine *engine)
     requeue(engine, number);
 }
 
+/* --- swapping --- */
+
+static bool swap_out(struct engine *engine, uint32_t number, uint32_t context_tok)
+{
+    struct request *request = request_of(engine, number);
+    int64_t blocks = blocks_for(engine, context_tok);
+    if (engine->swapped_blocks + blocks > engine->config->swap_blocks)
+        return false;
+    count_preemption(engine, request);
+    request->place = PLACE_SWAPPED;
+    list_append(engine, &engine->swapped, number);
+    engine->swapped_count++;
+    engine->swapped_blocks += blocks;
+    engine->run.copied_blocks += blocks;
+    engine->totals.swaps++;
+    return true;
+}
+
+static bool swapped_fits(const struct engine *engine, const struct request *request)
+{
+    int64_t sequences =
+        (int64_t)engine->decodes + engine->incoming + (engine->partial != REQUEST_NONE);
+    int64_t free = free_blocks(engine) - next_blocks(engine);
+    struct pace pace = draft_pace(engine);
+    int64_t next_tok = decodes_draft(engine) ? (int64_t)pace_steps(&pace, 1) : 1;
+    int64_t needed = decode_blocks(engine, prefill_length(request) - 1 + next_tok);
+    return sequences < engine->config->max_sequences &&
+           needed + engine->config->watermark_blocks <= free;
+}
+
+void swap_in(struct engine *engine)
+{
+    while (engine->swapped.head != REQUEST_NONE) {
+        uint32_t number = engine->swapped.head;
+        struct request *request = request_of(engine, number);
+        if (!swapped_fits(engine, request))
+            return;
+        int64_t blocks = blocks_for(engine, prefill_length(request) - 1);
+        swapped_remove(engine, number);
+        engine->run.copied_blocks += blocks;
+        engine->used_blocks += blocks;
+        running_append(engine, number);
+        decode_join(engine, number, request->last_token);
+    }
+}
+
+/* --- decodes --- */
+
 static void preempt_decode(struct engine *engine, uint32_t number)
 {
     struct request *request = request_of(engine, number);
@@ -33,8 +91,18 @@ static void preempt_decode(struct engine *engine, uint32_t number)
     request->last_token = stall_leave(engine, request);
     uint32_t context_tok = request->prompt_tok + request->emitted - 1;
     decode_leave(engine, number, context_tok);
+    if (swap_out(engine, number, context_tok))
+        return;
     keep_blocks(engine, request, context_tok);
     requeue(engine, number);
+}
+
+void preempt(struct engine *engine, uint32_t number)
+{
+    if (number == engine->partial)
+        preempt_partial(engine);
+    else
+        preempt_decode(engine, number);
 }
 
 /* SGLang's new_token_ratio after a retraction: what the others have answered so far, and what they
@@ -56,12 +124,8 @@ static void raise_output_share(struct engine *engine)
 
 void make_room_for_decodes(struct engine *engine)
 {
-    while (decodes_lack_blocks(engine)) {
-        if (engine->running.tail == engine->partial)
-            preempt_partial(engine);
-        else
-            preempt_decode(engine, engine->running.tail);
-    }
+    while (decodes_lack_blocks(engine))
+        preempt(engine, preemption_victim(engine));
     if (engine->config->admission == ADMIT_ESTIMATE)
         raise_output_share(engine);
 }

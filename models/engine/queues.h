@@ -4,10 +4,16 @@
 #define TOKENYARD_MODELS_ENGINE_QUEUES_H
 
 #include "models/engine/engine.h"
+#include "models/engine/kv_allocation.h"
 
 static inline int64_t int64_min(int64_t a, int64_t b)
 {
     return a < b ? a : b;
+}
+
+static inline int64_t int64_max(int64_t a, int64_t b)
+{
+    return a > b ? a : b;
 }
 
 static inline struct request *request_of(const struct engine *engine, uint32_t request)
@@ -19,6 +25,19 @@ static inline int64_t blocks_for(const struct engine *engine, int64_t tokens)
 {
     uint32_t block_tok = engine->config->block_tok;
     return ((uint32_t)tokens + block_tok - 1) / block_tok;
+}
+
+/* Where a request gets all its blocks when it is let in, nothing is taken later. */
+static inline bool blocks_are_reserved(const struct engine_config *config)
+{
+    return config->kv_allocation != KV_PAGED || config->batching.kind != BATCHING_CONTINUOUS;
+}
+
+/* Blocks that nobody else can have. */
+static inline int64_t blocks_taken(const struct engine *engine)
+{
+    return engine->config->kv_allocation != KV_PAGED ? engine->reserved_blocks
+                                                     : engine->used_blocks;
 }
 
 static inline int64_t free_blocks(const struct engine *engine)
@@ -41,15 +60,16 @@ static inline uint32_t output_here(const struct request *request)
 /* ADMIT_ESTIMATE: what the request may still answer, and a page for rounding. */
 static inline int64_t promised_tok(const struct engine *engine, const struct request *request)
 {
-    return (int64_t)output_here(request) - request->emitted + engine->config->block_tok;
+    int64_t left_tok = (int64_t)output_here(request) - request->emitted;
+    return int64_min(left_tok, engine->answer_cap_tok) + engine->config->block_tok;
 }
 
 /* What ADMIT_NO_EVICT sets aside: TensorRT-LLM counts the last token, too, though it is never
  * cached, and the drafts that may be verified after it. */
 static inline int64_t lifetime_blocks(const struct engine *engine, const struct request *request)
 {
-    return blocks_for(engine, (int64_t)request->prompt_tok + output_here(request) +
-                                  engine->config->speculation.draft_tok);
+    return kv_reserved_blocks(engine->config, request->prompt_tok,
+                              output_here(request) + engine->config->speculation.draft_tok);
 }
 
 static inline void set_blocks_aside(struct engine *engine, const struct request *request)
@@ -135,10 +155,20 @@ static inline void running_remove(struct engine *engine, uint32_t number)
 
 /* --- waiting --- */
 
+/* Who is let in next, while somebody waits (and, with adapters, if its own has a slot). */
+static inline uint32_t waiting_first(const struct engine *engine)
+{
+    uint32_t head = engine->queue.head;
+    return head != REQUEST_NONE ? head : queue_order_first(engine);
+}
+
 static inline void waiting_append(struct engine *engine, uint32_t number)
 {
     request_of(engine, number)->place = PLACE_WAITING;
-    list_append(engine, &engine->queue, number);
+    if (engine->config->queue_order == ORDER_FCFS)
+        list_append(engine, &engine->queue, number);
+    else
+        queue_order_add(engine, number);
     engine->waiting++;
 }
 
@@ -159,8 +189,20 @@ static inline void waiting_prepend(struct engine *engine, uint32_t number)
 
 static inline void waiting_remove(struct engine *engine, uint32_t number)
 {
-    list_remove(engine, &engine->queue, number);
+    if (request_of(engine, number)->in_order)
+        queue_order_remove(engine, number);
+    else
+        list_remove(engine, &engine->queue, number);
     engine->waiting--;
+}
+
+/* --- swapped out, see preemption.h --- */
+
+static inline void swapped_remove(struct engine *engine, uint32_t number)
+{
+    list_remove(engine, &engine->swapped, number);
+    engine->swapped_count--;
+    engine->swapped_blocks -= blocks_for(engine, prefill_length(request_of(engine, number)) - 1);
 }
 
 #endif

@@ -19,7 +19,8 @@ enum request_place {
     PLACE_RUNNING,  /* being prefilled, or decoding */
     PLACE_FETCHING, /* let in; its KV cache is on the way from elsewhere */
     PLACE_FETCHED,  /* which has arrived: it decodes from the next iteration on */
-    PLACE_HANDED    /* prefilled for another engine; this one still holds its blocks */
+    PLACE_HANDED,   /* prefilled for another engine; this one still holds its blocks */
+    PLACE_SWAPPED   /* preempted; its KV cache is in host memory */
 };
 
 struct request {
@@ -40,6 +41,9 @@ struct request {
     uint32_t preemptions;
     uint32_t kept_blocks; /* after a preemption, see kept_blocks.h */
     int64_t kept_end;
+    int64_t rank; /* in an order other than fcfs: lower goes first, and of equals the lower ... */
+    uint32_t ticket;  /* ... number of arrival */
+    uint32_t child;   /* while it waits in such an order, see queue_order.c */
     uint32_t replica; /* in the fleet */
     uint32_t class_index;
     uint32_t adapter;        /* where the pool has some (adapters.h) */
@@ -49,6 +53,7 @@ struct request {
     bool handoff;            /* prefilled here, decoded elsewhere */
     bool remote_kv;          /* prefilled elsewhere: its KV cache is to be fetched */
     bool cancelled;          /* ended by engine_cancel */
+    bool in_order;           /* waits in queue_order.h, not in the list */
 };
 
 struct request_pool {

@@ -345,6 +345,43 @@ static bool set_max_model_tok(const struct deployment_request *request,
     return true;
 }
 
+/* Swapped blocks cross the PCIe link of their GPU, all GPUs at once. */
+static void set_swap(const struct deployment_request *request, struct deployment *deployment)
+{
+    const struct engine_settings *settings = request->engine;
+    if (settings->preemption != PREEMPT_SWAP)
+        return;
+    double block_bytes =
+        deployment->memory.kv_bytes_per_token_per_gpu * (double)settings->block_size;
+    double copy_s = block_bytes / (request->gpu->pcie_gb_s * 1e9);
+    deployment->engine.swap_blocks =
+        (int64_t)(settings->swap_space_gib * 0x1p30 / block_bytes);
+    deployment->engine.swap_block_time = fine_from_s(copy_s);
+}
+
+/* Who gets all its memory at the start is let in when it fits; a batch that is served to its end is
+ * not let in one by one. */
+static enum engine_admission admission_of(const struct engine_settings *settings)
+{
+    if (settings->batching.index != BATCHING_CONTINUOUS ||
+        settings->admission == ADMIT_MAX_UTILIZATION)
+        return ADMIT_PREEMPT;
+    return settings->kv_allocation == KV_PAGED ? (enum engine_admission)settings->admission
+                                               : ADMIT_NO_EVICT;
+}
+
+static tick_t decode_first_wait(const struct engine_settings *settings)
+{
+    double wait_ms = settings->decode_first_max_wait_ms;
+    return isnan(wait_ms) ? TICK_NEVER : tick_from_s(wait_ms / 1e3);
+}
+
+/* vLLM V0: the whole of it, rounded down (BlockSpaceManager, watermark_blocks). */
+static int64_t watermark_blocks(const struct engine_settings *settings, int64_t kv_blocks)
+{
+    return (int64_t)(settings->watermark * (double)kv_blocks);
+}
+
 static bool set_engine(const struct deployment_request *request, struct deployment *deployment,
                        struct error *error)
 {
@@ -357,12 +394,22 @@ static bool set_engine(const struct deployment_request *request, struct deployme
                                .kv_blocks = deployment->memory.kv_blocks,
                                .request_overhead = deployment->engine.request_overhead,
                                .prefill = (enum engine_prefill)settings->prefill,
-                               .admission = (enum engine_admission)settings->admission,
+                               .admission = admission_of(settings),
                                .chunked_prefill = settings->enable_chunked_prefill,
                                .keeps_blocks = settings->enable_prefix_caching,
                                .batch_wait_iterations = settings->batch_wait_timeout_iters,
                                .batch_wait_tok = engine_batch_wait_tok(settings),
-                               .output_share = engine_output_share(settings)};
+                               .output_share = engine_output_share(settings),
+                               .batching = batching_of(&settings->batching),
+                               .queue_order = (enum queue_order)settings->queue_order,
+                               .output_prediction =
+                                   output_prediction_of(&settings->output_prediction),
+                               .decode_first_wait = decode_first_wait(settings),
+                               .answer_cap_tok = engine_answer_cap_tok(settings),
+                               .kv_allocation = (enum kv_allocation)settings->kv_allocation,
+                               .watermark_blocks =
+                                   watermark_blocks(settings, deployment->memory.kv_blocks)};
+    set_swap(request, deployment);
     return set_max_model_tok(request, deployment, error);
 }
 

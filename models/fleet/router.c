@@ -1,206 +1,28 @@
+/* The table of policies, the choosers made from it, and the router's two calls. */
 #include "models/fleet/router.h"
 
 #include <assert.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "models/fleet/min_tree.h"
+#include "models/fleet/router_policy.h"
 #include "sim/random.h"
 
-/* Load per replica, as the gateway knows it. */
-struct load {
-    uint64_t requests, tokens;
-};
+#define AS_POLICY(name, doc, type)  &router_##name,
+#define AS_VARIANT(name, doc, type) {#name, doc, type},
+#define AS_NAME(name, doc, type)    #name,
 
-/* A policy at work on replicas first .. first + count - 1. */
-struct range {
-    const struct range_ops *ops;
-    uint32_t first, count;
-    uint32_t turn;            /* round robin: who is next */
-    struct min_tree tree;     /* least outstanding: load over weight; count 0 when not kept */
-    const gsl_rng *rng;       /* random choices; the router's */
-    const struct load *loads; /* by replica of the fleet */
-    const double *inverse_weight;
-};
+static const struct router_policy *const policies[] = {ROUTER_POLICIES(AS_POLICY)};
 
-struct range_ops {
-    uint32_t (*choose)(struct range *range);  /* index within the range */
-    double (*score)(const struct load *load); /* NULL: keeps no tree */
-};
+const struct config_variant_type router_policies[] = {ROUTER_POLICIES(AS_VARIANT){0}};
 
-static uint32_t choose_round_robin(struct range *range)
-{
-    uint32_t chosen = range->turn;
-    range->turn = chosen + 1 == range->count ? 0 : chosen + 1;
-    return chosen;
-}
+const char *const router_within_names[] = {ROUTER_SIMPLE_POLICIES(AS_NAME) NULL};
 
-static uint32_t choose_random(struct range *range)
-{
-    return (uint32_t)gsl_rng_uniform_int(range->rng, range->count);
-}
+/* --- names --- */
 
-static uint32_t choose_least(struct range *range)
-{
-    return min_tree_first(&range->tree);
-}
-
-static double weighted_requests(const struct range *range, uint32_t index)
-{
-    uint32_t replica = range->first + index;
-    return (double)range->loads[replica].requests * range->inverse_weight[replica];
-}
-
-/* Mitzenmacher, "The power of two choices in randomized load balancing", 2001: the less loaded of
- * two different replicas drawn at random; by outstanding requests, as Envoy's LEAST_REQUEST. */
-static uint32_t choose_power_of_two(struct range *range)
-{
-    if (range->count == 1)
-        return 0;
-    uint32_t a = (uint32_t)gsl_rng_uniform_int(range->rng, range->count);
-    uint32_t b = (uint32_t)gsl_rng_uniform_int(range->rng, range->count - 1);
-    b += b >= a;
-    return weighted_requests(range, b) < weighted_requests(range, a) ? b : a;
-}
-
-static double score_requests(const struct load *load)
-{
-    return (double)load->requests;
-}
-
-static double score_tokens(const struct load *load)
-{
-    return (double)load->tokens;
-}
-
-/* The one list of policies on a range: name, how it chooses, what its tree holds, summary. */
-#define RANGE_POLICIES(ROW)                                                                        \
-    ROW(round_robin, choose_round_robin, NULL, "each replica in turn")                             \
-    ROW(random, choose_random, NULL, "a replica drawn uniformly")                                  \
-    ROW(least_outstanding_requests, choose_least, score_requests,                                  \
-        "the replica with the fewest unfinished requests, by weight")                              \
-    ROW(least_outstanding_tokens, choose_least, score_tokens,                                      \
-        "the replica with the fewest tokens of unfinished requests, by weight")                    \
-    ROW(power_of_two_choices, choose_power_of_two, NULL,                                           \
-        "the less loaded of two replicas drawn at random")
-
-#define AS_OPS(name, choose, score, doc)     {choose, score},
-#define AS_NAME(name, choose, score, doc)    #name,
-#define AS_VARIANT(name, choose, score, doc) {#name, doc, NULL},
-
-static const struct range_ops range_policies[] = {RANGE_POLICIES(AS_OPS)};
-
-enum { POLICY_WEIGHTED = sizeof range_policies / sizeof range_policies[0] };
-
-static const char *const range_policy_names[] = {RANGE_POLICIES(AS_NAME) NULL};
-
-static const struct config_field share_fields[] = {
-    {.name = "class",
-     .kind = CONFIG_STRING,
-     .offset = offsetof(struct router_share, class_name),
-     .doc = "name of a request class"},
-    {.name = "pool",
-     .kind = CONFIG_STRING,
-     .offset = offsetof(struct router_share, pool),
-     .doc = "name of a pool"},
-    {.name = "weight",
-     .kind = CONFIG_NUMBER,
-     .offset = offsetof(struct router_share, weight),
-     .min = 0,
-     .max = 1e9,
-     .doc = "the pool's share of the class, relative to the class's other shares"},
-    {0}};
-
-static const struct config_type share_type = {.name = "router_share",
-                                              .doc = "What share of a class a pool gets",
-                                              .size = sizeof(struct router_share),
-                                              .fields = share_fields};
-
-static const struct config_field share_element = {
-    .name = "share", .kind = CONFIG_OBJECT, .object = &share_type, .doc = "one share"};
-
-static const struct config_field weighted_fields[] = {
-    {.name = "shares",
-     .kind = CONFIG_LIST,
-     .offset = offsetof(struct router_weighted_config, shares),
-     .element = &share_element,
-     .preset = "[]",
-     .doc = "shares of pools by class; a class without any goes to pools by their replica count"},
-    {.name = "within",
-     .kind = CONFIG_ENUM,
-     .offset = offsetof(struct router_weighted_config, within),
-     .names = range_policy_names,
-     .preset = "\"least_outstanding_requests\"",
-     .doc = "policy among the replicas of the chosen pool"},
-    {0}};
-
-static const struct config_type weighted_type = {.name = "router_weighted",
-                                                 .doc = "Parameters of weighted routing",
-                                                 .size = sizeof(struct router_weighted_config),
-                                                 .fields = weighted_fields};
-
-const struct config_variant_type router_policies[] = {
-    RANGE_POLICIES(AS_VARIANT){"weighted",
-                               "pools by given shares of each class, then a policy within the pool",
-                               &weighted_type},
-    {0}};
-
-/* --- ranges --- */
-
-struct router {
-    uint32_t replicas, pool_count, class_count;
-    struct load *loads;     /* [replicas] */
-    double *inverse_weight; /* [replicas] */
-    uint32_t *range_of;     /* [replicas] */
-    struct range *ranges;   /* one: the fleet; or one for each pool */
-    uint32_t range_count;
-    gsl_rng *rng;
-    double *shares;  /* [class][pool], each class summing to 1; NULL: not weighted */
-    double *credits; /* [class][pool]: smooth weighted round robin */
-};
-
-static bool range_init(struct range *range, struct router *router, const struct range_ops *ops,
-                       uint32_t first, uint32_t count)
-{
-    *range = (struct range){.ops = ops,
-                            .first = first,
-                            .count = count,
-                            .rng = router->rng,
-                            .loads = router->loads,
-                            .inverse_weight = router->inverse_weight};
-    return !ops->score || min_tree_init(&range->tree, count);
-}
-
-static void load_changed(struct router *router, uint32_t replica)
-{
-    struct range *range = &router->ranges[router->range_of[replica]];
-    if (!range->ops->score)
-        return;
-    double score = range->ops->score(&router->loads[replica]) * router->inverse_weight[replica];
-    min_tree_set(&range->tree, replica - range->first, score);
-}
-
-/* --- shares --- */
-
-/* The class's next pool: nginx's smooth weighted round robin, so that after any number of requests
- * each pool has had its share to within one request, without a random draw. */
-static uint32_t next_pool(struct router *router, uint32_t class_index)
-{
-    const double *shares = router->shares + (size_t)class_index * router->pool_count;
-    double *credits = router->credits + (size_t)class_index * router->pool_count;
-    uint32_t best = 0;
-    for (uint32_t pool = 0; pool < router->pool_count; pool++) {
-        credits[pool] += shares[pool];
-        if (credits[pool] > credits[best])
-            best = pool;
-    }
-    credits[best] -= 1;
-    return best;
-}
-
-/* Index of the name, or count. */
-static uint32_t find_class(const struct router_fleet *fleet, const char *name)
+uint32_t router_find_class(const struct router_fleet *fleet, const char *name)
 {
     uint32_t index = 0;
     while (index < fleet->class_count && strcmp(fleet->class_names[index], name) != 0)
@@ -208,7 +30,7 @@ static uint32_t find_class(const struct router_fleet *fleet, const char *name)
     return index;
 }
 
-static uint32_t find_pool(const struct router_fleet *fleet, const char *name)
+uint32_t router_find_pool(const struct router_fleet *fleet, const char *name)
 {
     uint32_t index = 0;
     while (index < fleet->pool_count && strcmp(fleet->pools[index].name, name) != 0)
@@ -216,99 +38,234 @@ static uint32_t find_pool(const struct router_fleet *fleet, const char *name)
     return index;
 }
 
-static bool refuse_share(size_t index, const char *key, const char *name, struct error *error)
+bool router_refuse_name(const char *list, size_t index, const char *key, const char *name,
+                        struct error *error)
 {
     char place[64];
-    snprintf(place, sizeof place, "/shares/%zu/%s", index, key);
+    snprintf(place, sizeof place, "/%s/%zu/%s", list, index, key);
     error_at(error, ERROR_BAD_INPUT, NULL, 0, place, "there is no %s \"%s\"", key, name);
-    return false;
+    bool of_class = strcmp(key, "class") == 0;
+    return error_hint(error, of_class ? "classes are named under \"classes\""
+                                      : "pools are named under \"pools\"");
 }
 
 bool router_check(const struct router_config *config, const struct router_fleet *fleet,
                   struct error *error)
 {
-    if (config->policy.index != POLICY_WEIGHTED)
-        return true;
-    const struct config_list *list =
-        &((const struct router_weighted_config *)config->policy.value)->shares;
-    const struct router_share *shares = list->items;
-    for (size_t i = 0; i < list->count; i++) {
-        if (find_class(fleet, shares[i].class_name) == fleet->class_count) {
-            refuse_share(i, "class", shares[i].class_name, error);
-            return error_hint(error, "classes are named under \"classes\"");
-        }
-        if (find_pool(fleet, shares[i].pool) == fleet->pool_count) {
-            refuse_share(i, "pool", shares[i].pool, error);
-            return error_hint(error, "pools are named under \"pools\"");
-        }
-    }
-    return true;
+    const struct router_policy *policy = policies[config->policy.index];
+    return !policy->check || policy->check(config->policy.value, fleet, error);
 }
 
-/* Makes a class's shares sum to 1; one without any is spread by replica count. */
-static void normalise(double *shares, const struct router_fleet *fleet)
-{
-    double sum = 0;
-    for (uint32_t pool = 0; pool < fleet->pool_count; pool++)
-        sum += shares[pool];
-    bool given = sum > 0;
-    for (uint32_t pool = 0; !given && pool < fleet->pool_count; pool++)
-        sum += shares[pool] = fleet->pools[pool].replicas;
-    for (uint32_t pool = 0; pool < fleet->pool_count; pool++)
-        shares[pool] /= sum;
-}
+/* --- choosers --- */
 
-static bool read_shares(struct router *router, const struct router_weighted_config *config,
-                        const struct router_fleet *fleet)
+static bool list_add(struct chooser_list *list, struct chooser *chooser)
 {
-    size_t cells = (size_t)fleet->class_count * fleet->pool_count;
-    router->shares = calloc(cells, sizeof *router->shares);
-    router->credits = calloc(cells, sizeof *router->credits);
-    if (!router->shares || !router->credits)
+    struct chooser **items = realloc(list->items, (list->count + 1) * sizeof *items);
+    if (!items)
         return false;
-    const struct router_share *shares = config->shares.items;
-    for (size_t i = 0; i < config->shares.count; i++) {
-        uint32_t class_index = find_class(fleet, shares[i].class_name);
-        uint32_t pool = find_pool(fleet, shares[i].pool);
-        assert(class_index < fleet->class_count && pool < fleet->pool_count);
-        router->shares[class_index * fleet->pool_count + pool] += shares[i].weight;
-    }
-    for (uint32_t c = 0; c < fleet->class_count; c++)
-        normalise(router->shares + (size_t)c * fleet->pool_count, fleet);
+    list->items = items;
+    items[list->count++] = chooser;
     return true;
 }
 
-/* --- life and the two calls --- */
-
-static bool make_replicas(struct router *router, const struct router_fleet *fleet)
+/* From now on the chooser is told of what its policy wants to know. */
+static bool subscribe(struct chooser *chooser)
 {
-    for (uint32_t pool = 0; pool < fleet->pool_count; pool++)
-        router->replicas += fleet->pools[pool].replicas;
-    router->loads = calloc(router->replicas, sizeof *router->loads);
-    router->inverse_weight = calloc(router->replicas, sizeof *router->inverse_weight);
-    router->range_of = calloc(router->replicas, sizeof *router->range_of);
-    router->ranges = calloc(router->range_count, sizeof *router->ranges);
-    if (!router->loads || !router->inverse_weight || !router->range_of || !router->ranges)
-        return false;
-    uint32_t replica = 0;
-    for (uint32_t pool = 0; pool < fleet->pool_count; pool++)
-        for (uint32_t i = 0; i < fleet->pools[pool].replicas; i++, replica++) {
-            router->inverse_weight[replica] = 1 / fleet->pools[pool].weight;
-            router->range_of[replica] = pool < router->range_count ? pool : 0;
-        }
-    return true;
-}
-
-static bool make_ranges(struct router *router, const struct range_ops *ops,
-                        const struct router_fleet *fleet, bool by_pool)
-{
-    if (!by_pool)
-        return range_init(&router->ranges[0], router, ops, 0, router->replicas);
-    uint32_t first = 0;
-    for (uint32_t pool = 0; pool < fleet->pool_count; pool++) {
-        if (!range_init(&router->ranges[pool], router, ops, first, fleet->pools[pool].replicas))
+    struct router *router = chooser->router;
+    for (uint32_t i = 0; i < chooser->pool_count; i++) {
+        uint32_t pool = chooser->pools[i];
+        if (chooser->policy->load_changed && !list_add(&router->watchers[pool], chooser))
             return false;
-        first += fleet->pools[pool].replicas;
+        if (chooser->policy->cache_changed && !list_add(&router->listeners[pool], chooser))
+            return false;
+    }
+    return true;
+}
+
+/* The replicas of its pools. */
+static bool take_slots(struct chooser *chooser, const uint32_t *pools, uint32_t pool_count)
+{
+    const struct router *router = chooser->router;
+    for (uint32_t i = 0; i < pool_count; i++)
+        chooser->slot_count += router->pools[pools[i]].replicas;
+    uint32_t *own_pools = malloc(pool_count * sizeof *own_pools);
+    uint32_t *slots = malloc((chooser->slot_count + 1) * sizeof *slots);
+    chooser->pools = own_pools;
+    chooser->slots = slots;
+    if (!own_pools || !slots)
+        return false;
+    memcpy(own_pools, pools, pool_count * sizeof *own_pools);
+    chooser->pool_count = pool_count;
+    for (uint32_t i = 0; i < pool_count; i++) {
+        const struct router_pool *pool = &router->pools[pools[i]];
+        for (uint32_t k = 0; k < pool->replicas; k++)
+            *slots++ = router->slot_of[pool->first_replica + k];
+    }
+    return true;
+}
+
+struct chooser *chooser_create(struct router *router, const struct router_policy *policy,
+                               const void *config, const uint32_t *pools, uint32_t pool_count)
+{
+    struct chooser *chooser = calloc(1, policy->size);
+    if (!chooser)
+        return NULL;
+    chooser->policy = policy;
+    chooser->router = router;
+    if (take_slots(chooser, pools, pool_count) &&
+        (!policy->open || policy->open(chooser, config)) && subscribe(chooser))
+        return chooser;
+    chooser_destroy(chooser);
+    return NULL;
+}
+
+void chooser_destroy(struct chooser *chooser)
+{
+    if (!chooser)
+        return;
+    if (chooser->policy->close)
+        chooser->policy->close(chooser);
+    free((void *)chooser->pools);
+    free((void *)chooser->slots);
+    free(chooser);
+}
+
+struct chooser **choosers_within(struct chooser *outer, int within)
+{
+    struct chooser **choosers = calloc(outer->pool_count, sizeof *choosers);
+    if (!choosers)
+        return NULL;
+    for (uint32_t i = 0; i < outer->pool_count; i++) {
+        choosers[i] = chooser_create(outer->router, policies[within], NULL, &outer->pools[i], 1);
+        if (!choosers[i]) {
+            choosers_destroy(choosers, i);
+            return NULL;
+        }
+    }
+    return choosers;
+}
+
+void choosers_destroy(struct chooser **choosers, uint32_t count)
+{
+    for (uint32_t i = 0; choosers && i < count; i++)
+        chooser_destroy(choosers[i]);
+    free(choosers);
+}
+
+struct chooser *chooser_like(struct chooser *outer, int within)
+{
+    return chooser_create(outer->router, policies[within], NULL, outer->pools, outer->pool_count);
+}
+
+uint32_t chooser_place(const struct chooser *chooser, const char *pool_name)
+{
+    uint32_t place = 0;
+    while (place < chooser->pool_count &&
+           strcmp(chooser->router->pools[chooser->pools[place]].name, pool_name) != 0)
+        place++;
+    return place;
+}
+
+uint64_t router_outstanding_tok(const struct router *router, uint32_t pool)
+{
+    const struct router_slot *slots =
+        &router->slots[router->slot_of[router->pools[pool].first_replica]];
+    uint64_t tokens = 0;
+    for (uint32_t i = 0; i < router->pools[pool].replicas; i++)
+        tokens += slots[i].load.tokens;
+    return tokens;
+}
+
+/* --- life --- */
+
+static bool make_slots(struct router *router)
+{
+    uint32_t end = 0; /* of replicas' numbers in the fleet */
+    for (uint32_t pool = 0; pool < router->fleet.pool_count; pool++) {
+        assert(router->pools[pool].first_replica >= end && "pools are in rising order");
+        router->slot_count += router->pools[pool].replicas;
+        end = router->pools[pool].first_replica + router->pools[pool].replicas;
+    }
+    router->slots = calloc(router->slot_count, sizeof *router->slots);
+    router->slot_of = calloc(end, sizeof *router->slot_of);
+    if (!router->slots || !router->slot_of)
+        return false;
+    uint32_t slot = 0;
+    for (uint32_t pool = 0; pool < router->fleet.pool_count; pool++)
+        for (uint32_t i = 0; i < router->pools[pool].replicas; i++, slot++) {
+            uint32_t replica = router->pools[pool].first_replica + i;
+            router->slots[slot] = (struct router_slot){
+                .inverse_weight = 1 / router->pools[pool].weight, .pool = pool, .replica = replica};
+            router->slot_of[replica] = slot;
+        }
+    return true;
+}
+
+static bool copy_fleet(struct router *router, const struct router_fleet *fleet)
+{
+    router->fleet = *fleet;
+    router->model_count = fleet->model_count > 0 ? fleet->model_count : 1;
+    assert(router->model_count <= ROUTER_MODELS_MAX);
+    router->pools = calloc(fleet->pool_count, sizeof *router->pools);
+    router->bounds = calloc(fleet->class_count, sizeof *router->bounds);
+    router->watchers = calloc(fleet->pool_count, sizeof *router->watchers);
+    router->listeners = calloc(fleet->pool_count, sizeof *router->listeners);
+    router->by_model = calloc(router->model_count, sizeof *router->by_model);
+    router->rng = random_stream(fleet->seed, fleet->replication,
+                                fleet->stream ? fleet->stream : "fleet/router");
+    if (!router->pools || !router->bounds || !router->watchers || !router->listeners ||
+        !router->by_model || !router->rng)
+        return false;
+    memcpy(router->pools, fleet->pools, fleet->pool_count * sizeof *router->pools);
+    for (uint32_t i = 0; i < fleet->class_count; i++)
+        router->bounds[i] =
+            fleet->bounds ? fleet->bounds[i] : (struct router_bounds){INFINITY, INFINITY, INFINITY};
+    return make_slots(router);
+}
+
+static bool serves(const struct router_pool *pool, uint32_t model)
+{
+    return pool->models == 0 || (pool->models >> model & 1);
+}
+
+/* The earliest model that the same pools serve; the model itself when there is none. */
+static uint32_t first_alike(const struct router *router, uint32_t model)
+{
+    for (uint32_t earlier = 0; earlier < model; earlier++) {
+        uint32_t pool = 0;
+        while (pool < router->fleet.pool_count &&
+               serves(&router->pools[pool], earlier) == serves(&router->pools[pool], model))
+            pool++;
+        if (pool == router->fleet.pool_count)
+            return earlier;
+    }
+    return model;
+}
+
+static struct chooser *make_chooser(struct router *router, const struct router_config *config,
+                                    uint32_t model)
+{
+    uint32_t *pools = calloc(router->fleet.pool_count, sizeof *pools);
+    uint32_t count = 0;
+    for (uint32_t pool = 0; pools && pool < router->fleet.pool_count; pool++)
+        if (serves(&router->pools[pool], model))
+            pools[count++] = pool;
+    struct chooser *chooser = NULL;
+    if (pools)
+        chooser = chooser_create(router, policies[config->policy.index], config->policy.value,
+                                 pools, count);
+    free(pools);
+    return chooser;
+}
+
+static bool make_choosers(struct router *router, const struct router_config *config)
+{
+    for (uint32_t model = 0; model < router->model_count; model++) {
+        uint32_t alike = first_alike(router, model);
+        router->by_model[model] =
+            alike < model ? router->by_model[alike] : make_chooser(router, config, model);
+        if (!router->by_model[model])
+            return false;
     }
     return true;
 }
@@ -316,61 +273,93 @@ static bool make_ranges(struct router *router, const struct range_ops *ops,
 struct router *router_create(const struct router_config *config, const struct router_fleet *fleet,
                              struct error *error)
 {
-    bool weighted = config->policy.index == POLICY_WEIGHTED;
-    const struct router_weighted_config *weights = config->policy.value;
-    const struct range_ops *ops =
-        &range_policies[weighted ? weights->within : config->policy.index];
     struct router *router = calloc(1, sizeof *router);
-    if (router) {
-        router->pool_count = fleet->pool_count;
-        router->class_count = fleet->class_count;
-        router->range_count = weighted ? fleet->pool_count : 1;
-        router->rng = random_stream(fleet->seed, fleet->replication, "fleet/router");
-    }
-    if (!router || !router->rng || !make_replicas(router, fleet) ||
-        !make_ranges(router, ops, fleet, weighted) ||
-        (weighted && !read_shares(router, weights, fleet))) {
-        error_set(error, ERROR_FAILED, "out of memory");
-        router_destroy(router);
-        return NULL;
-    }
-    return router;
+    if (router && copy_fleet(router, fleet) && make_choosers(router, config))
+        return router;
+    error_set(error, ERROR_FAILED, "out of memory");
+    router_destroy(router);
+    return NULL;
+}
+
+static void free_lists(struct chooser_list *lists, uint32_t count)
+{
+    for (uint32_t i = 0; lists && i < count; i++)
+        free(lists[i].items);
+    free(lists);
 }
 
 void router_destroy(struct router *router)
 {
     if (!router)
         return;
-    for (uint32_t i = 0; router->ranges && i < router->range_count; i++)
-        min_tree_free(&router->ranges[i].tree);
-    free(router->loads);
-    free(router->inverse_weight);
-    free(router->range_of);
-    free(router->ranges);
-    free(router->shares);
-    free(router->credits);
+    for (uint32_t model = 0; router->by_model && model < router->model_count; model++)
+        if (first_alike(router, model) == model)
+            chooser_destroy(router->by_model[model]);
+    free(router->by_model);
+    free_lists(router->watchers, router->fleet.pool_count);
+    free_lists(router->listeners, router->fleet.pool_count);
+    free(router->pools);
+    free(router->bounds);
+    free(router->slots);
+    free(router->slot_of);
     if (router->rng)
         gsl_rng_free(router->rng);
     free(router);
 }
 
-uint32_t router_choose(struct router *router, uint32_t class_index, uint32_t prompt_tok,
-                       uint32_t output_tok)
+/* --- requests come and go --- */
+
+static void tell_watchers(struct router *router, uint32_t slot)
 {
-    struct range *range = &router->ranges[router->shares ? next_pool(router, class_index) : 0];
-    uint32_t replica = range->first + range->ops->choose(range);
-    router->loads[replica].requests++;
-    router->loads[replica].tokens += (uint64_t)prompt_tok + output_tok;
-    load_changed(router, replica);
-    return replica;
+    const struct chooser_list *watchers = &router->watchers[router->slots[slot].pool];
+    for (uint32_t i = 0; i < watchers->count; i++)
+        watchers->items[i]->policy->load_changed(watchers->items[i], slot);
+}
+
+uint32_t router_choose(struct router *router, const struct router_request *request)
+{
+    uint32_t slot = chooser_choose(router->by_model[request->model], request);
+    struct router_load *load = &router->slots[slot].load;
+    load->requests++;
+    load->prompt_tok += request->prompt_tok;
+    load->tokens += (uint64_t)request->prompt_tok + request->output_tok;
+    tell_watchers(router, slot);
+    return router->slots[slot].replica;
 }
 
 void router_release(struct router *router, uint32_t replica, uint32_t prompt_tok,
                     uint32_t output_tok)
 {
-    struct load *load = &router->loads[replica];
+    uint32_t slot = router->slot_of[replica];
+    struct router_load *load = &router->slots[slot].load;
     assert(load->requests > 0);
     load->requests--;
+    load->prompt_tok -= prompt_tok;
     load->tokens -= (uint64_t)prompt_tok + output_tok;
-    load_changed(router, replica);
+    tell_watchers(router, slot);
+}
+
+/* --- prefix caches --- */
+
+bool router_listens(const struct router *router)
+{
+    return router->by_model[0]->policy->cache_changed != NULL;
+}
+
+static void tell_listeners(struct router *router, uint32_t replica, struct cache_change change)
+{
+    change.slot = router->slot_of[replica];
+    const struct chooser_list *listeners = &router->listeners[router->slots[change.slot].pool];
+    for (uint32_t i = 0; i < listeners->count; i++)
+        listeners->items[i]->policy->cache_changed(listeners->items[i], &change);
+}
+
+void router_stored(struct router *router, uint32_t replica, uint64_t id, tick_t now)
+{
+    tell_listeners(router, replica, (struct cache_change){.when = now, .id = id, .stored = true});
+}
+
+void router_removed(struct router *router, uint32_t replica, uint64_t id, tick_t now)
+{
+    tell_listeners(router, replica, (struct cache_change){.when = now, .id = id});
 }

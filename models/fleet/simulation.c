@@ -7,6 +7,7 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "models/fleet/routing.h"
 #include "models/fleet/simulation_parts.h"
 
 #define EVENTS_PER_PROCEED    16384 /* a power of two; some milliseconds of work */
@@ -128,6 +129,20 @@ static void submit(struct simulation *sim, const struct request *request)
         replica_changed(sim, request->replica);
 }
 
+static uint32_t choose_replica(struct simulation *sim, const struct request *request,
+                               const struct arrival *arrival)
+{
+    struct router_request asked = {.now = sim->now,
+                                   .class_index = request->class_index,
+                                   .prompt_tok = request->prompt_tok,
+                                   .output_tok = request->output_tok,
+                                   .session = arrival->session,
+                                   .block_tok = arrival->block_tok,
+                                   .id_count = arrival->blocks,
+                                   .ids = arrival->hash_ids};
+    return router_choose(sim->router, &asked);
+}
+
 static void arrive(struct simulation *sim)
 {
     struct arrival arrival;
@@ -139,8 +154,7 @@ static void arrive(struct simulation *sim)
                               .class_index = classify(sim, &arrival),
                               .stream = arrival.stream,
                               .client = arrival.client};
-    request.replica =
-        router_choose(sim->router, request.class_index, request.prompt_tok, request.output_tok);
+    request.replica = choose_replica(sim, &request, &arrival);
     uint32_t pool = sim->pool_of[request.replica];
     sim->result->pools[pool].arrived++;
     if (engine_accepts(&sim->configs[pool], request.prompt_tok, request.output_tok))
@@ -225,9 +239,22 @@ static void fail_at_clock_end(struct simulation *sim)
     sim->failed = true;
 }
 
+/* Nothing else will happen, so nobody will come who could fill a batch that is waited for. Returns
+ * whether somebody waited for that. */
+static bool call_last(struct simulation *sim)
+{
+    bool called = false;
+    for (uint32_t i = 0; i < sim->replicas; i++) {
+        engine_last_call(&sim->engines[i], sim->now);
+        replica_changed(sim, i);
+        called |= sim->engines[i].next != TICK_NEVER;
+    }
+    return called;
+}
+
 static void simulate(struct simulation *sim)
 {
-    while (!sim->failed && work_left(sim) && may_proceed(sim)) {
+    while (!sim->failed && (work_left(sim) || call_last(sim)) && may_proceed(sim)) {
         const struct event_entry *event = event_queue_first(&sim->queue);
         if (event->time >= sim->horizon)
             break;
@@ -300,32 +327,6 @@ static void clear_histograms(struct simulation *sim)
         pool_result_clear(&sim->result->pools[i]);
 }
 
-static struct router *make_router(const struct simulation_spec *spec, struct error *error)
-{
-    struct router_pool *pools = calloc(spec->pool_count, sizeof *pools);
-    const char **names = calloc(spec->class_count, sizeof *names);
-    struct router *router = NULL;
-    if (pools && names) {
-        for (size_t i = 0; i < spec->pool_count; i++)
-            pools[i] = (struct router_pool){spec->pools[i].name, spec->pools[i].replicas,
-                                            spec->pools[i].weight};
-        for (size_t i = 0; i < spec->class_count; i++)
-            names[i] = spec->classes[i].name;
-        struct router_fleet fleet = {.pools = pools,
-                                     .pool_count = (uint32_t)spec->pool_count,
-                                     .class_names = names,
-                                     .class_count = (uint32_t)spec->class_count,
-                                     .seed = spec->seed,
-                                     .replication = spec->replication};
-        router = router_create(spec->router, &fleet, error);
-    } else {
-        error_set(error, ERROR_FAILED, "out of memory");
-    }
-    free(pools);
-    free(names);
-    return router;
-}
-
 static void start(struct simulation *sim)
 {
     const struct simulation_spec *spec = sim->spec;
@@ -365,7 +366,7 @@ bool simulation_run(const struct simulation_spec *spec, struct simulation_result
     if (!allocate(&sim) || !make_engines(&sim)) {
         error_set(error, ERROR_FAILED, "out of memory");
         sim.failed = true;
-    } else if (!(sim.router = make_router(spec, sim.error))) {
+    } else if (!(sim.router = routing_create(&sim))) {
         sim.failed = true;
     } else {
         clear_histograms(&sim);

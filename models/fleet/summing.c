@@ -64,7 +64,9 @@ void sum_up(struct simulation *sim)
     struct simulation_result *result = sim->result;
     for (uint32_t i = 0; i < sim->replicas; i++) {
         engine_settle(&sim->engines[i], sim->now);
+        engine_line_up(&sim->engines[i]);
         judge_list(sim, sim->engines[i].running.head);
+        judge_list(sim, sim->engines[i].swapped.head);
         judge_list(sim, sim->engines[i].queue.head);
     }
     for (uint32_t pool = 0; pool < sim->spec->pool_count; pool++) {

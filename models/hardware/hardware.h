@@ -41,8 +41,9 @@ struct gpu {
     double link_latency_us; /* of one small all-reduce or send within the node */
     double node_link_latency_us;
     int64_t gpus_per_node;
-    double pcie_gb_s;     /* to the host's memory, one way per GPU: PCIe, or NVLink-C2C */
-    double tdp_w, idle_w; /* NaN where not published */
+    int64_t nics_per_node; /* network cards that they share; INT64_MIN: one each */
+    double pcie_gb_s;      /* to the host's memory, one way per GPU: PCIe, or NVLink-C2C */
+    double tdp_w, idle_w;  /* NaN where not published */
     /* What fraction of the peak large kernels reach. The link's may pass 1: it is the all-reduce
      * rate by the ring formula, and switches that add up on the way beat the ring. */
     double gemm_efficiency, bandwidth_efficiency, link_efficiency;

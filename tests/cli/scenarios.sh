@@ -2,9 +2,11 @@
 . tests/cli/lib.sh
 
 ran=0
-for scenario in scenarios/*.json scenarios/jiang2025/*.json; do
+for scenario in $(find scenarios -name '*.json' -not -path 'scenarios/bench/*' \
+    -not -path 'scenarios/models/*' -not -path 'scenarios/traces/*'); do
     command=run
     [ "$(grep -c '^  "pools"' "$scenario")" -gt 0 ] || command=plan
+    [ "$(grep -c '^  "compare"' "$scenario")" -eq 0 ] || command=compare
     expect 0 "$TOKENYARD" "$command" "$scenario" -o "$TMP/$(basename "$scenario" .json)" --quiet
     ran=$((ran + 1))
 done

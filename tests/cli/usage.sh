@@ -37,7 +37,7 @@ refused 2 "$TOKENYARD" trace frobnicate
 expect 2 "$TOKENYARD"
 prints 'usage: tokenyard COMMAND'
 expect 0 "$TOKENYARD" help
-for command in run plan validate calibrate trace list schema help version; do
+for command in run plan compare validate calibrate trace list schema help version; do
     grep -q "^  $command " "$TMP/out" || fail "help does not know $command"
 done
 same <("$TOKENYARD" help) <("$TOKENYARD" --help)

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "models/fleet/router_settings.h"
 #include "models/fleet/simulation.h"
 #include "sim/random.h"
 #include "tests/models/arrivals.h"

@@ -4,14 +4,25 @@
 #include <string.h>
 
 #include "models/fleet/router.h"
+#include "models/fleet/router_settings.h"
 
 /* Two pools: replicas 0 to 3, and 4 and 5, which count for twice as much. */
 enum { REPLICAS = 6, CLASSES = 2 };
 
-static const struct router_pool pools[] = {{"a", 4, 1}, {"b", 2, 2}};
+static const struct router_pool pools[] = {{"a", 0, 4, 1}, {"b", 4, 2, 2}};
 static const char *const class_names[CLASSES] = {"x", "y"};
 static const struct router_fleet fleet = {
     .pools = pools, .pool_count = 2, .class_names = class_names, .class_count = CLASSES, .seed = 1};
+
+static uint32_t choose(struct router *router, uint32_t class_index, uint32_t prompt_tok,
+                       uint32_t output_tok)
+{
+    struct router_request request = {.class_index = class_index,
+                                     .prompt_tok = prompt_tok,
+                                     .output_tok = output_tok,
+                                     .session = ROUTER_NO_SESSION};
+    return router_choose(router, &request);
+}
 
 static int policy(const char *name)
 {
@@ -43,7 +54,7 @@ Test(router, round_robin_takes_each_in_turn)
 {
     struct router *router = make_plain("round_robin");
     for (uint32_t i = 0; i < 3 * REPLICAS; i++)
-        cr_assert_eq(router_choose(router, 0, 1, 1), i % REPLICAS);
+        cr_assert_eq(choose(router, 0, 1, 1), i % REPLICAS);
     router_destroy(router);
 }
 
@@ -53,7 +64,7 @@ Test(router, random_is_even)
     struct router *router = make_plain("random");
     int counts[REPLICAS] = {0};
     for (int i = 0; i < DRAWS; i++)
-        counts[router_choose(router, 0, 1, 1)]++;
+        counts[choose(router, 0, 1, 1)]++;
     for (int i = 0; i < REPLICAS; i++) /* five standard deviations */
         cr_assert_float_eq(counts[i], DRAWS / REPLICAS, 5 * sqrt(DRAWS * 5.0 / 36));
     router_destroy(router);
@@ -65,24 +76,24 @@ Test(router, least_requests_divides_by_weight)
     static const uint32_t expected[] = {0, 1, 2, 3, 4, 5, 4, 5, 0, 1, 2, 3, 4, 5, 4, 5};
     struct router *router = make_plain("least_outstanding_requests");
     for (size_t i = 0; i < sizeof expected / sizeof *expected; i++) {
-        uint32_t chosen = router_choose(router, 0, 1000 * (uint32_t)i + 1, 1);
+        uint32_t chosen = choose(router, 0, 1000 * (uint32_t)i + 1, 1);
         cr_assert_eq(chosen, expected[i], "request %zu went to %u", i, chosen);
     }
     router_release(router, 3, 1, 1);
-    cr_assert_eq(router_choose(router, 0, 1, 1), 3);
+    cr_assert_eq(choose(router, 0, 1, 1), 3);
     router_destroy(router);
 }
 
 Test(router, least_tokens_counts_prompt_and_output)
 {
     struct router *router = make_plain("least_outstanding_tokens");
-    cr_assert_eq(router_choose(router, 0, 60, 40), 0);
+    cr_assert_eq(choose(router, 0, 60, 40), 0);
     for (uint32_t i = 1; i < REPLICAS; i++)
-        cr_assert_eq(router_choose(router, 0, 100, 101), i);
-    cr_assert_eq(router_choose(router, 0, 1, 1), 0, "100 tokens are the least");
-    cr_assert_eq(router_choose(router, 0, 1, 1), 4, "201 tokens at twice the weight");
+        cr_assert_eq(choose(router, 0, 100, 101), i);
+    cr_assert_eq(choose(router, 0, 1, 1), 0, "100 tokens are the least");
+    cr_assert_eq(choose(router, 0, 1, 1), 4, "201 tokens at twice the weight");
     router_release(router, 0, 60, 40);
-    cr_assert_eq(router_choose(router, 0, 1, 1), 0);
+    cr_assert_eq(choose(router, 0, 1, 1), 0);
     router_destroy(router);
 }
 
@@ -93,7 +104,7 @@ Test(router, power_of_two_avoids_the_most_loaded)
     struct router *router = make_plain("power_of_two_choices");
     int counts[REPLICAS] = {0};
     for (int i = 0; i < 6000; i++) {
-        uint32_t chosen = router_choose(router, 0, 1, 1);
+        uint32_t chosen = choose(router, 0, 1, 1);
         counts[chosen]++;
         if (chosen != 2)
             router_release(router, chosen, 1, 1);
@@ -112,9 +123,9 @@ Test(router, shares_are_kept_at_every_moment)
     struct router *router = make_weighted(shares, 3);
     int to_b = 0;
     for (int i = 1; i <= 1000; i++) {
-        to_b += router_choose(router, 0, 1, 1) >= 4;
+        to_b += choose(router, 0, 1, 1) >= 4;
         cr_assert_leq(fabs(to_b - 0.3 * i), 1, "%d of %d", to_b, i);
-        cr_assert_geq(router_choose(router, 1, 1, 1), 4u, "y has no share in a");
+        cr_assert_geq(choose(router, 1, 1, 1), 4u, "y has no share in a");
     }
     router_destroy(router);
 }
@@ -125,7 +136,7 @@ Test(router, a_class_without_shares_goes_by_replicas)
     struct router *router = make_weighted(shares, 2);
     int counts[REPLICAS] = {0};
     for (int i = 0; i < 600; i++)
-        counts[router_choose(router, 1, 1, 1)]++;
+        counts[choose(router, 1, 1, 1)]++;
     for (int i = 0; i < REPLICAS; i++)
         cr_assert_eq(counts[i], 100);
     router_destroy(router);

@@ -1,0 +1,228 @@
+/* Shares of pools by class, planned anew on a timer from what the last interval brought.
+ *
+ * Each class brought so many requests of a mean prompt and answer; each pool would spend so many
+ * seconds of a full replica on one (router_work_s), and has so many replicas, less what they need
+ * to work off what waits there already. The plan makes the busiest pool as little busy as can be:
+ *
+ *   minimise u  with  sum over classes of rate x share x work <= u x capacity   for each pool
+ *
+ * That linear program is solved by multiplicative weights (Plotkin, Shmoys, Tardos, "Fast
+ * approximation algorithms for fractional packing and covering problems", 1995): each pool has a
+ * price per second; each class goes to the pool that is cheapest for it; prices rise with the
+ * load they draw; the mean of all rounds comes within a few percent of the optimum. No allocation,
+ * no solver, and the same bits everywhere. So classes go where they are served best relative to the
+ * others: long prompts to where prefill is fast, even if all classes would be faster there.
+ *
+ * Until the first interval has passed, pools get shares by replica count. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "models/fleet/router_predict.h"
+#include "models/fleet/router_shares.h"
+
+#define ROUNDS         512
+#define PRICE_STEP     0.05
+/* A pool that is flooded with work still gets its share by this part of its replicas. */
+#define LEAST_CAPACITY 0.02
+
+static const struct config_field replanned_fields[] = {
+    {.name = "interval_s",
+     .kind = CONFIG_NUMBER,
+     .offset = offsetof(struct router_replanned_config, interval_s),
+     .preset = "10",
+     .min = 0,
+     .above_min = true,
+     .max = 1e7,
+     .doc = "time between plans, and of what is observed for each"},
+    {.name = "within",
+     .kind = CONFIG_ENUM,
+     .offset = offsetof(struct router_replanned_config, within),
+     .names = router_within_names,
+     .preset = "\"least_outstanding_tokens\"",
+     .doc = "policy among the replicas of the chosen pool"},
+    {0}};
+
+const struct config_type router_replanned_type = {.name = "router_replanned",
+                                                  .doc = "Parameters of shares planned on a timer",
+                                                  .size = sizeof(struct router_replanned_config),
+                                                  .fields = replanned_fields};
+
+/* What arrived of a class since the last plan. */
+struct observed {
+    uint64_t requests, prompt_tok, output_tok;
+};
+
+struct replanned {
+    struct chooser chooser;
+    struct chooser **within; /* by place of the pool */
+    struct pool_shares shares;
+    tick_t interval, next;
+    struct observed *observed;          /* [class] */
+    double *work_s;                     /* [class][place]: of all requests of the class */
+    double *prices, *capacity, *load_s; /* [place] */
+};
+
+static bool open_replanned(struct chooser *chooser, const void *config)
+{
+    const struct router_replanned_config *given = config;
+    struct replanned *planned = (struct replanned *)chooser;
+    size_t classes = chooser->router->fleet.class_count, pools = chooser->pool_count;
+    planned->interval = tick_from_s(given->interval_s);
+    planned->interval += planned->interval == 0;
+    planned->next = planned->interval;
+    planned->within = choosers_within(chooser, given->within);
+    planned->observed = calloc(classes, sizeof *planned->observed);
+    planned->work_s = calloc(classes * pools, sizeof *planned->work_s);
+    planned->prices = calloc(pools, sizeof *planned->prices);
+    planned->capacity = calloc(pools, sizeof *planned->capacity);
+    planned->load_s = calloc(pools, sizeof *planned->load_s);
+    if (!planned->within || !planned->observed || !planned->work_s || !planned->prices ||
+        !planned->capacity || !planned->load_s || !pool_shares_init(&planned->shares, chooser))
+        return false;
+    pool_shares_normalise(&planned->shares);
+    return true;
+}
+
+static void close_replanned(struct chooser *chooser)
+{
+    struct replanned *planned = (struct replanned *)chooser;
+    choosers_destroy(planned->within, chooser->pool_count);
+    pool_shares_free(&planned->shares);
+    free(planned->observed);
+    free(planned->work_s);
+    free(planned->prices);
+    free(planned->capacity);
+    free(planned->load_s);
+}
+
+static const struct router_pool *pool_at(const struct replanned *planned, uint32_t place)
+{
+    return &planned->chooser.router->pools[planned->chooser.pools[place]];
+}
+
+static double *work_of(const struct replanned *planned, uint32_t class_index)
+{
+    return planned->work_s + (size_t)class_index * planned->chooser.pool_count;
+}
+
+static void weigh_class(struct replanned *planned, uint32_t class_index)
+{
+    const struct observed *seen = &planned->observed[class_index];
+    double requests = (double)seen->requests;
+    for (uint32_t place = 0; place < planned->chooser.pool_count; place++)
+        work_of(planned, class_index)[place] =
+            requests * router_work_s(pool_at(planned, place), (double)seen->prompt_tok / requests,
+                                     (double)seen->output_tok / requests);
+}
+
+/* Replica seconds of the next interval. What does not fit into the KV caches waits: it takes its
+ * part of them, as long as the tokens that do fit take to be worked off. */
+static double capacity_of(const struct replanned *planned, uint32_t place)
+{
+    const struct router *router = planned->chooser.router;
+    const struct router_pool *pool = pool_at(planned, place);
+    double interval_s = tick_to_s(planned->interval) * pool->replicas;
+    double outstanding_tok = (double)router_outstanding_tok(router, planned->chooser.pools[place]);
+    double waiting_tok = outstanding_tok - (double)pool->kv_tok * pool->replicas;
+    if (waiting_tok <= 0)
+        return interval_s;
+    struct observed all = {0};
+    for (uint32_t i = 0; i < router->fleet.class_count; i++) {
+        all.requests += planned->observed[i].requests;
+        all.prompt_tok += planned->observed[i].prompt_tok;
+        all.output_tok += planned->observed[i].output_tok;
+    }
+    double requests = (double)all.requests;
+    double prompt_tok = (double)all.prompt_tok / requests;
+    double output_tok = (double)all.output_tok / requests;
+    double waiting = waiting_tok / (prompt_tok + output_tok);
+    double backlog_s = waiting * router_work_s(pool, prompt_tok, output_tok);
+    return fmax(LEAST_CAPACITY * interval_s, interval_s - backlog_s);
+}
+
+/* Each class to the pool that is cheapest for it at these prices. */
+static void play_round(struct replanned *planned)
+{
+    uint32_t pools = planned->chooser.pool_count;
+    memset(planned->load_s, 0, pools * sizeof *planned->load_s);
+    for (uint32_t c = 0; c < planned->chooser.router->fleet.class_count; c++) {
+        if (planned->observed[c].requests == 0)
+            continue;
+        const double *work_s = work_of(planned, c);
+        uint32_t best = 0;
+        for (uint32_t place = 1; place < pools; place++)
+            if (work_s[place] * planned->prices[place] < work_s[best] * planned->prices[best])
+                best = place;
+        planned->load_s[best] += work_s[best];
+        pool_shares_of(&planned->shares, c)[best] += 1;
+    }
+}
+
+/* The price of a second in the busiest pool rises the most. */
+static void raise_prices(struct replanned *planned)
+{
+    uint32_t pools = planned->chooser.pool_count;
+    double busiest = 0, dearest = 0;
+    for (uint32_t place = 0; place < pools; place++)
+        busiest = fmax(busiest, planned->load_s[place] / planned->capacity[place]);
+    for (uint32_t place = 0; place < pools; place++) {
+        double busy = planned->load_s[place] / planned->capacity[place] / busiest;
+        planned->prices[place] *= 1 + PRICE_STEP * busy;
+        dearest = fmax(dearest, planned->prices[place]);
+    }
+    for (uint32_t place = 0; place < pools; place++)
+        planned->prices[place] /= dearest;
+}
+
+static void forget_shares(struct replanned *planned, uint32_t class_index)
+{
+    double *shares = pool_shares_of(&planned->shares, class_index);
+    memset(shares, 0, planned->chooser.pool_count * sizeof *shares);
+}
+
+/* Classes that nobody asked for keep their shares. */
+static void plan(struct replanned *planned)
+{
+    uint32_t pools = planned->chooser.pool_count;
+    uint32_t classes = planned->chooser.router->fleet.class_count;
+    bool any = false;
+    for (uint32_t c = 0; c < classes; c++)
+        if (planned->observed[c].requests > 0) {
+            weigh_class(planned, c);
+            forget_shares(planned, c);
+            any = true;
+        }
+    if (!any)
+        return;
+    for (uint32_t place = 0; place < pools; place++) {
+        planned->capacity[place] = capacity_of(planned, place);
+        planned->prices[place] = 1 / planned->capacity[place];
+    }
+    for (int round = 0; round < ROUNDS; round++) {
+        play_round(planned);
+        raise_prices(planned);
+    }
+    pool_shares_normalise(&planned->shares);
+    memset(planned->observed, 0, classes * sizeof *planned->observed);
+}
+
+static uint32_t choose_replanned(struct chooser *chooser, const struct router_request *request)
+{
+    struct replanned *planned = (struct replanned *)chooser;
+    if (request->now >= planned->next) {
+        plan(planned);
+        planned->next = request->now - request->now % planned->interval + planned->interval;
+    }
+    struct observed *seen = &planned->observed[request->class_index];
+    seen->requests++;
+    seen->prompt_tok += request->prompt_tok;
+    seen->output_tok += request->output_tok;
+    uint32_t place = pool_shares_deal(&planned->shares, request->class_index);
+    return chooser_choose(planned->within[place], request);
+}
+
+const struct router_policy router_replanned = {.size = sizeof(struct replanned),
+                                               .open = open_replanned,
+                                               .close = close_replanned,
+                                               .choose = choose_replanned};

@@ -1,0 +1,120 @@
+#include "models/fleet/routing.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+#include "models/fleet/simulation_parts.h"
+
+static int64_t least_of(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+/* A decode line is asked at two batch sizes and two contexts, prompts at the token budget. */
+struct router_speed routing_speed(const struct engine_config *engine)
+{
+    int64_t kv_tok = engine->kv_blocks * engine->block_tok;
+    int64_t many = least_of(engine->max_sequences, kv_tok);
+    struct decode_line one = steptime_decode(engine->steptime, 1, 1);
+    struct decode_line full = steptime_decode(engine->steptime, many, many);
+    struct decode_line deep = steptime_decode(engine->steptime, many, kv_tok);
+    double one_s = fine_to_s(one.base + one.slope),
+           full_s = fine_to_s(full.base + full.slope * many);
+    double deep_s = fine_to_s(deep.base + deep.slope * kv_tok);
+    struct prefill_chunk chunk = {.tokens = least_of(engine->max_batch_tokens, kv_tok)};
+    double prompt_s = fine_to_s(steptime_mixed(engine->steptime, 0, 0, &chunk, 1, 1));
+    struct router_speed speed = {.iteration_s = one_s};
+    if (many > 1)
+        speed.per_sequence_s = (full_s - one_s) / (double)(many - 1);
+    if (kv_tok > many)
+        speed.per_context_tok_s = (deep_s - full_s) / (double)(kv_tok - many);
+    speed.per_prompt_tok_s = fmax(0, prompt_s) / (double)chunk.tokens;
+    return speed;
+}
+
+struct router_pool routing_pool(const struct pool_spec *pool, uint32_t first_replica)
+{
+    return (struct router_pool){.name = pool->name,
+                                .first_replica = first_replica,
+                                .replicas = pool->replicas,
+                                .weight = pool->weight,
+                                .speed = routing_speed(pool->engine),
+                                .overhead_s = tick_to_s(pool->engine->request_overhead),
+                                .kv_tok = pool->engine->kv_blocks * pool->engine->block_tok,
+                                .max_sequences = pool->engine->max_sequences,
+                                .usd_per_hour = pool->usd_per_hour};
+}
+
+static double tighter(double bound, double other)
+{
+    return other < bound ? other : bound; /* NaN: not bounded */
+}
+
+/* The tightest of all rules that apply to the class. */
+static struct router_bounds bounds_of(const struct simulation_spec *spec, size_t class_index)
+{
+    struct router_bounds bounds = {INFINITY, INFINITY, INFINITY};
+    for (size_t i = 0; i < spec->slo_count; i++) {
+        const struct slo_rule *rule = &spec->slos[i];
+        if (rule->class_index >= 0 && (size_t)rule->class_index != class_index)
+            continue;
+        bounds.ttft_s = tighter(bounds.ttft_s, rule->ttft_s);
+        bounds.tpot_s = tighter(bounds.tpot_s, rule->tpot_s);
+        bounds.e2e_s = tighter(bounds.e2e_s, rule->e2e_s);
+    }
+    return bounds;
+}
+
+/* router_poll.ask */
+static struct router_metrics ask_engine(void *context, uint32_t replica)
+{
+    const struct simulation *sim = context;
+    const struct engine *engine = &sim->engines[replica];
+    double blocks = (double)sim->configs[sim->pool_of[replica]].kv_blocks;
+    return (struct router_metrics){.waiting = engine->waiting,
+                                   .running = engine_running(engine),
+                                   .kv_used = (double)engine_blocks_at(engine, sim->now) / blocks};
+}
+
+static void describe_pools(const struct simulation *sim, struct router_pool *pools)
+{
+    for (size_t i = 0; i < sim->spec->pool_count; i++)
+        pools[i] = routing_pool(&sim->spec->pools[i], sim->first_replica[i]);
+}
+
+static void describe_classes(const struct simulation_spec *spec, const char **names,
+                             struct router_bounds *bounds)
+{
+    for (size_t i = 0; i < spec->class_count; i++) {
+        names[i] = spec->classes[i].name;
+        bounds[i] = bounds_of(spec, i);
+    }
+}
+
+struct router *routing_create(struct simulation *sim)
+{
+    const struct simulation_spec *spec = sim->spec;
+    struct router_pool *pools = calloc(spec->pool_count, sizeof *pools);
+    const char **names = calloc(spec->class_count, sizeof *names);
+    struct router_bounds *bounds = calloc(spec->class_count, sizeof *bounds);
+    struct router *router = NULL;
+    if (pools && names && bounds) {
+        describe_pools(sim, pools);
+        describe_classes(spec, names, bounds);
+        struct router_fleet fleet = {.pools = pools,
+                                     .pool_count = (uint32_t)spec->pool_count,
+                                     .class_names = names,
+                                     .bounds = bounds,
+                                     .class_count = (uint32_t)spec->class_count,
+                                     .poll = {sim, ask_engine},
+                                     .seed = spec->seed,
+                                     .replication = spec->replication};
+        router = router_create(spec->router, &fleet, sim->error);
+    } else {
+        error_set(sim->error, ERROR_FAILED, "out of memory");
+    }
+    free(pools);
+    free(names);
+    free(bounds);
+    return router;
+}
