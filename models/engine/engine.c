@@ -304,7 +304,7 @@ static void schedule(struct engine *engine)
         plan_prefill_run(engine, finishing);
     else if (engine->decodes > 0)
         plan_decode_run(engine);
-    if (engine->run.copied_blocks > 0 || (engine->loading > 0 && engine->run.iterations > 0))
+    if (engine->run.copied_blocks + engine->loading > 0)
         add_copies(engine);
     if (engine->run.iterations > 0)
         engine->next = run_tick(engine, engine->run.iterations);

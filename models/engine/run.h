@@ -56,8 +56,9 @@ static inline void run_take_decodes(struct engine *engine)
 static inline const struct steptime *run_steptime(const struct engine *engine)
 {
     const struct engine_config *config = engine->config;
-    bool drafts = engine->run.decodes <= config->speculation.most_decodes;
-    return drafts || !config->plain_steptime ? config->steptime : config->plain_steptime;
+    if (!config->plain_steptime || engine->run.decodes <= config->speculation.most_decodes)
+        return config->steptime;
+    return config->plain_steptime;
 }
 
 /* The iterations in which n decodes take part in the run, as far as the step time's line goes;
