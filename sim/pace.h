@@ -23,9 +23,11 @@ static inline uint64_t pace_steps(const struct pace *pace, uint64_t turns)
     return (pace->phase + turns * pace->per_turn) >> PACE_BITS;
 }
 
-/* The least number of turns that make so many steps (below 2^47). */
+/* The least number of turns that make so many steps; UINT64_MAX for 2^47 of them and more. */
 static inline uint64_t pace_turns(const struct pace *pace, uint64_t steps)
 {
+    if (steps >> (63 - PACE_BITS) > 0)
+        return UINT64_MAX;
     uint64_t wanted = steps << PACE_BITS;
     if (wanted <= pace->phase)
         return 0;

@@ -106,7 +106,7 @@ static inline int64_t blocks_needed(const struct engine *engine, uint64_t tokens
     uint32_t block_tok = engine->config->block_tok;
     uint64_t cycles = tokens / block_tok;
     uint32_t rest = (uint32_t)(tokens % block_tok);
-    int64_t needed = (int64_t)cycles * engine->decodes;
+    int64_t needed = engine->ahead_blocks + (int64_t)cycles * engine->decodes;
     for (uint32_t i = 0, slot = engine->block_phase; i < rest; i++) {
         needed += engine->block_slots[slot];
         if (++slot == block_tok)
@@ -119,7 +119,7 @@ static inline int64_t blocks_needed(const struct engine *engine, uint64_t tokens
 static inline int64_t next_blocks(const struct engine *engine)
 {
     if (!decodes_draft(engine))
-        return engine->block_slots[engine->block_phase];
+        return engine->block_slots[engine->block_phase] + engine->ahead_blocks;
     struct pace pace = draft_pace(engine);
     return blocks_needed(engine, pace_steps(&pace, 1));
 }
@@ -128,7 +128,7 @@ static inline int64_t next_blocks(const struct engine *engine)
 static inline uint64_t affordable_tokens(const struct engine *engine, uint64_t wanted)
 {
     uint32_t block_tok = engine->config->block_tok;
-    int64_t left = free_blocks(engine);
+    int64_t left = free_blocks(engine) - engine->ahead_blocks;
     uint64_t cycles = (wanted + block_tok - 1) / block_tok;
     if ((int64_t)cycles * engine->decodes <= left)
         return wanted;
@@ -171,10 +171,11 @@ static inline int64_t decodes_left_tok(const struct engine *engine)
 /* The same, where no answer counts for more than answer_cap_tok (ADMIT_ESTIMATE). */
 int64_t decodes_left_capped_tok(const struct engine *engine);
 
-/* Blocks that a decode with this much context has. */
-static inline int64_t decode_blocks(const struct engine *engine, int64_t context_tok)
+/* What a decode with this much context holds beyond its blocks for that. */
+static inline int64_t blocks_ahead(const struct engine *engine, int64_t context_tok)
 {
-    return blocks_for(engine, context_tok + engine->config->speculation.ahead_tok);
+    return blocks_for(engine, context_tok + engine->config->speculation.ahead_tok) -
+           blocks_for(engine, context_tok);
 }
 
 /* A running request has its whole context in the cache, and emitted its last token at `since`:
@@ -186,8 +187,8 @@ static inline void decode_join(struct engine *engine, uint32_t number, tick_t si
     engine->decodes++;
     engine->context_tok += context_tok;
     uint32_t ahead_tok = (uint32_t)engine->config->speculation.ahead_tok;
-    if (ahead_tok > 0) /* more than there are, perhaps: before the next iteration, some go */
-        engine->used_blocks += decode_blocks(engine, context_tok) - blocks_for(engine, context_tok);
+    if (ahead_tok > 0)
+        engine->ahead_blocks += blocks_ahead(engine, context_tok);
     engine->block_slots[block_slot(engine, context_tok + ahead_tok)]++;
     request->finish_token = engine->token + (request->output_tok - request->emitted);
     engine->finish_sum += request->finish_token;
@@ -205,14 +206,28 @@ static inline uint32_t decode_emitted(const struct engine *engine, const struct 
     return request->output_tok - (uint32_t)(request->finish_token - engine->token);
 }
 
-/* Takes a decode with this much context out of the batch, and its blocks out of use. */
+/* Who leaves before its first iteration has not taken them yet. */
+static inline void give_back_ahead(struct engine *engine, uint32_t number, uint32_t context_tok)
+{
+    const struct request *request = request_of(engine, number);
+    int64_t blocks = blocks_ahead(engine, context_tok);
+    if (request->emitted == decode_emitted(engine, request))
+        engine->ahead_blocks -= blocks;
+    else
+        give_back_blocks(engine, blocks);
+}
+
+/* Takes a decode with this much context out of the batch, and its blocks out of use.
+ * request->emitted is still what it was when it joined. */
 static inline void decode_leave(struct engine *engine, uint32_t number, uint32_t context_tok)
 {
     engine->decodes--;
     engine->context_tok -= context_tok;
     uint32_t ahead_tok = (uint32_t)engine->config->speculation.ahead_tok;
     engine->block_slots[block_slot(engine, context_tok + ahead_tok)]--;
-    give_back_blocks(engine, decode_blocks(engine, context_tok));
+    give_back_blocks(engine, blocks_for(engine, context_tok));
+    if (ahead_tok > 0)
+        give_back_ahead(engine, number, context_tok);
     const struct request *request = request_of(engine, number);
     engine->finish_sum -= request->finish_token;
     engine->long_answers -= request->output_tok > engine->answer_cap_tok;

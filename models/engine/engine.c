@@ -93,7 +93,8 @@ bool engine_accepts(const struct engine_config *config, uint32_t prompt_tok, uin
         return length + draft_tok + config->block_tok < config->kv_blocks * config->block_tok;
     if (no_evict)
         return kv_reserved_blocks(config, prompt_tok, output_tok + draft_tok) <= config->kv_blocks;
-    int64_t blocks = (length - 1 + draft_tok + config->block_tok - 1) / config->block_tok;
+    int64_t most_tok = draft_tok > 0 ? length + draft_tok : length - 1; /* see speculation_of */
+    int64_t blocks = (most_tok + config->block_tok - 1) / config->block_tok;
     return blocks + config->watermark_blocks <= config->kv_blocks;
 }
 /* --- what a run has done --- */
@@ -152,6 +153,7 @@ static void advance_decodes(struct engine *engine)
     else if (engine->itl)
         run_record_gaps(run, engine->itl);
     engine->used_blocks += blocks_needed(engine, tokens);
+    engine->ahead_blocks = 0;
     engine->context_tok += (int64_t)tokens * run->decodes;
     engine->token += tokens;
     engine->block_phase = (uint32_t)((engine->block_phase + tokens) % config->block_tok);

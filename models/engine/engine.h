@@ -158,6 +158,7 @@ struct engine {
     uint32_t partial;    /* the request that is partly prefilled, or REQUEST_NONE */
     int64_t used_blocks;
     int64_t freed_blocks;  /* given back so far */
+    int64_t ahead_blocks;  /* that new decodes take beyond their context in the next iteration */
     uint32_t block_phase;  /* token mod block_tok */
     uint32_t *block_slots; /* [p]: decodes that need a new block for tokens of phase p */
 

@@ -144,9 +144,10 @@ static void take_out(struct engine *engine, uint32_t number)
         give_back_blocks(engine, blocks_for(engine, request->computed));
         running_remove(engine, number);
     } else {
-        request->emitted = decode_emitted(engine, request);
+        uint32_t emitted = decode_emitted(engine, request);
         request->last_token = stall_leave(engine, request);
-        decode_leave(engine, number, (uint32_t)context_tok(request));
+        decode_leave(engine, number, request->prompt_tok + emitted - 1);
+        request->emitted = emitted;
     }
     finish_forget(engine, number);
     engine->ended[engine->ended_count++] = number;

@@ -52,8 +52,9 @@ struct speculation {
 
 /* While c tokens are in the cache, an iteration writes draft_tok + 1 more, and keeps those that
  * were accepted (vLLM V1, KVCacheManager.allocate_slots: blocks for all of them). As the pace is
- * at least the whole part of E, holding ahead_tok = draft_tok + 1 - floor(E) beyond c is enough
- * once the iteration's own tokens are counted. */
+ * at least the whole part of E, holding ahead_tok = draft_tok + 1 - floor(E) beyond what the
+ * iteration will keep is enough, and at most one token too much: no more than prompt + output +
+ * draft_tok ever. */
 struct speculation speculation_of(const struct speculative_settings *settings);
 
 #endif

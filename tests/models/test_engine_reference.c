@@ -61,6 +61,7 @@ struct reference {
     int64_t output_share; /* SGLang's new_token_ratio, in 1 / OUTPUT_SHARE_ONE */
     bool batch_is_full;   /* SGLang's */
     bool retracted;       /* in this iteration, for blocks that decodes need */
+    uint64_t begun;       /* of a token, in 1 / PACE_ONE, that the pace of speculation has begun */
     tick_t now;
     fine_t fraction;
     /* What happened, for the test of the test. */
@@ -193,20 +194,39 @@ static void give_tokens(struct reference *reference, struct job *job, int64_t to
         job->first_scheduled = reference->now;
 }
 
-/* One token for each, in order of admission. */
+/* What a decode emits in the next iteration that decodes. */
+static int64_t next_tok(const struct reference *reference)
+{
+    const struct speculation *speculation = &reference->config->speculation;
+    if (speculation->draft_tok == 0)
+        return 1;
+    return (int64_t)((reference->begun + speculation->pace.per_turn) / PACE_ONE);
+}
+
+/* Blocks for that, for what is beyond it ahead, and for what it has. */
+static int64_t decode_blocks(const struct reference *reference, const struct job *job)
+{
+    return blocks_of(reference, job->computed + next_tok(reference) +
+                                    reference->config->speculation.ahead_tok);
+}
+
+/* One token for each, or several, in order of admission. */
 static void schedule_decodes(struct reference *reference)
 {
     for (uint32_t i = 0; i < reference->running.count; i++) {
         struct job *job = reference->running.jobs[i];
         if (!job->decoding)
             continue;
-        int64_t more = blocks_of(reference, job->computed + 1) - job->blocks;
+        int64_t more = decode_blocks(reference, job) - job->blocks;
         while (more > reference->free_blocks && i < reference->running.count) {
             preempt_last(reference);
             reference->retracted = true;
         }
-        if (i < reference->running.count)
-            give_tokens(reference, job, 1);
+        if (i == reference->running.count)
+            return;
+        take_blocks(reference, job, more);
+        job->scheduled = next_tok(reference);
+        reference->budget -= 1 + reference->config->speculation.draft_tok;
     }
 }
 
@@ -231,8 +251,10 @@ static bool fits_for_life(const struct reference *reference, const struct job *j
     int64_t reserved = 0;
     for (uint32_t i = 0; i < reference->running.count; i++)
         reserved += blocks_of(reference, reference->running.jobs[i]->prompt +
-                                             reference->running.jobs[i]->output);
-    return blocks_of(reference, job->prompt + job->output) <=
+                                             reference->running.jobs[i]->output +
+                                             reference->config->speculation.draft_tok);
+    int64_t drafts = reference->config->speculation.draft_tok;
+    return blocks_of(reference, job->prompt + job->output + drafts) <=
            reference->config->kv_blocks - reserved;
 }
 
@@ -325,7 +347,8 @@ static void schedule_mixed(struct reference *reference)
     if (reference->config->batch_wait_iterations == 0 || tokens == 0 || decodes == 0)
         return;
     if (reference->waited >= reference->config->batch_wait_iterations ||
-        tokens + decodes >= reference->config->batch_wait_tok) {
+        tokens + decodes * (1 + reference->config->speculation.draft_tok) >=
+            reference->config->batch_wait_tok) {
         reference->waited = 0;
         return;
     }
@@ -340,7 +363,7 @@ static void schedule_prompts_first(struct reference *reference)
     for (uint32_t i = 0; i < reference->running.count; i++) {
         const struct job *job = reference->running.jobs[i];
         if (job->decoding)
-            reference->set_aside += blocks_of(reference, job->computed + 1) - job->blocks;
+            reference->set_aside += decode_blocks(reference, job) - job->blocks;
     }
     schedule_prompts(reference);
     reference->set_aside = 0;
@@ -407,12 +430,16 @@ static void run_iteration(struct reference *reference)
     fine_t time = reference->fraction + iteration_time(reference);
     reference->now += time >> FINE_SHIFT;
     reference->fraction = time & ((1 << FINE_SHIFT) - 1);
+    bool decoded = false;
     for (uint32_t i = 0; i < reference->running.count;) {
         struct job *job = reference->running.jobs[i];
-        bool took_part = job->scheduled > 0;
-        job->computed += job->scheduled;
+        int64_t scheduled = job->scheduled;
+        job->computed += scheduled;
         job->scheduled = 0;
-        if (took_part && job->computed == job->prompt + job->emitted) {
+        decoded |= job->decoding && scheduled > 0;
+        if (job->decoding) {
+            job->emitted = smaller(job->emitted + scheduled, job->output);
+        } else if (scheduled > 0 && job->computed == job->prompt + job->emitted) {
             job->decoding = true;
             if (job->emitted++ == 0)
                 job->first_token = reference->now;
@@ -426,6 +453,9 @@ static void run_iteration(struct reference *reference)
             i++;
         }
     }
+    if (decoded)
+        reference->begun =
+            (reference->begun + reference->config->speculation.pace.per_turn) % PACE_ONE;
 }
 
 static void take_arrivals(struct reference *reference)

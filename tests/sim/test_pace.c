@@ -23,6 +23,7 @@ Test(pace, one_step_a_turn_counts)
     cr_assert_eq(pace_turns(&pace, 7), 7);
     cr_assert_eq(pace_sum(&pace, 7), 21);
     cr_assert_eq(pace_after(&pace, 7).phase, 0);
+    cr_assert_eq(pace_turns(&pace, INT64_MAX), UINT64_MAX, "never");
 }
 
 Test(pace, closed_forms_equal_counting)
