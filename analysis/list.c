@@ -132,6 +132,7 @@ static bool list_policies(const struct lists *lists, struct error *error)
 {
     (void)lists, (void)error;
     print_variants("router", router_policies);
+    print_variants("decider of disaggregation", disaggregation_deciders);
     print_variants("step_time of a pool", step_time_kinds);
     return true;
 }

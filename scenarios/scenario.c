@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "models/catalog_path.h"
+#include "scenarios/scenario_roles.h"
 
 #define POINTER_SIZE 256
 #define ENGINES_MAX  100000 /* in a pool; more are a slip of the pen */
@@ -387,7 +388,9 @@ static bool resolve_pool(struct scenario *scenario, size_t index, struct error *
         .usd_per_hour = scenario->prices[index].usd_per_hour / (double)engines_of(given),
         .weight = given->weight,
         .busy_w = scenario->deployments[index].busy_w,
-        .idle_w = scenario->deployments[index].idle_w};
+        .idle_w = scenario->deployments[index].idle_w,
+        .role = (enum pool_role)given->role,
+        .port = deployment_port(&scenario->deployments[index])};
     return true;
 }
 
@@ -412,26 +415,11 @@ static bool resolve_pools(struct scenario *scenario, struct error *error)
 
 /* --- what several parts must agree on --- */
 
-static bool check_router(const struct scenario *scenario, struct error *error)
+static bool resolve_roles(struct scenario *scenario, struct error *error)
 {
-    if (scenario->pool_count == 0) /* what a plan finds gets a router of its own */
-        return true;
-    struct router_pool *pools =
-        ARENA_ARRAY(scenario->arena, scenario->pool_count, struct router_pool);
-    for (size_t i = 0; i < scenario->pool_count; i++)
-        pools[i] = (struct router_pool){.name = scenario->pools[i].name};
-    const char **classes = ARENA_ARRAY(scenario->arena, scenario->class_count, const char *);
-    for (size_t i = 0; i < scenario->class_count; i++)
-        classes[i] = scenario->classes[i].name;
-    struct router_fleet fleet = {.pools = pools,
-                                 .pool_count = (uint32_t)scenario->pool_count,
-                                 .class_names = classes,
-                                 .class_count = (uint32_t)scenario->class_count};
     struct error found = {0};
-    if (router_check(&scenario->config.router, &fleet, &found))
-        return true;
-    return locate(scenario, arena_printf(scenario->arena, "/router%s", found.json_path), &found,
-                  error);
+    return (scenario_roles_resolve(scenario, &found) && scenario_routers_check(scenario, &found)) ||
+           locate(scenario, found.json_path, &found, error);
 }
 
 /* --- life --- */
@@ -452,7 +440,7 @@ struct scenario *scenario_read(const char *path, const char *const *sets, size_t
     struct scenario *scenario = scenario_create(path);
     if (read_config(scenario, sets, set_count, error) && read_catalogue(scenario, error) &&
         resolve_classes(scenario, error) && resolve_slos(scenario, error) &&
-        resolve_pools(scenario, error) && check_router(scenario, error))
+        resolve_pools(scenario, error) && resolve_roles(scenario, error))
         return scenario;
     scenario_free(scenario);
     return NULL;
@@ -493,6 +481,7 @@ struct simulation_spec scenario_spec(const struct scenario *scenario, uint64_t r
     return (struct simulation_spec){.pools = scenario->pools,
                                     .pool_count = scenario->pool_count,
                                     .router = &config->router,
+                                    .disaggregation = scenario->disaggregation,
                                     .classes = scenario->classes,
                                     .class_count = scenario->class_count,
                                     .slos = scenario->slos,

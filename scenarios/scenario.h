@@ -28,6 +28,7 @@ struct scenario_pool {
     int64_t replicas;
     int64_t tensor_parallel, pipeline_parallel;
     int64_t attention_data_parallel, expert_parallel;
+    int role;                /* enum pool_role */
     int weights, kv;         /* enum precision */
     int expert_weights;      /* likewise; -1: as weights */
     double usd_per_gpu_hour; /* NaN: from the instance, or the cheapest with this GPU */
@@ -60,8 +61,9 @@ struct scenario_config {
     struct engine_settings engine;
     struct config_list pools; /* struct scenario_pool */
     struct router_config router;
-    struct config_list slo; /* struct scenario_slo */
-    double horizon_s;       /* NaN: until all requests have ended */
+    struct disaggregation_config *disaggregation; /* NULL: defaults, where a pool has a role */
+    struct config_list slo;                       /* struct scenario_slo */
+    double horizon_s;                             /* NaN: until all requests have ended */
     double warmup_s;
     struct scenario_output output;
     struct hardware_entries *hardware; /* GPUs and instances of its own; NULL: none */
@@ -92,6 +94,7 @@ struct scenario {
     struct scenario_price *prices;   /* [pool_count] */
     struct pool_spec *pools;         /* [pool_count], ready for simulation_spec */
     size_t pool_count;
+    const struct disaggregation_config *disaggregation; /* NULL: no pool has a role */
     struct class_rule *classes; /* the file's, and a last one that matches the rest */
     size_t class_count;
     struct slo_rule *slos;

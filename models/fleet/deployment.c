@@ -96,12 +96,12 @@ static struct steptime_limits limits_of(const struct deployment_request *request
                                     .graph_size_count = graphs->count};
 }
 
-static struct step_layout layout_of(const struct deployment *deployment)
+static struct step_layout layout_of(const struct deployment *deployment,
+                                    const struct deployment_stage *stage)
 {
-    return (struct step_layout){.gpu = deployment->gpu,
+    return (struct step_layout){.gpu = stage->gpu,
                                 .llm = deployment->llm,
-                                .tensor_parallel = deployment->tensor_parallel,
-                                .pipeline_parallel = deployment->pipeline_parallel,
+                                .tensor_parallel = stage->tensor_parallel,
                                 .attention_dp = deployment->attention_dp,
                                 .expert_parallel = deployment->expert_parallel,
                                 .weights = deployment->weights,
@@ -130,17 +130,27 @@ static double step_overhead_s(const struct engine_settings *engine, double calib
     return launch_s + (engine->async_scheduling ? 0 : engine->host_overhead_ms / 1e3);
 }
 
-static struct steptime *compile_roofline(const struct deployment_request *request,
-                                         struct deployment *deployment, struct error *error)
+/* Where kernels are put together, and how long that lives. */
+struct kernel_site {
+    const struct deployment_request *request;
+    struct deployment *deployment;
+    struct arena *arena; /* until the step time is compiled */
+};
+
+/* The kernels of all layers on one stage's GPUs. */
+typedef bool stage_kernels(const struct kernel_site *site, const struct deployment_stage *stage,
+                           struct kernel_sum *kernels, struct error *error);
+
+static bool roofline_stage(const struct kernel_site *site, const struct deployment_stage *stage,
+                           struct kernel_sum *kernels, struct error *error)
 {
-    struct step_layout layout = layout_of(deployment);
-    struct engine_graphs graphs;
-    struct steptime_limits limits = limits_of(request, deployment, &graphs);
-    struct roofline roofline = roofline_prepare(&layout);
+    (void)error;
     const double launch_s = 0.65e-3; /* what vLLM's iterations take beyond their kernels */
-    struct kernel_sum kernels =
-        roofline_kernels(&roofline, step_overhead_s(request->engine, launch_s));
-    return steptime_compile_sum(&kernels, &limits, error);
+    struct step_layout layout = layout_of(site->deployment, stage);
+    struct roofline *roofline = ARENA_NEW(site->arena, struct roofline);
+    *roofline = roofline_prepare(&layout);
+    *kernels = roofline_kernels(roofline, step_overhead_s(site->request->engine, launch_s));
+    return true;
 }
 
 /* Of most of the weights. */
@@ -149,64 +159,75 @@ static enum precision main_format(const struct deployment *deployment)
     return deployment->llm->experts > 0 ? deployment->expert_weights : deployment->weights;
 }
 
-static struct steptime *no_constants(const char *engine, struct error *error)
+static bool no_constants(const char *engine, struct error *error)
 {
     error_set(error, ERROR_BAD_INPUT, "the catalogue's engines.json has no constants of %s",
               engine);
-    error_hint(error, "fit them with `tokenyard calibrate`, or give \"step_time\": \"roofline\"");
-    return NULL;
+    return error_hint(error, "fit them with `tokenyard calibrate`, or give \"step_time\": "
+                             "\"roofline\"");
 }
 
 /* tables: folder of the user's own; NULL: the catalogue's curves. */
 static const struct operators *operators_of(const struct deployment_request *request,
-                                            const char *tables, struct error *error)
+                                            const struct gpu *gpu, const char *tables,
+                                            struct error *error)
 {
     const char *engine = engine_profiles[request->engine->name].name;
-    return tables ? calibration_table_operators(request->calibration, request->gpu, tables, engine,
-                                                error)
-                  : calibration_operators(request->calibration, request->gpu, engine, error);
+    return tables ? calibration_table_operators(request->calibration, gpu, tables, engine, error)
+                  : calibration_operators(request->calibration, gpu, engine, error);
 }
 
-static unsigned lacking_of(const struct deployment *deployment, const struct operators *operators)
+static unsigned lacking_of(const struct deployment *deployment,
+                           const struct deployment_stage *stage, const struct operators *operators)
 {
-    const struct operators_use use = {
-        .weights = deployment->weights,
-        .expert_weights = deployment->expert_weights,
-        .kv = deployment->kv,
-        .experts = deployment->llm->experts > 0,
-        .collectives = deployment->tensor_parallel * deployment->attention_dp > 1};
+    const struct operators_use use = {.weights = deployment->weights,
+                                      .expert_weights = deployment->expert_weights,
+                                      .kv = deployment->kv,
+                                      .experts = deployment->llm->experts > 0,
+                                      .collectives =
+                                          stage->tensor_parallel * deployment->attention_dp > 1};
     return operators_lacking(operators, &use);
 }
 
-static struct steptime *compile_curves(const struct deployment_request *request, const char *tables,
-                                       struct deployment *deployment, struct error *error)
+/* Of a replica on several kinds of GPU, that of the kernels which are least known. */
+static void put_basis(struct deployment *deployment, const struct deployment_basis *basis)
 {
+    if (!deployment->basis.engine || basis->kernels.basis > deployment->basis.kernels.basis)
+        deployment->basis = *basis;
+}
+
+/* tables: as in operators_of. */
+static bool curves_stage(const struct kernel_site *site, const struct deployment_stage *stage,
+                         const char *tables, struct kernel_sum *kernels, struct error *error)
+{
+    const struct deployment_request *request = site->request;
+    struct deployment *deployment = site->deployment;
     const char *engine = engine_profiles[request->engine->name].name;
-    const struct operators *operators = operators_of(request, tables, error);
+    const struct operators *operators = operators_of(request, stage->gpu, tables, error);
     if (!operators)
-        return NULL;
-    struct step_layout layout = layout_of(deployment);
-    struct engine_graphs graphs;
-    struct steptime_limits limits = limits_of(request, deployment, &graphs);
+        return false;
     const struct engine_calibration *constants =
         calibration_engine(request->calibration, engine, main_format(deployment));
     if (!constants)
         return no_constants(engine, error);
+    struct step_layout layout = layout_of(deployment, stage);
     struct step_constants adjusted = constants->constants;
     adjusted.step_s = step_overhead_s(request->engine, adjusted.step_s);
-    struct iteration iteration = iteration_prepare(&layout, operators, &adjusted);
-    struct kernel_sum kernels = iteration_kernels(&iteration);
+    struct iteration *iteration = ARENA_NEW(site->arena, struct iteration);
+    *iteration = iteration_prepare(&layout, operators, &adjusted);
+    *kernels = iteration_kernels(iteration);
     deployment->engine.request_overhead = tick_from_s(constants->constants.request_s);
-    deployment->basis =
-        deployment_basis_calibrated(request->gpu, operators, lacking_of(deployment, operators),
+    const struct deployment_basis basis =
+        deployment_basis_calibrated(stage->gpu, operators, lacking_of(deployment, stage, operators),
                                     constants, main_format(deployment));
-    return steptime_compile_sum(&kernels, &limits, error);
+    put_basis(deployment, &basis);
+    return true;
 }
 
-static struct steptime *compile_calibrated(const struct deployment_request *request,
-                                           struct deployment *deployment, struct error *error)
+static bool calibrated_stage(const struct kernel_site *site, const struct deployment_stage *stage,
+                             struct kernel_sum *kernels, struct error *error)
 {
-    return compile_curves(request, NULL, deployment, error);
+    return curves_stage(site, stage, NULL, kernels, error);
 }
 
 static const char *profile_path(const struct deployment_request *request, struct arena *arena)
@@ -217,36 +238,32 @@ static const char *profile_path(const struct deployment_request *request, struct
     return arena_printf(arena, "%s/%s", request->folder, profile->path);
 }
 
-static struct steptime *compile_layers(const struct deployment_request *request, const char *path,
-                                       struct deployment *deployment, struct error *error)
+static bool layers_stage(const struct kernel_site *site, const struct deployment_stage *stage,
+                         const char *path, struct kernel_sum *kernels, struct error *error)
 {
-    struct arena *arena = arena_create(); /* the profile is not needed once it is compiled */
-    struct engine_graphs graphs;
-    struct steptime_limits limits = limits_of(request, deployment, &graphs);
-    struct profiled_model model = {.profile = layer_profile_read(path, arena, error),
-                                   .layout = layout_of(deployment),
-                                   .step_s = step_overhead_s(request->engine, 0)};
-    struct steptime *steptime = NULL;
-    if (model.profile && profiled_model_check(&model, error)) {
-        struct kernel_sum kernels = profiled_model_kernels(&model);
-        steptime = steptime_compile_sum(&kernels, &limits, error);
-    }
-    arena_destroy(arena);
-    return steptime;
+    struct profiled_model *model = ARENA_NEW(site->arena, struct profiled_model);
+    *model = (struct profiled_model){.profile = layer_profile_read(path, site->arena, error),
+                                     .layout = layout_of(site->deployment, stage),
+                                     .step_s = step_overhead_s(site->request->engine, 0)};
+    if (!model->profile || !profiled_model_check(model, error))
+        return false;
+    *kernels = profiled_model_kernels(model);
+    return true;
 }
 
-static struct steptime *compile_profile(const struct deployment_request *request,
-                                        struct deployment *deployment, struct error *error)
+static bool profile_stage(const struct kernel_site *site, const struct deployment_stage *stage,
+                          struct kernel_sum *kernels, struct error *error)
 {
-    struct arena *arena = arena_create();
-    const char *path = profile_path(request, arena);
+    const char *path = profile_path(site->request, site->arena);
     enum profile_kind kind;
-    struct steptime *steptime = NULL;
-    if (profile_folder_kind(path, &kind, error))
-        steptime = kind == PROFILE_TABLES ? compile_curves(request, path, deployment, error)
-                                          : compile_layers(request, path, deployment, error);
-    arena_destroy(arena);
-    return steptime;
+    if (!profile_folder_kind(path, &kind, error))
+        return false;
+    if (stage->gpu != site->deployment->gpu)
+        return error_set(error, ERROR_BAD_INPUT,
+                         "a profile is of one GPU, and the stages are on %s and %s",
+                         site->deployment->gpu->name, stage->gpu->name);
+    return kind == PROFILE_TABLES ? curves_stage(site, stage, path, kernels, error)
+                                  : layers_stage(site, stage, path, kernels, error);
 }
 
 static bool load_profile(const struct deployment_request *request, struct error *error)
@@ -255,7 +272,7 @@ static bool load_profile(const struct deployment_request *request, struct error 
     const char *path = profile_path(request, arena);
     enum profile_kind kind;
     bool loaded = profile_folder_kind(path, &kind, error) &&
-                  (kind == PROFILE_LAYERS || operators_of(request, path, error));
+                  (kind == PROFILE_LAYERS || operators_of(request, request->gpu, path, error));
     arena_destroy(arena);
     return loaded;
 }
@@ -265,11 +282,19 @@ static int step_time_kind_of(const struct deployment_request *request)
     return request->step_time ? request->step_time->index : STEP_TIME_CALIBRATED;
 }
 
+static bool load_curves(const struct deployment_request *request, struct error *error)
+{
+    for (size_t i = 0; i < request->stage_count; i++)
+        if (!operators_of(request, request->stages[i].gpu, NULL, error))
+            return false;
+    return request->stage_count > 0 || operators_of(request, request->gpu, NULL, error);
+}
+
 bool deployment_load_kernels(const struct deployment_request *request, struct error *error)
 {
     switch (step_time_kind_of(request)) {
     case STEP_TIME_CALIBRATED:
-        return operators_of(request, NULL, error) != NULL;
+        return load_curves(request, error);
     case STEP_TIME_PROFILE:
         return load_profile(request, error);
     default:
@@ -277,40 +302,83 @@ bool deployment_load_kernels(const struct deployment_request *request, struct er
     }
 }
 
-static bool compile_steptime(const struct deployment_request *request,
-                             struct deployment *deployment, struct error *error)
+/* Stages on the same GPUs share their kernels. */
+static bool put_kernels(const struct kernel_site *site, stage_kernels *kernels_of,
+                        const struct stage_list *list, struct pipeline_stage *stages,
+                        struct error *error)
 {
-    static struct steptime *(*const compile[])(const struct deployment_request *,
-                                               struct deployment *, struct error *) = {
-        [STEP_TIME_CALIBRATED] = compile_calibrated,
-        [STEP_TIME_ROOFLINE] = compile_roofline,
-        [STEP_TIME_GIVEN] = compile_given,
-        [STEP_TIME_PROFILE] = compile_profile};
+    double layers = (double)site->deployment->llm->layers;
+    for (size_t i = 0; i < list->count; i++) {
+        const struct deployment_stage *stage = &list->stages[i];
+        stages[i] = (struct pipeline_stage){.share = (double)stage->layers / layers,
+                                            .emits = i + 1 == list->count,
+                                            .link = stages_link(list, i)};
+        bool as_before = i > 0 && stage->gpu == stage[-1].gpu &&
+                         stage->tensor_parallel == stage[-1].tensor_parallel;
+        if (as_before)
+            stages[i].kernels = stages[i - 1].kernels;
+        else if (!kernels_of(site, stage, &stages[i].kernels, error))
+            return false;
+    }
+    return true;
+}
+
+static struct steptime *compile_kernels(const struct kernel_site *site, stage_kernels *kernels_of,
+                                        const struct stage_list *list, struct error *error)
+{
+    struct deployment *deployment = site->deployment;
+    struct pipeline_stage *stages = ARENA_ARRAY(site->arena, list->count, struct pipeline_stage);
+    struct engine_graphs graphs;
+    struct steptime_limits limits = limits_of(site->request, deployment, &graphs);
+    if (!put_kernels(site, kernels_of, list, stages, error))
+        return NULL;
+    if (list->count == 1)
+        return steptime_compile_sum(&stages->kernels, &limits, error);
+    const double activation_bytes = 2; /* activations are 16-bit */
+    return pipeline_compile(stages, list->count, deployment->micro_batches,
+                            activation_bytes * (double)deployment->llm->hidden, &limits, error);
+}
+
+static bool compile_steptime(const struct deployment_request *request,
+                             struct deployment *deployment, const struct stage_list *list,
+                             struct error *error)
+{
+    static stage_kernels *const kernels_of[] = {[STEP_TIME_CALIBRATED] = calibrated_stage,
+                                                [STEP_TIME_ROOFLINE] = roofline_stage,
+                                                [STEP_TIME_PROFILE] = profile_stage};
     int kind = step_time_kind_of(request);
     deployment->basis = deployment_basis_of((enum step_time_kind)kind);
-    deployment->steptime = compile[kind](request, deployment, error);
+    if (kind == STEP_TIME_GIVEN) {
+        deployment->steptime = compile_given(request, deployment, error);
+    } else {
+        struct arena *arena = arena_create();
+        const struct kernel_site site = {request, deployment, arena};
+        deployment->steptime = compile_kernels(&site, kernels_of[kind], list, error);
+        arena_destroy(arena);
+    }
     return deployment->steptime != NULL;
 }
 
 static bool fit_memory(const struct deployment_request *request, struct deployment *deployment,
-                       struct error *error)
+                       const struct stage_list *list, struct arena *arena, struct error *error)
 {
     const struct engine_settings *engine = request->engine;
-    struct memory_request fit = {.gpu = request->gpu,
-                                 .llm = request->llm,
-                                 .tensor_parallel = request->tensor_parallel,
-                                 .pipeline_parallel = request->pipeline_parallel,
-                                 .attention_dp = deployment->attention_dp,
-                                 .expert_parallel = deployment->expert_parallel,
-                                 .weights = request->weights,
-                                 .expert_weights = deployment->expert_weights,
-                                 .kv = request->kv,
-                                 .max_sequences = engine->max_num_seqs,
-                                 .block_tok = engine->block_size,
-                                 .gpu_memory_utilization = engine->gpu_memory_utilization,
-                                 .utilization_of_rest =
-                                     engine_profiles[engine->name].utilization_of_rest,
-                                 .reserve_gib = engine->reserve_gib};
+    struct memory_request fit = {
+        .gpu = request->gpu,
+        .llm = request->llm,
+        .tensor_parallel = request->tensor_parallel,
+        .pipeline_parallel = (int64_t)list->count,
+        .stages = request->stage_count > 0 ? stages_memory(list, arena) : NULL,
+        .attention_dp = deployment->attention_dp,
+        .expert_parallel = deployment->expert_parallel,
+        .weights = request->weights,
+        .expert_weights = deployment->expert_weights,
+        .kv = request->kv,
+        .max_sequences = engine->max_num_seqs,
+        .block_tok = engine->block_size,
+        .gpu_memory_utilization = engine->gpu_memory_utilization,
+        .utilization_of_rest = engine_profiles[engine->name].utilization_of_rest,
+        .reserve_gib = engine->reserve_gib};
     if (!memory_fit(&fit, &deployment->memory, error))
         return false;
     if (engine->num_gpu_blocks_override != INT64_MIN)
@@ -353,9 +421,8 @@ static void set_swap(const struct deployment_request *request, struct deployment
         return;
     double block_bytes =
         deployment->memory.kv_bytes_per_token_per_gpu * (double)settings->block_size;
-    double copy_s = block_bytes / (request->gpu->pcie_gb_s * 1e9);
-    deployment->engine.swap_blocks =
-        (int64_t)(settings->swap_space_gib * 0x1p30 / block_bytes);
+    double copy_s = block_bytes / (deployment->gpu->pcie_gb_s * 1e9);
+    deployment->engine.swap_blocks = (int64_t)(settings->swap_space_gib * 0x1p30 / block_bytes);
     deployment->engine.swap_block_time = fine_from_s(copy_s);
 }
 
@@ -382,74 +449,119 @@ static int64_t watermark_blocks(const struct engine_settings *settings, int64_t 
     return (int64_t)(settings->watermark * (double)kv_blocks);
 }
 
+/* Without chunks a prompt must fit one micro-batch, and so must what is recomputed of a request. */
+static void cap_unchunked(const struct deployment_request *request, struct deployment *deployment)
+{
+    int64_t budget_tok = request->engine->max_num_batched_tokens;
+    if (deployment->micro_batches > 1 && !request->engine->enable_chunked_prefill &&
+        deployment->engine.max_model_tok > budget_tok)
+        deployment->engine.max_model_tok = budget_tok;
+}
+
 static bool set_engine(const struct deployment_request *request, struct deployment *deployment,
                        struct error *error)
 {
     const struct engine_settings *settings = request->engine;
-    deployment->engine =
-        (struct engine_config){.steptime = deployment->steptime,
-                               .max_sequences = settings->max_num_seqs,
-                               .max_batch_tokens = settings->max_num_batched_tokens,
-                               .block_tok = (uint32_t)settings->block_size,
-                               .kv_blocks = deployment->memory.kv_blocks,
-                               .request_overhead = deployment->engine.request_overhead,
-                               .prefill = (enum engine_prefill)settings->prefill,
-                               .admission = admission_of(settings),
-                               .chunked_prefill = settings->enable_chunked_prefill,
-                               .keeps_blocks = settings->enable_prefix_caching,
-                               .batch_wait_iterations = settings->batch_wait_timeout_iters,
-                               .batch_wait_tok = engine_batch_wait_tok(settings),
-                               .output_share = engine_output_share(settings),
-                               .batching = batching_of(&settings->batching),
-                               .queue_order = (enum queue_order)settings->queue_order,
-                               .output_prediction =
-                                   output_prediction_of(&settings->output_prediction),
-                               .decode_first_wait = decode_first_wait(settings),
-                               .answer_cap_tok = engine_answer_cap_tok(settings),
-                               .kv_allocation = (enum kv_allocation)settings->kv_allocation,
-                               .watermark_blocks =
-                                   watermark_blocks(settings, deployment->memory.kv_blocks)};
+    deployment->engine = (struct engine_config){
+        .steptime = deployment->steptime,
+        .max_sequences = settings->max_num_seqs,
+        .max_batch_tokens = settings->max_num_batched_tokens * deployment->micro_batches,
+        .block_tok = (uint32_t)settings->block_size,
+        .kv_blocks = deployment->memory.kv_blocks,
+        .request_overhead = deployment->engine.request_overhead,
+        .prefill = (enum engine_prefill)settings->prefill,
+        .admission = admission_of(settings),
+        .chunked_prefill = settings->enable_chunked_prefill,
+        .keeps_blocks = settings->enable_prefix_caching,
+        .batch_wait_iterations = settings->batch_wait_timeout_iters,
+        .batch_wait_tok = engine_batch_wait_tok(settings),
+        .output_share = engine_output_share(settings),
+        .batching = batching_of(&settings->batching),
+        .queue_order = (enum queue_order)settings->queue_order,
+        .output_prediction = output_prediction_of(&settings->output_prediction),
+        .decode_first_wait = decode_first_wait(settings),
+        .answer_cap_tok = engine_answer_cap_tok(settings),
+        .kv_allocation = (enum kv_allocation)settings->kv_allocation,
+        .watermark_blocks = watermark_blocks(settings, deployment->memory.kv_blocks)};
     set_swap(request, deployment);
-    return set_max_model_tok(request, deployment, error);
+    if (!set_max_model_tok(request, deployment, error))
+        return false;
+    cap_unchunked(request, deployment);
+    return true;
 }
 
-static void describe(const struct deployment_request *request, struct deployment *deployment)
+/* Engines keep as many micro-batches in flight as there are stages (pipeline.h). */
+static int64_t micro_batches_of(const struct deployment_request *request,
+                                const struct stage_list *list)
+{
+    if (step_time_kind_of(request) == STEP_TIME_GIVEN) /* of a whole round */
+        return 1;
+    return request->micro_batches > 0 ? request->micro_batches : (int64_t)list->count;
+}
+
+static void describe(const struct deployment_request *request, const struct stage_list *list,
+                     struct deployment *deployment)
 {
     int64_t ranks = request->attention_dp == 0 ? 1 : request->attention_dp;
-    int64_t rank_gpus = request->tensor_parallel * request->pipeline_parallel;
     *deployment = (struct deployment){
-        .gpu = request->gpu,
+        .gpu = list->stages->gpu,
         .llm = request->llm,
-        .tensor_parallel = request->tensor_parallel,
-        .pipeline_parallel = request->pipeline_parallel,
+        .tensor_parallel = list->stages->tensor_parallel,
+        .pipeline_parallel = (int64_t)list->count,
+        .micro_batches = micro_batches_of(request, list),
         .attention_dp = ranks,
         .expert_parallel = request->expert_parallel == 0 ? 1 : request->expert_parallel,
-        .gpus = rank_gpus * ranks,
+        .gpus = stages_gpus(list) * ranks,
         .weights = request->weights,
         .expert_weights = request->expert_weights ? *request->expert_weights : request->weights,
         .kv = request->kv,
-        .busy_w = request->gpu->tdp_w * (double)rank_gpus,
-        .idle_w = request->gpu->idle_w * (double)rank_gpus};
+        .busy_w = stages_busy_w(list),
+        .idle_w = stages_idle_w(list)};
+}
+
+static bool compile(const struct deployment_request *request, const struct stage_list *list,
+                    struct deployment *deployment, struct arena *arena, struct error *error)
+{
+    return engine_settings_check(request->engine, error) &&
+           fit_memory(request, deployment, list, arena, error) &&
+           compile_steptime(request, deployment, list, error) &&
+           set_engine(request, deployment, error);
 }
 
 bool deployment_compile(const struct deployment_request *request, struct deployment *deployment,
                         struct error *error)
 {
+    struct arena *arena = arena_create();
     struct engine_settings settings = *request->engine;
-    engine_settings_settle(&settings, &(struct engine_host){request->gpu, request->tensor_parallel,
-                                                            request->pipeline_parallel});
     struct deployment_request settled = *request;
     settled.engine = &settings;
-    describe(request, deployment);
-    if (engine_settings_check(&settings, error) && fit_memory(&settled, deployment, error) &&
-        compile_steptime(&settled, deployment, error) && set_engine(&settled, deployment, error))
-        return true;
-    deployment_clear(deployment);
-    return false;
+    struct stage_list list;
+    bool compiled = false;
+    *deployment = (struct deployment){0};
+    if (stages_of(request, arena, &list, error)) {
+        describe(request, &list, deployment);
+        engine_settings_settle(&settings,
+                               &(struct engine_host){list.stages->gpu, deployment->tensor_parallel,
+                                                     deployment->pipeline_parallel});
+        compiled = compile(&settled, &list, deployment, arena, error);
+    }
+    arena_destroy(arena);
+    if (!compiled)
+        deployment_clear(deployment);
+    return compiled;
 }
 
 void deployment_clear(struct deployment *deployment)
 {
     steptime_destroy(deployment->steptime);
     *deployment = (struct deployment){0};
+}
+
+struct kv_port deployment_port(const struct deployment *deployment)
+{
+    return (struct kv_port){.gpu = deployment->gpu,
+                            .llm = deployment->llm,
+                            .kv = deployment->kv,
+                            .tensor_parallel = deployment->tensor_parallel,
+                            .pipeline_parallel = deployment->pipeline_parallel};
 }

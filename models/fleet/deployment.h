@@ -10,6 +10,8 @@
 
 #include "models/engine/engine.h"
 #include "models/fleet/basis.h"
+#include "models/fleet/disaggregation.h"
+#include "models/fleet/stages.h"
 #include "models/llm/memory.h"
 #include "models/steptime/steptime.h"
 
@@ -22,6 +24,10 @@ struct deployment_request {
     const struct gpu *gpu;
     const struct llm *llm;
     int64_t tensor_parallel, pipeline_parallel;
+    const struct deployment_stage *stages; /* [stage_count]: instead of gpu, tensor_parallel and
+                                              pipeline_parallel; gpu is the first one's */
+    size_t stage_count;                    /* 0: pipeline_parallel even stages */
+    int64_t micro_batches;                 /* in flight in a pipeline; 0: the engine's own rule */
     int64_t attention_dp, expert_parallel; /* as in models/llm/memory.h; 0 is 1 */
     enum precision weights, kv;
     const enum precision *expert_weights; /* of the routed experts; NULL: as weights */
@@ -35,7 +41,8 @@ struct deployment {
     const struct gpu *gpu;
     const struct llm *llm;
     int64_t tensor_parallel, pipeline_parallel, attention_dp, expert_parallel;
-    int64_t gpus; /* of one replica, with all its data-parallel ranks */
+    int64_t micro_batches; /* in flight; 1 without a pipeline */
+    int64_t gpus;          /* of one replica, with all its data-parallel ranks */
     enum precision weights, expert_weights, kv;
     struct memory_plan memory;
     struct engine_config engine; /* of one rank */
@@ -53,5 +60,8 @@ bool deployment_load_kernels(const struct deployment_request *request, struct er
 bool deployment_compile(const struct deployment_request *request, struct deployment *deployment,
                         struct error *error);
 void deployment_clear(struct deployment *deployment);
+
+/* For the pool_spec of its replicas. */
+struct kv_port deployment_port(const struct deployment *deployment);
 
 #endif

@@ -60,13 +60,13 @@ static bool judge(struct simulation *sim, uint32_t class_index, const struct lat
 
 /* A request that is in flight at the end counts where it has broken a bound already; whether it
  * would have kept the others is not known. */
-static void judge_in_flight(struct simulation *sim, const struct request *request)
+void judge_in_flight(struct simulation *sim, const struct request *request)
 {
     if (request->arrival < sim->warmup)
         return;
     tick_t waited = sim->now - request->arrival;
-    struct latencies least = {.ttft = request->emitted > 0 ? request->first_token - request->arrival
-                                                           : waited,
+    bool answers = request->emitted > 0 && request->first_token != TICK_NEVER;
+    struct latencies least = {.ttft = answers ? request->first_token - request->arrival : waited,
                               .tpot = TICK_NEVER,
                               .e2e = waited};
     bool late = false;
@@ -84,7 +84,8 @@ void judge_list(struct simulation *sim, uint32_t first)
 {
     for (uint32_t number = first; number != REQUEST_NONE;) {
         const struct request *request = &sim->requests.requests[number];
-        judge_in_flight(sim, request);
+        if (!sim->disaggregation || !disaggregation_is_shadow(sim, number))
+            judge_in_flight(sim, request);
         number = request->next;
     }
 }

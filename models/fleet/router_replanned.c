@@ -6,14 +6,14 @@
  *
  *   minimise u  with  sum over classes of rate x share x work <= u x capacity   for each pool
  *
- * That linear program is solved by multiplicative weights (Plotkin, Shmoys, Tardos, "Fast
- * approximation algorithms for fractional packing and covering problems", 1995): each pool has a
- * price per second; each class goes to the pool that is cheapest for it; prices rise with the
- * load they draw; the mean of all rounds comes within a few percent of the optimum. No allocation,
- * no solver, and the same bits everywhere. So classes go where they are served best relative to the
+ * That linear program is solved by multiplicative weights (Garg, Koenemann, "Faster and simpler
+ * algorithms for multicommodity flow and other fractional packing problems", 1998): each pool has a
+ * price per second; each class goes to the pool that is cheapest for it; prices rise with the load
+ * they draw; the mean of all rounds comes within a few percent of the optimum. No allocation and no
+ * solver. So classes go where they are served best relative to the
  * others: long prompts to where prefill is fast, even if all classes would be faster there.
  *
- * Until the first interval has passed, pools get shares by replica count. */
+ * Until the first interval has passed, pools get shares by replica count and weight. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -63,6 +63,17 @@ struct replanned {
     double *prices, *capacity, *load_s; /* [place] */
 };
 
+static void share_by_weight(struct replanned *planned)
+{
+    const struct chooser *chooser = &planned->chooser;
+    for (uint32_t c = 0; c < chooser->router->fleet.class_count; c++)
+        for (uint32_t place = 0; place < chooser->pool_count; place++) {
+            const struct router_pool *pool = &chooser->router->pools[chooser->pools[place]];
+            pool_shares_of(&planned->shares, c)[place] = pool->replicas * pool->weight;
+        }
+    pool_shares_normalise(&planned->shares);
+}
+
 static bool open_replanned(struct chooser *chooser, const void *config)
 {
     const struct router_replanned_config *given = config;
@@ -80,7 +91,7 @@ static bool open_replanned(struct chooser *chooser, const void *config)
     if (!planned->within || !planned->observed || !planned->work_s || !planned->prices ||
         !planned->capacity || !planned->load_s || !pool_shares_init(&planned->shares, chooser))
         return false;
-    pool_shares_normalise(&planned->shares);
+    share_by_weight(planned);
     return true;
 }
 
@@ -141,38 +152,59 @@ static double capacity_of(const struct replanned *planned, uint32_t place)
     return fmax(LEAST_CAPACITY * interval_s, interval_s - backlog_s);
 }
 
-/* Each class to the pool that is cheapest for it at these prices. */
-static void play_round(struct replanned *planned)
+/* The place of the pool that is cheapest for the class at these prices. */
+static uint32_t cheapest_for(const struct replanned *planned, uint32_t class_index)
+{
+    const double *work_s = work_of(planned, class_index);
+    uint32_t best = 0;
+    for (uint32_t place = 1; place < planned->chooser.pool_count; place++)
+        if (work_s[place] * planned->prices[place] < work_s[best] * planned->prices[best])
+            best = place;
+    return best;
+}
+
+/* How busy the busiest pool is when each class goes where it is cheapest; fills load_s. */
+static double load_pools(struct replanned *planned)
 {
     uint32_t pools = planned->chooser.pool_count;
     memset(planned->load_s, 0, pools * sizeof *planned->load_s);
-    for (uint32_t c = 0; c < planned->chooser.router->fleet.class_count; c++) {
-        if (planned->observed[c].requests == 0)
-            continue;
-        const double *work_s = work_of(planned, c);
-        uint32_t best = 0;
-        for (uint32_t place = 1; place < pools; place++)
-            if (work_s[place] * planned->prices[place] < work_s[best] * planned->prices[best])
-                best = place;
-        planned->load_s[best] += work_s[best];
-        pool_shares_of(&planned->shares, c)[best] += 1;
-    }
-}
-
-/* The price of a second in the busiest pool rises the most. */
-static void raise_prices(struct replanned *planned)
-{
-    uint32_t pools = planned->chooser.pool_count;
-    double busiest = 0, dearest = 0;
+    for (uint32_t c = 0; c < planned->chooser.router->fleet.class_count; c++)
+        if (planned->observed[c].requests > 0) {
+            uint32_t place = cheapest_for(planned, c);
+            planned->load_s[place] += work_of(planned, c)[place];
+        }
+    double busiest = 0;
     for (uint32_t place = 0; place < pools; place++)
         busiest = fmax(busiest, planned->load_s[place] / planned->capacity[place]);
-    for (uint32_t place = 0; place < pools; place++) {
+    return busiest;
+}
+
+/* So much of each class goes there that the busiest pool gets the same in each round. */
+static void play_round(struct replanned *planned)
+{
+    double busiest = load_pools(planned);
+    for (uint32_t c = 0; c < planned->chooser.router->fleet.class_count; c++)
+        if (planned->observed[c].requests > 0)
+            pool_shares_of(&planned->shares, c)[cheapest_for(planned, c)] += 1 / busiest;
+    double dearest = 0;
+    for (uint32_t place = 0; place < planned->chooser.pool_count; place++) {
         double busy = planned->load_s[place] / planned->capacity[place] / busiest;
         planned->prices[place] *= 1 + PRICE_STEP * busy;
         dearest = fmax(dearest, planned->prices[place]);
     }
-    for (uint32_t place = 0; place < pools; place++)
+    for (uint32_t place = 0; place < planned->chooser.pool_count; place++)
         planned->prices[place] /= dearest;
+}
+
+/* A start at which no pool is cheaper for everything. */
+static void set_prices(struct replanned *planned)
+{
+    for (uint32_t place = 0; place < planned->chooser.pool_count; place++) {
+        double work_s = 0;
+        for (uint32_t c = 0; c < planned->chooser.router->fleet.class_count; c++)
+            work_s += planned->observed[c].requests > 0 ? work_of(planned, c)[place] : 0;
+        planned->prices[place] = 1 / work_s;
+    }
 }
 
 static void forget_shares(struct replanned *planned, uint32_t class_index)
@@ -195,14 +227,11 @@ static void plan(struct replanned *planned)
         }
     if (!any)
         return;
-    for (uint32_t place = 0; place < pools; place++) {
+    for (uint32_t place = 0; place < pools; place++)
         planned->capacity[place] = capacity_of(planned, place);
-        planned->prices[place] = 1 / planned->capacity[place];
-    }
-    for (int round = 0; round < ROUNDS; round++) {
+    set_prices(planned);
+    for (int round = 0; round < ROUNDS; round++)
         play_round(planned);
-        raise_prices(planned);
-    }
     pool_shares_normalise(&planned->shares);
     memset(planned->observed, 0, classes * sizeof *planned->observed);
 }

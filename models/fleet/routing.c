@@ -76,10 +76,14 @@ static struct router_metrics ask_engine(void *context, uint32_t replica)
                                    .kv_used = (double)engine_blocks_at(engine, sim->now) / blocks};
 }
 
-static void describe_pools(const struct simulation *sim, struct router_pool *pools)
+/* Returns how many have such a role. */
+static uint32_t describe_pools(const struct simulation *sim, int roles, struct router_pool *pools)
 {
+    uint32_t count = 0;
     for (size_t i = 0; i < sim->spec->pool_count; i++)
-        pools[i] = routing_pool(&sim->spec->pools[i], sim->first_replica[i]);
+        if ((roles & (1 << sim->spec->pools[i].role)) != 0)
+            pools[count++] = routing_pool(&sim->spec->pools[i], sim->first_replica[i]);
+    return count;
 }
 
 static void describe_classes(const struct simulation_spec *spec, const char **names,
@@ -91,7 +95,21 @@ static void describe_classes(const struct simulation_spec *spec, const char **na
     }
 }
 
-struct router *routing_create(struct simulation *sim)
+struct router_request routing_request(const struct simulation *sim, const struct request *request,
+                                      const struct arrival *arrival)
+{
+    return (struct router_request){.now = sim->now,
+                                   .class_index = request->class_index,
+                                   .prompt_tok = request->prompt_tok,
+                                   .output_tok = request->output_tok,
+                                   .session = arrival->session,
+                                   .block_tok = arrival->block_tok,
+                                   .id_count = arrival->blocks,
+                                   .ids = arrival->hash_ids};
+}
+
+struct router *routing_create(struct simulation *sim, const struct router_config *config, int roles,
+                              const char *stream)
 {
     const struct simulation_spec *spec = sim->spec;
     struct router_pool *pools = calloc(spec->pool_count, sizeof *pools);
@@ -99,17 +117,18 @@ struct router *routing_create(struct simulation *sim)
     struct router_bounds *bounds = calloc(spec->class_count, sizeof *bounds);
     struct router *router = NULL;
     if (pools && names && bounds) {
-        describe_pools(sim, pools);
+        uint32_t pool_count = describe_pools(sim, roles, pools);
         describe_classes(spec, names, bounds);
         struct router_fleet fleet = {.pools = pools,
-                                     .pool_count = (uint32_t)spec->pool_count,
+                                     .pool_count = pool_count,
                                      .class_names = names,
                                      .bounds = bounds,
                                      .class_count = (uint32_t)spec->class_count,
                                      .poll = {sim, ask_engine},
+                                     .stream = stream,
                                      .seed = spec->seed,
                                      .replication = spec->replication};
-        router = router_create(spec->router, &fleet, sim->error);
+        router = router_create(config, &fleet, sim->error);
     } else {
         error_set(sim->error, ERROR_FAILED, "out of memory");
     }

@@ -14,7 +14,15 @@ struct router_pool routing_pool(const struct pool_spec *pool, uint32_t first_rep
 
 struct simulation; /* models/fleet/simulation_parts.h */
 
-/* The router of all pools, which may ask the engines. NULL when out of memory. */
-struct router *routing_create(struct simulation *sim);
+/* The request as its router sees it: with what the arrival says of its prefix, while that lasts. */
+struct router_request routing_request(const struct simulation *sim, const struct request *request,
+                                      const struct arrival *arrival);
+
+#define ROUTING_ALL (-1) /* otherwise roles are a bit for each enum pool_role */
+
+/* A router over the pools with such roles, which may ask the engines. stream: of its random
+ * numbers; NULL: "fleet/router". NULL when out of memory. */
+struct router *routing_create(struct simulation *sim, const struct router_config *config, int roles,
+                              const char *stream);
 
 #endif

@@ -1,6 +1,7 @@
 /* The event loop. Actors of the event queue: replicas 0 .. R-1, then the arrival stream, the end of
- * the warm-up, and the sampler. At one tick, arrivals come before the boundaries of replicas (so
- * that what arrives at a boundary joins there), and samples come last. */
+ * the warm-up, the sampler and transfers. At one tick, arrivals and transfers come before the
+ * boundaries of replicas (so that what arrives at a boundary joins there), and samples come last.
+ */
 #include "models/fleet/simulation.h"
 
 #include <assert.h>
@@ -25,7 +26,7 @@ static void answer_client(struct simulation *sim, const struct request *request,
     sim->answered = true;
 }
 
-static void add_outstanding(struct simulation *sim, uint32_t pool, double change)
+void add_outstanding(struct simulation *sim, uint32_t pool, double change)
 {
     struct time_stat *outstanding = &sim->outstanding[pool];
     time_stat_set(outstanding, sim->now, outstanding->value + change);
@@ -51,19 +52,21 @@ static void complete(struct simulation *sim, uint32_t number)
         measure_completed(sim, request, &latencies);
     if (sim->spec->observer.request)
         observe_request(sim, request, &latencies);
-    router_release(sim->router, request->replica, request->prompt_tok, request->output_tok);
+    if (sim->disaggregation)
+        disaggregation_ended(sim, number);
+    else
+        router_release(sim->router, request->replica, request->prompt_tok, request->output_tok);
     answer_client(sim, request, tick_to_s(sim->now + overhead));
     request_pool_give_back(&sim->requests, number);
 }
 
-static void reject(struct simulation *sim, const struct request *request)
+void simulation_reject(struct simulation *sim, const struct request *request)
 {
     sim->result->pools[sim->pool_of[request->replica]].rejected++;
     if (request->arrival >= sim->warmup)
         measure_rejected(sim, request);
     if (sim->spec->observer.request)
         observe_request(sim, request, NULL);
-    router_release(sim->router, request->replica, request->prompt_tok, request->output_tok);
     answer_client(sim, request, tick_to_s(sim->now) + REFUSED_CLIENT_WAIT_S);
 }
 
@@ -107,19 +110,19 @@ static uint32_t classify(const struct simulation *sim, const struct arrival *arr
     return (uint32_t)class_index;
 }
 
-static void replica_changed(struct simulation *sim, uint32_t replica)
+void replica_changed(struct simulation *sim, uint32_t replica)
 {
     event_queue_set(&sim->queue, replica, PRIORITY_REPLICA, sim->engines[replica].next);
 }
 
-static void submit(struct simulation *sim, const struct request *request)
+uint32_t simulation_submit(struct simulation *sim, const struct request *request)
 {
     uint32_t number = request_pool_take(&sim->requests, request);
     if (number == REQUEST_NONE) {
         error_set(sim->error, ERROR_FAILED, "out of memory with %u requests in flight",
                   sim->requests.in_use);
         sim->failed = true;
-        return;
+        return REQUEST_NONE;
     }
     add_outstanding(sim, sim->pool_of[request->replica], 1);
     struct engine *engine = &sim->engines[request->replica];
@@ -127,20 +130,21 @@ static void submit(struct simulation *sim, const struct request *request)
     engine_submit(engine, number, sim->now);
     if (engine->next != before)
         replica_changed(sim, request->replica);
+    return number;
 }
 
-static uint32_t choose_replica(struct simulation *sim, const struct request *request,
-                               const struct arrival *arrival)
+static void route(struct simulation *sim, struct request *request, const struct arrival *arrival)
 {
-    struct router_request asked = {.now = sim->now,
-                                   .class_index = request->class_index,
-                                   .prompt_tok = request->prompt_tok,
-                                   .output_tok = request->output_tok,
-                                   .session = arrival->session,
-                                   .block_tok = arrival->block_tok,
-                                   .id_count = arrival->blocks,
-                                   .ids = arrival->hash_ids};
-    return router_choose(sim->router, &asked);
+    struct router_request asked = routing_request(sim, request, arrival);
+    request->replica = router_choose(sim->router, &asked);
+    uint32_t pool = sim->pool_of[request->replica];
+    sim->result->pools[pool].arrived++;
+    if (engine_accepts(&sim->configs[pool], request->prompt_tok, request->output_tok)) {
+        simulation_submit(sim, request);
+        return;
+    }
+    router_release(sim->router, request->replica, request->prompt_tok, request->output_tok);
+    simulation_reject(sim, request);
 }
 
 static void arrive(struct simulation *sim)
@@ -154,13 +158,10 @@ static void arrive(struct simulation *sim)
                               .class_index = classify(sim, &arrival),
                               .stream = arrival.stream,
                               .client = arrival.client};
-    request.replica = choose_replica(sim, &request, &arrival);
-    uint32_t pool = sim->pool_of[request.replica];
-    sim->result->pools[pool].arrived++;
-    if (engine_accepts(&sim->configs[pool], request.prompt_tok, request.output_tok))
-        submit(sim, &request);
+    if (sim->disaggregation)
+        disaggregation_arrive(sim, &request, &arrival);
     else
-        reject(sim, &request);
+        route(sim, &request, &arrival);
     await_arrival(sim, sim->now);
 }
 
@@ -190,6 +191,8 @@ static void replica_boundary(struct simulation *sim, uint32_t replica)
         engine->itl = &sim->result->pools[sim->pool_of[replica]].itl;
     for (uint32_t i = 0; i < engine->ended_count; i++)
         complete(sim, engine->ended[i]);
+    if (sim->disaggregation)
+        disaggregation_boundary(sim, replica);
     replica_changed(sim, replica);
     if (sim->answered)
         await_arrival(sim, sim->now + 1);
@@ -265,6 +268,8 @@ static void simulate(struct simulation *sim)
             replica_boundary(sim, actor);
         else if (actor == actor_arrival(sim))
             arrive(sim);
+        else if (actor == actor_transfers(sim))
+            disaggregation_event(sim);
         else if (actor == actor_sampler(sim))
             sample(sim);
         else
@@ -300,7 +305,8 @@ static bool allocate(struct simulation *sim)
     result->slos = calloc(spec->slo_count + 1, sizeof *result->slos);
     return sim->engines && sim->pool_of && sim->first_replica && sim->configs && sim->bounds &&
            sim->outstanding && sim->sampled_busy && sim->samples && result->by_class &&
-           result->pools && result->slos && event_queue_init(&sim->queue, sim->replicas + 3);
+           result->pools && result->slos &&
+           event_queue_init(&sim->queue, sim->replicas + ACTORS_BESIDE_REPLICAS);
 }
 
 static bool make_engines(struct simulation *sim)
@@ -325,6 +331,15 @@ static void clear_histograms(struct simulation *sim)
         latency_set_clear(&sim->result->by_class[i]);
     for (size_t i = 0; i < sim->spec->pool_count; i++)
         pool_result_clear(&sim->result->pools[i]);
+}
+
+/* Who says where requests go. */
+static bool make_routing(struct simulation *sim)
+{
+    if (sim->spec->disaggregation)
+        return disaggregation_start(sim);
+    sim->router = routing_create(sim, sim->spec->router, ROUTING_ALL, NULL);
+    return sim->router != NULL;
 }
 
 static void start(struct simulation *sim)
@@ -353,6 +368,7 @@ static void release(struct simulation *sim)
     request_pool_free(&sim->requests);
     event_queue_free(&sim->queue);
     router_destroy(sim->router);
+    disaggregation_stop(sim);
 }
 
 bool simulation_run(const struct simulation_spec *spec, struct simulation_result *result,
@@ -366,7 +382,7 @@ bool simulation_run(const struct simulation_spec *spec, struct simulation_result
     if (!allocate(&sim) || !make_engines(&sim)) {
         error_set(error, ERROR_FAILED, "out of memory");
         sim.failed = true;
-    } else if (!(sim.router = routing_create(&sim))) {
+    } else if (!make_routing(&sim)) {
         sim.failed = true;
     } else {
         clear_histograms(&sim);

@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "models/engine/engine.h"
+#include "models/fleet/disaggregation.h"
 #include "models/fleet/router.h"
 #include "sim/error.h"
 #include "sim/histogram.h"
@@ -59,6 +60,8 @@ struct pool_spec {
     double usd_per_hour;   /* of one replica, while it exists */
     double weight;         /* relative capacity that least-outstanding routers divide by */
     double busy_w, idle_w; /* electrical power of one replica */
+    enum pool_role role;
+    struct kv_port port; /* looked at only where a pool has a role */
 };
 
 /* What one ended request looked like. Times in seconds; NaN where they do not apply (rejected). */
@@ -103,6 +106,8 @@ struct simulation_spec {
     const struct pool_spec *pools;
     size_t pool_count;
     const struct router_config *router;
+    /* NULL where no pool has a role; otherwise disaggregation_check has accepted the pools. */
+    const struct disaggregation_config *disaggregation;
     const struct class_rule *classes;
     size_t class_count; /* 1..REQUEST_CLASSES_MAX */
     const struct slo_rule *slos;
@@ -134,6 +139,7 @@ struct slo_result {
 
 struct pool_result {
     uint64_t arrived, completed, rejected, in_flight, preemptions, iterations;
+    uint64_t handed_out, handed_in;  /* prefilled here, to decode elsewhere; the other way round */
     uint64_t prompt_tok, output_tok; /* of completed requests */
     uint64_t prefill_tok;            /* computed, recomputation included */
     double busy_s;                   /* summed over replicas */
@@ -155,12 +161,13 @@ struct simulation_result {
     uint64_t skipped; /* by the source, see source_skipped */
     /* All that completed after the warm-up, whenever it arrived: what throughput is made of. */
     uint64_t window_completed, window_prompt_tok, window_output_tok;
-    bool interrupted;             /* the observer stopped it */
-    double end_s;                 /* simulated time at the end */
-    double measured_s;            /* end_s - warmup_s */
-    struct latency_set *by_class; /* class_count of them */
-    struct pool_result *pools;    /* pool_count of them */
-    struct slo_result *slos;      /* slo_count of them */
+    bool interrupted;                  /* the observer stopped it */
+    double end_s;                      /* simulated time at the end */
+    double measured_s;                 /* end_s - warmup_s */
+    struct latency_set *by_class;      /* class_count of them */
+    struct pool_result *pools;         /* pool_count of them */
+    struct slo_result *slos;           /* slo_count of them */
+    struct transfer_result *transfers; /* NULL without disaggregation */
     uint64_t events, iterations;
 };
 

@@ -1,6 +1,6 @@
 /* The insides of one simulation, shared by the files that make it up: simulation.c (the event
- * loop), measuring.c (what a request's end counts for), sampling.c (the observer's samples) and
- * summing.c (the result). Nobody else includes this. */
+ * loop), measuring.c (what a request's end counts for), sampling.c (the observer's samples),
+ * summing.c (the result) and disaggregation.c. Nobody else includes this. */
 #ifndef TOKENYARD_MODELS_FLEET_SIMULATION_PARTS_H
 #define TOKENYARD_MODELS_FLEET_SIMULATION_PARTS_H
 
@@ -8,7 +8,13 @@
 #include "sim/event_queue.h"
 #include "sim/time_stat.h"
 
-enum priority { PRIORITY_ARRIVAL, PRIORITY_WARMUP, PRIORITY_REPLICA, PRIORITY_SAMPLE };
+enum priority {
+    PRIORITY_ARRIVAL,
+    PRIORITY_WARMUP,
+    PRIORITY_TRANSFER,
+    PRIORITY_REPLICA,
+    PRIORITY_SAMPLE
+};
 
 /* The bounds of an SLO rule in ticks; TICK_NEVER where there is none. */
 struct bounds {
@@ -28,9 +34,10 @@ struct simulation {
     uint32_t *first_replica;       /* [pools] */
     struct engine_config *configs; /* [pools] */
     struct request_pool requests;
-    struct router *router;
-    struct bounds *bounds;         /* [slo rules] */
-    struct time_stat *outstanding; /* [pools]: requests sent there that have not ended */
+    struct router *router;                 /* NULL with disaggregation, which has its own */
+    struct disaggregation *disaggregation; /* NULL: no pool has a role */
+    struct bounds *bounds;                 /* [slo rules] */
+    struct time_stat *outstanding;         /* [pools]: requests sent there that have not ended */
 
     tick_t now, horizon, warmup;
     bool measuring; /* the warm-up is over */
@@ -58,6 +65,13 @@ static inline uint32_t actor_sampler(const struct simulation *sim)
     return sim->replicas + 2;
 }
 
+static inline uint32_t actor_transfers(const struct simulation *sim)
+{
+    return sim->replicas + 3;
+}
+
+enum { ACTORS_BESIDE_REPLICAS = 4 };
+
 /* Time of the current run that has passed at `now`. */
 static inline tick_t busy_in_run(const struct engine *engine, tick_t now)
 {
@@ -69,6 +83,43 @@ static inline tick_t last_tick(const struct simulation *sim)
 {
     return sim->now == sim->horizon ? sim->now - 1 : sim->now;
 }
+
+/* --- simulation.c --- */
+
+/* Its replica has changed what it does next. */
+void replica_changed(struct simulation *sim, uint32_t replica);
+
+/* Adds to the requests that were sent to a pool and have not ended. */
+void add_outstanding(struct simulation *sim, uint32_t pool, double change);
+
+/* Gives a request to its replica. Its number; REQUEST_NONE, with the simulation failed, when out of
+ * memory. */
+uint32_t simulation_submit(struct simulation *sim, const struct request *request);
+
+/* A request that no router is charged with is refused by its replica. */
+void simulation_reject(struct simulation *sim, const struct request *request);
+
+/* --- disaggregation.c: called only where sim->disaggregation is not NULL, but for the first two
+ * --- */
+
+/* false, with sim->error set, when out of memory. */
+bool disaggregation_start(struct simulation *sim);
+void disaggregation_stop(struct simulation *sim);
+
+/* A request has arrived: gives it a replica, or refuses it. */
+void disaggregation_arrive(struct simulation *sim, struct request *request,
+                           const struct arrival *arrival);
+/* A replica was at a boundary. */
+void disaggregation_boundary(struct simulation *sim, uint32_t replica);
+/* The time of actor_transfers has come. */
+void disaggregation_event(struct simulation *sim);
+/* A request has emitted its last token. */
+void disaggregation_ended(struct simulation *sim, uint32_t number);
+
+/* Is it the second record of a request that is still being prefilled? */
+bool disaggregation_is_shadow(const struct simulation *sim, uint32_t number);
+uint32_t disaggregation_shadows(const struct simulation *sim); /* how many; 0 without */
+void disaggregation_sum_up(struct simulation *sim);
 
 /* --- measuring.c --- */
 
@@ -86,8 +137,9 @@ void measure_completed(struct simulation *sim, const struct request *request,
                        const struct latencies *latencies);
 void measure_rejected(struct simulation *sim, const struct request *request);
 
-/* Requests in flight at the end count where they have broken a bound already. first: the head of a
- * running list or a waiting queue. */
+/* A request in flight at the end counts where it has broken a bound already. */
+void judge_in_flight(struct simulation *sim, const struct request *request);
+/* Likewise each of a list of an engine that begins with `first`. */
 void judge_list(struct simulation *sim, uint32_t first);
 
 /* latencies NULL: it was rejected. */

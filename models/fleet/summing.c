@@ -47,7 +47,8 @@ static void sum_up_pool(struct simulation *sim, uint32_t pool)
         peak_blocks = open_blocks > peak_blocks ? open_blocks : peak_blocks;
     }
     double end_s = tick_to_s(sim->now);
-    result->in_flight = result->arrived - result->completed - result->rejected;
+    result->in_flight = result->arrived + result->handed_in - result->handed_out -
+                        result->completed - result->rejected;
     result->busy_s = tick_to_s(busy);
     result->mean_batch = busy > 0 ? (double)sequence_ticks / (double)busy : 0;
     result->mean_outstanding = time_stat_mean(&sim->outstanding[pool], sim->now);
@@ -68,6 +69,8 @@ void sum_up(struct simulation *sim)
         judge_list(sim, sim->engines[i].running.head);
         judge_list(sim, sim->engines[i].swapped.head);
         judge_list(sim, sim->engines[i].queue.head);
+        judge_list(sim, sim->engines[i].fetching.head);
+        judge_list(sim, sim->engines[i].fetched.head);
     }
     for (uint32_t pool = 0; pool < sim->spec->pool_count; pool++) {
         sum_up_pool(sim, pool);
@@ -77,7 +80,9 @@ void sum_up(struct simulation *sim)
         result->in_flight += result->pools[pool].in_flight;
         result->iterations += result->pools[pool].iterations;
     }
-    assert(result->in_flight == sim->requests.in_use);
+    assert(result->in_flight + disaggregation_shadows(sim) == sim->requests.in_use);
+    if (sim->disaggregation)
+        disaggregation_sum_up(sim);
     result->skipped = source_skipped(sim->spec->source);
     result->end_s = tick_to_s(sim->now);
     result->measured_s = fmax(0, result->end_s - sim->spec->warmup_s);
@@ -93,5 +98,6 @@ void simulation_result_free(struct simulation_result *result)
     free(result->by_class);
     free(result->pools);
     free(result->slos);
+    free(result->transfers);
     *result = (struct simulation_result){0};
 }

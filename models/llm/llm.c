@@ -298,3 +298,30 @@ double llm_constant_bytes(const struct llm *llm, enum precision kv, int64_t tens
                  llm_kv_bytes_per_layer(llm, kv, tensor_parallel);
     return bytes;
 }
+
+struct kv_size llm_kv_size(const struct llm *llm, enum precision kv)
+{
+    double layer_bytes = llm_kv_bytes_per_layer(llm, kv, 1);
+    int64_t growing = llm_growing_layers(llm);
+    int64_t windows = llm->layers - llm->linear_layers - growing;
+    return (struct kv_size){
+        .bytes_per_tok = layer_bytes * (double)growing,
+        .window_bytes_per_tok = layer_bytes * (double)windows,
+        .window_tok = llm->sliding_window,
+        .state_bytes =
+            llm->linear_layers > 0 ? (double)llm->linear_layers * linear_state_bytes(llm, 1) : 0};
+}
+
+double kv_size_bytes(const struct kv_size *size, int64_t tokens)
+{
+    int64_t in_window = tokens < size->window_tok ? tokens : size->window_tok;
+    return size->bytes_per_tok * (double)tokens + size->window_bytes_per_tok * (double)in_window +
+           size->state_bytes;
+}
+
+int64_t llm_kv_parts(const struct llm *llm, int64_t tensor_parallel, int64_t pipeline_parallel)
+{
+    int64_t parts =
+        llm->kv_lora_rank > 0 ? 1 : llm->kv_heads / llm_kv_heads_per_gpu(llm, tensor_parallel);
+    return parts * pipeline_parallel;
+}

@@ -113,4 +113,20 @@ double llm_kv_bytes_per_token(const struct llm *llm, enum precision kv, int64_t 
 double llm_constant_bytes(const struct llm *llm, enum precision kv, int64_t tensor_parallel,
                           int64_t block_tok);
 
+/* What a sequence's cache takes on all GPUs together, nothing counted twice: what is sent when it
+ * moves to others. */
+struct kv_size {
+    double bytes_per_tok;        /* of layers whose cache grows with the context */
+    double window_bytes_per_tok; /* of windowed layers, up to window_tok */
+    int64_t window_tok;
+    double state_bytes; /* of linear layers */
+};
+
+struct kv_size llm_kv_size(const struct llm *llm, enum precision kv);
+double kv_size_bytes(const struct kv_size *size, int64_t tokens);
+
+/* Into how many different parts a cache is split over a replica's GPUs. Beyond its KV heads tensor
+ * parallelism copies them, and MLA's latent is whole on each GPU. */
+int64_t llm_kv_parts(const struct llm *llm, int64_t tensor_parallel, int64_t pipeline_parallel);
+
 #endif

@@ -1,22 +1,42 @@
 #include "models/llm/memory.h"
 
 #include <math.h>
+#include <stdio.h>
 
 #define GIB 1073741824.0
 
-/* A pipeline stage: consecutive layers. vLLM's stages, too, differ by one at most. */
+/* A pipeline stage: consecutive layers. */
 struct stage {
+    const struct gpu *gpu;
+    int64_t tensor_parallel;
     int64_t first_layer, end_layer;
     bool embeds, emits; /* holds the input embedding; the lm_head */
 };
 
-static struct stage stage_at(const struct memory_request *request, int64_t index)
+int64_t memory_even_layers(int64_t layers, int64_t stages, int64_t index)
 {
-    int64_t layers = request->llm->layers, stages = request->pipeline_parallel;
-    return (struct stage){.first_layer = layers * index / stages,
-                          .end_layer = layers * (index + 1) / stages,
+    return layers * (index + 1) / stages - layers * index / stages;
+}
+
+static struct memory_stage given_stage(const struct memory_request *request, int64_t index)
+{
+    if (request->stages)
+        return request->stages[index];
+    return (struct memory_stage){
+        request->gpu, request->tensor_parallel,
+        memory_even_layers(request->llm->layers, request->pipeline_parallel, index)};
+}
+
+static struct stage stage_at(const struct memory_request *request, int64_t index,
+                             int64_t first_layer)
+{
+    struct memory_stage given = given_stage(request, index);
+    return (struct stage){.gpu = given.gpu,
+                          .tensor_parallel = given.tensor_parallel,
+                          .first_layer = first_layer,
+                          .end_layer = first_layer + given.layers,
                           .embeds = index == 0,
-                          .emits = index == stages - 1};
+                          .emits = index == request->pipeline_parallel - 1};
 }
 
 /* Embedding tables that a stage holds: vLLM keeps a tied one on both the first and last stage. */
@@ -42,11 +62,11 @@ static double stage_share(const struct llm *llm, struct stage stage, double of_a
 }
 
 /* Of one MoE layer on one GPU. */
-static double routed_expert_bytes(const struct memory_request *request)
+static double routed_expert_bytes(const struct memory_request *request, int64_t tensor_parallel)
 {
     const struct llm *llm = request->llm;
     int64_t parts = request->expert_parallel;
-    int64_t gpus_each = request->tensor_parallel * request->attention_dp / parts;
+    int64_t gpus_each = tensor_parallel * request->attention_dp / parts;
     int64_t experts = (llm->experts + parts - 1) / parts;
     return (double)experts * llm_expert_weights(llm) *
            precision_weight_bytes(request->expert_weights) / (double)gpus_each;
@@ -64,15 +84,16 @@ static double stage_weight_bytes(const struct memory_request *request, struct st
     double split = linear * precision_weight_bytes(request->weights) +
                    stage_embedding_elements(llm, stage) * precision_bytes(PRECISION_BF16);
     double copied = moe * router * precision_bytes(PRECISION_BF16);
-    double routed = moe > 0 ? moe * routed_expert_bytes(request) : 0;
-    return split / (double)request->tensor_parallel + copied + routed;
+    double routed = moe > 0 ? moe * routed_expert_bytes(request, stage.tensor_parallel) : 0;
+    return split / (double)stage.tensor_parallel + copied + routed;
 }
 
-static bool check_experts(const struct memory_request *request, struct error *error)
+static bool check_experts(const struct memory_request *request, int64_t tensor_parallel,
+                          struct error *error)
 {
     const struct llm *llm = request->llm;
     int64_t dp = request->attention_dp, ep = request->expert_parallel;
-    int64_t gpus = request->tensor_parallel * dp;
+    int64_t gpus = tensor_parallel * dp;
     if (dp < 1 || ep < 1)
         return error_set(error, ERROR_BAD_INPUT,
                          "attention_data_parallel and expert_parallel must be 1 or more");
@@ -93,13 +114,8 @@ static bool check_experts(const struct memory_request *request, struct error *er
 }
 
 /* Beyond the KV heads, tensor parallelism copies them: see llm_kv_heads_per_gpu. */
-static bool check_split(const struct memory_request *request, struct error *error)
+static bool check_heads(const struct llm *llm, int64_t tp, struct error *error)
 {
-    const struct llm *llm = request->llm;
-    int64_t tp = request->tensor_parallel, pp = request->pipeline_parallel;
-    if (tp < 1 || pp < 1)
-        return error_set(error, ERROR_BAD_INPUT,
-                         "tensor_parallel and pipeline_parallel must be 1 or more");
     if (llm->heads % tp != 0)
         return error_set(error, ERROR_INFEASIBLE,
                          "%s has %lld attention heads, which cannot be split over "
@@ -110,11 +126,26 @@ static bool check_split(const struct memory_request *request, struct error *erro
                          "%s has %lld KV heads, which can be neither split nor copied evenly over "
                          "tensor_parallel = %lld GPUs",
                          llm->name, (long long)llm->kv_heads, (long long)tp);
+    return true;
+}
+
+static bool check_split(const struct memory_request *request, struct error *error)
+{
+    const struct llm *llm = request->llm;
+    int64_t pp = request->pipeline_parallel;
+    if (pp < 1 || (!request->stages && request->tensor_parallel < 1))
+        return error_set(error, ERROR_BAD_INPUT,
+                         "tensor_parallel and pipeline_parallel must be 1 or more");
     if (pp > llm->layers)
         return error_set(error, ERROR_INFEASIBLE,
                          "pipeline_parallel = %lld stages are more than the %lld layers of %s",
                          (long long)pp, (long long)llm->layers, llm->name);
-    return check_experts(request, error);
+    for (int64_t i = 0; i < (request->stages ? pp : 1); i++) {
+        int64_t tp = given_stage(request, i).tensor_parallel;
+        if (!check_heads(llm, tp, error) || !check_experts(request, tp, error))
+            return false;
+    }
+    return true;
 }
 
 /* Of most of the weights. */
@@ -125,30 +156,45 @@ static const char *weight_format(const struct memory_request *request)
 }
 
 /* Bytes for weights, reserve and KV cache. */
-static double usable_bytes(const struct memory_request *request)
+static double usable_bytes(const struct memory_request *request, const struct gpu *gpu)
 {
-    double all = request->gpu->memory_gib * GIB;
+    double all = gpu->memory_gib * GIB;
     return request->utilization_of_rest ? all : all * request->gpu_memory_utilization;
 }
 
-static bool does_not_fit(const struct memory_request *request, const struct memory_plan *plan,
-                         struct error *error)
+static void hint_at_more_gpus(const struct memory_request *request, struct error *error)
+{
+    if (request->stages)
+        error_hint(error, "give the stage fewer layers or more GPUs (tensor_parallel), or store "
+                          "the weights in fewer bits (weights: fp8, int4)");
+    else
+        error_hint(error,
+                   "split the model over more GPUs (tensor_parallel, now %lld; "
+                   "pipeline_parallel, now %lld) or store the weights in fewer bits "
+                   "(weights: fp8, int4)",
+                   (long long)request->tensor_parallel, (long long)request->pipeline_parallel);
+}
+
+/* stage: the one with the least room. */
+static bool does_not_fit(const struct memory_request *request, const struct stage *stage,
+                         const struct memory_plan *plan, struct error *error)
 {
     double block = plan->kv_bytes_per_token_per_gpu * (double)request->block_tok;
     double needed = (plan->weight_bytes_per_gpu + block) / GIB + request->reserve_gib;
-    error_set(error, ERROR_INFEASIBLE,
-              "%s does not fit on %s: each GPU needs %.1f GiB (weights in %s %.1f, runtime reserve "
-              "%.1f, one KV block %.3f) and may use %.1f (%.0f %% of %.1f)",
-              request->llm->name, request->gpu->name, needed, weight_format(request),
-              plan->weight_bytes_per_gpu / GIB, request->reserve_gib, block / GIB,
-              usable_bytes(request) / GIB,
-              100 * usable_bytes(request) / (request->gpu->memory_gib * GIB),
-              request->gpu->memory_gib);
-    return error_hint(error,
-                      "split the model over more GPUs (tensor_parallel, now %lld; "
-                      "pipeline_parallel, now %lld) or store the weights in fewer bits "
-                      "(weights: fp8, int4)",
-                      (long long)request->tensor_parallel, (long long)request->pipeline_parallel);
+    double usable = usable_bytes(request, stage->gpu) / GIB;
+    char layers[64] = "";
+    if (request->stages)
+        snprintf(layers, sizeof layers, "layers %lld to %lld of ",
+                 (long long)stage->first_layer + 1, (long long)stage->end_layer);
+    error_set(
+        error, ERROR_INFEASIBLE,
+        "%s%s does not fit on %s: each GPU needs %.1f GiB (weights in %s %.1f, runtime reserve "
+        "%.1f, one KV block %.3f) and may use %.1f (%.0f %% of %.1f)",
+        layers, request->llm->name, stage->gpu->name, needed, weight_format(request),
+        plan->weight_bytes_per_gpu / GIB, request->reserve_gib, block / GIB, usable,
+        100 * usable / stage->gpu->memory_gib, stage->gpu->memory_gib);
+    hint_at_more_gpus(request, error);
+    return false;
 }
 
 /* Bytes for what sequences take however long they are, of the `room` for them and for blocks. */
@@ -166,7 +212,7 @@ static double constant_room(const struct memory_request *request, const struct m
 static struct memory_plan plan_stage(const struct memory_request *request, struct stage stage)
 {
     const struct llm *llm = request->llm;
-    int64_t tp = request->tensor_parallel;
+    int64_t tp = stage.tensor_parallel;
     double growing = (double)llm_growing_layers(llm);
     double constant = llm_constant_bytes(llm, request->kv, tp, request->block_tok);
     struct memory_plan plan = {
@@ -174,7 +220,8 @@ static struct memory_plan plan_stage(const struct memory_request *request, struc
         .kv_bytes_per_token_per_gpu =
             stage_share(llm, stage, growing * llm_kv_bytes_per_layer(llm, request->kv, tp)),
         .constant_bytes_per_sequence_per_gpu = stage_share(llm, stage, constant)};
-    double room = usable_bytes(request) - plan.weight_bytes_per_gpu - request->reserve_gib * GIB;
+    double room =
+        usable_bytes(request, stage.gpu) - plan.weight_bytes_per_gpu - request->reserve_gib * GIB;
     if (request->utilization_of_rest)
         room *= request->gpu_memory_utilization;
     room -= constant_room(request, &plan, room);
@@ -187,11 +234,15 @@ bool memory_fit(const struct memory_request *request, struct memory_plan *plan, 
 {
     if (!check_split(request, error))
         return false;
-    *plan = plan_stage(request, stage_at(request, 0));
+    struct stage stage = stage_at(request, 0, 0), tightest = stage;
+    *plan = plan_stage(request, stage);
     for (int64_t i = 1; i < request->pipeline_parallel; i++) {
-        struct memory_plan other = plan_stage(request, stage_at(request, i));
-        if (other.kv_blocks < plan->kv_blocks)
+        stage = stage_at(request, i, stage.end_layer);
+        struct memory_plan other = plan_stage(request, stage);
+        if (other.kv_blocks < plan->kv_blocks) {
             *plan = other;
+            tightest = stage;
+        }
     }
-    return plan->kv_blocks >= 1 || does_not_fit(request, plan, error);
+    return plan->kv_blocks >= 1 || does_not_fit(request, &tightest, plan, error);
 }

@@ -21,11 +21,22 @@
 
 #define MEMORY_USUAL_CONTEXT_TOK 2048
 
+/* One of several pipeline stages, which may be on different GPUs and differ in layers. */
+struct memory_stage {
+    const struct gpu *gpu;
+    int64_t tensor_parallel, layers;
+};
+
+/* Layers of stage `index` where `stages` share them evenly: vLLM's, too, differ by one at most. */
+int64_t memory_even_layers(int64_t layers, int64_t stages, int64_t index);
+
 struct memory_request {
     const struct gpu *gpu;
     const struct llm *llm;
     int64_t tensor_parallel, pipeline_parallel;
-    int64_t attention_dp;    /* ranks; 1 as a rule */
+    const struct memory_stage *stages; /* [pipeline_parallel], instead of gpu, tensor_parallel and
+                                          even layers; NULL: those */
+    int64_t attention_dp;              /* ranks; 1 as a rule */
     int64_t expert_parallel; /* parts that whole experts are dealt to; 1: each expert is split over
                                 the GPUs of all ranks. Changes bytes only where it does not divide
                                 the number of experts */

@@ -25,7 +25,6 @@ struct iteration iteration_prepare(const struct step_layout *layout,
                                   .operators = operators,
                                   .constants = *constants,
                                   .tp = tp,
-                                  .pp = (double)layout->pipeline_parallel,
                                   .dp = dp,
                                   .gpus = tp * dp};
     iteration.attention = (struct attention_shape){
@@ -201,20 +200,6 @@ static double layer_frame_s(const struct iteration *iteration, enum attention_ki
            attention_projections_s(iteration, kind, tokens) + 2 * all_reduce_s(iteration, tokens);
 }
 
-static double micro_batch(const struct iteration *iteration, int64_t count)
-{
-    return ceil((double)count / iteration->pp);
-}
-
-static double hops_s(const struct iteration *iteration, double tokens)
-{
-    if (iteration->pp <= 1)
-        return 0;
-    bool across = iteration->gpus * iteration->pp > (double)iteration->layout.gpu->gpus_per_node;
-    double bytes = tokens * (double)iteration->layout.llm->hidden * ACTIVATION_BYTES;
-    return iteration->pp * operators_send_s(iteration->operators, across, bytes);
-}
-
 /* Kernels and what comes between them. The latter is negative where CUDA graphs and fusion save
  * launches that kernel tables count. However small the kernels are, some of them is left: this
  * share is a guess, which keeps the time above 0 where the constants were not fitted on such
@@ -231,32 +216,30 @@ static double layers_s(void *context, int64_t tokens)
 {
     const struct iteration *iteration = context;
     const struct llm *llm = iteration->layout.llm;
-    double micro = micro_batch(iteration, tokens);
-    double dense_s = llm->dense_layers > 0 ? ffn_s(iteration, micro, llm->intermediate) : 0;
-    double sparse_s = llm->experts > 0 ? experts_s(iteration, micro) : 0;
-    double sum_s = hops_s(iteration, micro);
+    double rows = (double)tokens;
+    double dense_s = llm->dense_layers > 0 ? ffn_s(iteration, rows, llm->intermediate) : 0;
+    double sparse_s = llm->experts > 0 ? experts_s(iteration, rows) : 0;
+    double sum_s = 0;
     for (size_t i = 0; i < llm->group_count; i++) {
         const struct llm_layer_group *group = &llm->groups[i];
-        double kernels_s = layer_frame_s(iteration, group->attention, micro) +
+        double kernels_s = layer_frame_s(iteration, group->attention, rows) +
                            (group->experts ? sparse_s : dense_s);
         sum_s += (double)group->layers * whole_layer_s(iteration, kernels_s, group->experts);
     }
     return sum_s;
 }
 
-/* The last stage does it for each micro-batch that has rows, while the ring waits. */
-static double head_s(void *context, int64_t rows)
+static double head_s(void *context, int64_t count)
 {
     const struct iteration *iteration = context;
     const struct llm *llm = iteration->layout.llm;
     double hidden = (double)llm->hidden, vocab = (double)llm->vocab;
-    double micro = micro_batch(iteration, rows);
-    double one_s = gemm_s(iteration, PRECISION_BF16, micro, vocab / iteration->tp, hidden) +
-                   operators_all_gather_s(iteration->operators, iteration->layout.tensor_parallel,
-                                          micro * vocab * ACTIVATION_BYTES) +
-                   small_s(iteration, 2 * micro * vocab);
-    return fmin((double)rows, iteration->pp) * one_s +
-           iteration->constants.sequence_s * (double)rows / layout_queries(&iteration->layout);
+    double rows = (double)count;
+    return gemm_s(iteration, PRECISION_BF16, rows, vocab / iteration->tp, hidden) +
+           operators_all_gather_s(iteration->operators, iteration->layout.tensor_parallel,
+                                  rows * vocab * ACTIVATION_BYTES) +
+           small_s(iteration, 2 * rows * vocab) +
+           iteration->constants.sequence_s * rows / layout_queries(&iteration->layout);
 }
 
 /* --- attention to the cache --- */
@@ -343,7 +326,7 @@ static double decode_attention_s(void *context, int64_t n, double context_each)
 {
     const struct iteration *iteration = context;
     const struct llm *llm = iteration->layout.llm;
-    double sequences = micro_batch(iteration, n), sum_s = 0;
+    double sequences = (double)n, sum_s = 0;
     for (size_t i = 0; i < llm->group_count; i++)
         sum_s += (double)llm->groups[i].layers *
                  decode_layer_s(iteration, llm->groups[i].attention, sequences, context_each);
@@ -396,7 +379,7 @@ static double prefill_attention_s(void *context, double start, double tokens)
     const struct iteration *iteration = context;
     double attention_s =
         whole_prompt_s(iteration, start + tokens) - whole_prompt_s(iteration, start);
-    return attention_s * iteration->constants.prefill_attention / iteration->pp +
+    return attention_s * iteration->constants.prefill_attention +
            iteration->constants.prefill_token_s * tokens;
 }
 

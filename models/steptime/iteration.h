@@ -8,10 +8,7 @@
  * this GPU and shared experts in place of the FFN. Kernels without tables (decoding with multi-head
  * latent attention, indexers, linear attention) are rooflines at the share of the peak that
  * FlashMLA reaches.
- *
- * Pipelines: p stages work on p micro-batches of ceil(m / p) tokens in a ring, in lockstep, so an
- * iteration of the whole batch takes as long as one micro-batch needs through all layers, plus p
- * hops. With fewer tokens than stages the bubble shows by itself. */
+ */
 #ifndef TOKENYARD_MODELS_STEPTIME_ITERATION_H
 #define TOKENYARD_MODELS_STEPTIME_ITERATION_H
 
@@ -26,8 +23,8 @@ struct iteration {
     struct step_constants constants;
     struct attention_shape attention; /* of one layer on one GPU */
     struct expert_shape experts;      /* likewise; experts == 0 for dense models */
-    double tp, pp, dp;                /* as in the layout */
-    double gpus;                      /* of one stage: tp * dp */
+    double tp, dp;                    /* as in the layout */
+    double gpus;                      /* tp * dp */
 };
 
 struct iteration iteration_prepare(const struct step_layout *layout,

@@ -327,12 +327,6 @@ bool profiled_model_check(const struct profiled_model *model, struct error *erro
                         "the profile has %s, but %s has %s",
                         llm->experts > 0 ? "no experts (moe.csv)" : "experts (moe.csv)", llm->name,
                         llm->experts > 0 ? "them" : "none");
-    if (model->layout.pipeline_parallel > 1) {
-        error_at(error, ERROR_BAD_INPUT, folder, 0, NULL,
-                 "a profile says nothing of pipelines, and pipeline_parallel is %lld",
-                 (long long)model->layout.pipeline_parallel);
-        return error_hint(error, "set it to 1, or use calibrated step times");
-    }
     return true;
 }
 

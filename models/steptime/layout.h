@@ -1,4 +1,4 @@
-/* A model split over the GPUs of one replica, as step times see it. */
+/* A model on the GPUs of one pipeline stage, as step times see it: as if it had all layers. */
 #ifndef TOKENYARD_MODELS_STEPTIME_LAYOUT_H
 #define TOKENYARD_MODELS_STEPTIME_LAYOUT_H
 
@@ -7,7 +7,7 @@
 struct step_layout {
     const struct gpu *gpu;
     const struct llm *llm;
-    int64_t tensor_parallel, pipeline_parallel;
+    int64_t tensor_parallel;
     int64_t attention_dp;    /* ranks with a batch of their own that share the experts; 1: none */
     int64_t expert_parallel; /* GPUs that the experts are dealt out to whole; 1: each is split */
     enum precision weights, expert_weights, kv;

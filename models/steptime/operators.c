@@ -13,12 +13,6 @@
  */
 #define NCCL_FROM_BYTES 0x1p23
 
-/* A send between two GPUs of a node: vidur's measurements on DGX A100 and H100 (microsoft/vidur
- * 7d47513, send_recv, 2 KB to 64 MB) are 7.6 and 13 us + bytes at 357 and 286 GB/s: 1.7 and 2.6
- * times a small all-reduce's latency. Between nodes: 19 and 29 us, 36 and 7.8 GB/s. */
-#define SEND_LATENCIES      2.0
-#define NODE_SEND_LATENCIES 0.5
-
 /* A small memory-bound kernel, and the share of the bandwidth that larger ones reach;
  * aiconfigurator's system descriptions, which call both unofficial. */
 #define SMALL_FLOOR_S         3e-6
@@ -538,15 +532,6 @@ double operators_all_reduce_s(const struct operators *operators, int64_t gpus, d
 double operators_all_gather_s(const struct operators *operators, int64_t gpus, double bytes)
 {
     return collective_s(operators, KERNEL_ALL_GATHER, gpus, bytes);
-}
-
-double operators_send_s(const struct operators *operators, bool across_nodes, double bytes)
-{
-    const struct gpu *gpu = operators->gpu;
-    double latency_us = across_nodes ? NODE_SEND_LATENCIES * gpu->node_link_latency_us
-                                     : SEND_LATENCIES * gpu->link_latency_us;
-    double gb_s = across_nodes ? gpu->node_link_gb_s : gpu->link_gb_s;
-    return 1e-6 * latency_us + bytes / (1e9 * gb_s * fmin(1, gpu->link_efficiency));
 }
 
 double operators_small_s(const struct operators *operators, double bytes)

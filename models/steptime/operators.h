@@ -114,8 +114,6 @@ double operators_experts_s(const struct operators *operators, const struct exper
  * the gathered result (all-gather). Over nodes: by node_link_gb_s. 0 for one GPU. */
 double operators_all_reduce_s(const struct operators *operators, int64_t gpus, double bytes);
 double operators_all_gather_s(const struct operators *operators, int64_t gpus, double bytes);
-/* From one GPU to the next (pipeline hop). across_nodes: over the node link. */
-double operators_send_s(const struct operators *operators, bool across_nodes, double bytes);
 /* An element-wise kernel (norm, rotary, activation) that moves so many bytes. */
 double operators_small_s(const struct operators *operators, double bytes);
 

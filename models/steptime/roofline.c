@@ -18,16 +18,13 @@
 struct roofline roofline_prepare(const struct step_layout *layout)
 {
     const struct gpu *gpu = layout->gpu;
-    int64_t tp = layout->tensor_parallel, pp = layout->pipeline_parallel;
+    int64_t tp = layout->tensor_parallel;
     bool wide_stage = tp > gpu->gpus_per_node;
-    bool wide_pipeline = tp * pp > gpu->gpus_per_node;
     double reduce_gb_s = wide_stage ? gpu->node_link_gb_s : gpu->link_gb_s;
-    double hop_gb_s = wide_pipeline ? gpu->node_link_gb_s : gpu->link_gb_s;
     double bf16_ops = gpu_peak_ops(gpu, PRECISION_BF16) * gpu->gemm_efficiency;
     return (struct roofline){
         .llm = layout->llm,
         .tp = (double)tp,
-        .pp = (double)pp,
         .queries = layout_queries(layout),
         .weight_bytes = precision_bytes(layout->weights),
         .memory_bytes_per_s = gpu->bandwidth_gb_s * 1e9 * gpu->bandwidth_efficiency,
@@ -38,8 +35,6 @@ struct roofline roofline_prepare(const struct step_layout *layout)
         .kv_bytes = llm_kv_bytes_per_layer(layout->llm, layout->kv, tp),
         .reduce_latency_s = 1e-6 * (wide_stage ? gpu->node_link_latency_us : gpu->link_latency_us),
         .reduce_bytes_per_s = reduce_gb_s * 1e9 * gpu->link_efficiency,
-        .hop_latency_s = 1e-6 * (wide_pipeline ? gpu->node_link_latency_us : gpu->link_latency_us),
-        .hop_bytes_per_s = hop_gb_s * 1e9 * gpu->link_efficiency,
     };
 }
 
@@ -153,50 +148,34 @@ static double layer_frame_s(const struct roofline *roofline, double tokens)
            attention_projections_s(roofline, tokens) + 2 * all_reduce_s(roofline, tokens);
 }
 
-static double micro_batch(const struct roofline *roofline, int64_t count)
-{
-    return ceil((double)count / roofline->pp);
-}
-
-static double hops_s(const struct roofline *roofline, double tokens)
-{
-    if (roofline->pp <= 1)
-        return 0;
-    double bytes = tokens * (double)roofline->llm->hidden * ACTIVATION_BYTES;
-    return roofline->pp * (roofline->hop_latency_s + bytes / roofline->hop_bytes_per_s);
-}
-
 static double layers_s(void *context, int64_t tokens)
 {
     const struct roofline *roofline = context;
     const struct llm *llm = roofline->llm;
-    double micro = micro_batch(roofline, tokens);
+    double rows = (double)tokens;
     double dense_layers = (double)llm->dense_layers;
     double moe_layers = (double)llm->layers - dense_layers;
-    double ffn = dense_layers > 0 ? dense_layers * ffn_s(roofline, micro, llm->intermediate, 1) : 0;
-    double moe = moe_layers > 0 ? moe_layers * experts_s(roofline, micro) : 0;
-    return (double)llm->layers * layer_frame_s(roofline, micro) + ffn + moe +
-           hops_s(roofline, micro);
+    double ffn = dense_layers > 0 ? dense_layers * ffn_s(roofline, rows, llm->intermediate, 1) : 0;
+    double moe = moe_layers > 0 ? moe_layers * experts_s(roofline, rows) : 0;
+    return (double)llm->layers * layer_frame_s(roofline, rows) + ffn + moe;
 }
 
-/* The last stage does it for each micro-batch that has rows, while the ring waits. */
-static double head_s(void *context, int64_t rows)
+static double head_s(void *context, int64_t count)
 {
     const struct roofline *roofline = context;
-    if (rows == 0)
+    if (count == 0)
         return 0;
     const struct llm *llm = roofline->llm;
     double hidden = (double)llm->hidden, vocab = (double)llm->vocab;
-    double micro = micro_batch(roofline, rows);
+    double rows = (double)count;
     double gather_s = roofline->tp > 1
                           ? roofline->reduce_latency_s +
-                                micro * vocab * ACTIVATION_BYTES / roofline->reduce_bytes_per_s
+                                rows * vocab * ACTIVATION_BYTES / roofline->reduce_bytes_per_s
                           : 0;
-    double one_s = small_s(roofline, 2 * micro * hidden) +
-                   gemm_s(roofline, (struct gemm){micro, hidden, vocab / roofline->tp, 1},
-                          precision_bytes(PRECISION_BF16), roofline->bf16_ops) +
-                   gather_s + small_s(roofline, 2 * micro * vocab);
-    return fmin((double)rows, roofline->pp) * one_s;
+    return small_s(roofline, 2 * rows * hidden) +
+           gemm_s(roofline, (struct gemm){rows, hidden, vocab / roofline->tp, 1},
+                  precision_bytes(PRECISION_BF16), roofline->bf16_ops) +
+           gather_s + small_s(roofline, 2 * rows * vocab);
 }
 
 /* --- attention to the cache --- */
@@ -217,25 +196,23 @@ static double key_s(const struct roofline *roofline)
     return (double)roofline->llm->layers * roofline->kv_bytes / roofline->memory_bytes_per_s;
 }
 
-/* A micro-batch holds ceil(n / p) of the n sequences and as large a share of their context. */
 static double decode_attention_s(void *context, int64_t n, double context_each)
 {
     const struct roofline *roofline = context;
     double layers = (double)roofline->llm->layers;
     double pair_ops = roofline->queries * decode_pair_ops(roofline);
     double arithmetic_s = layers * pair_ops / roofline->attention_ops;
-    double busy_s = micro_batch(roofline, n) * context_each * fmax(key_s(roofline), arithmetic_s);
+    double busy_s = (double)n * context_each * fmax(key_s(roofline), arithmetic_s);
     return fmax(layers * ATTENTION_FLOOR_S, busy_s);
 }
 
-/* Pipelines cut a chunk into micro-batches. */
 static double prefill_attention_s(void *context, double start, double tokens)
 {
     const struct roofline *roofline = context;
     const struct llm *llm = roofline->llm;
     int64_t value = llm->kv_lora_rank > 0 ? llm->value_head_dim : llm->head_dim;
     double ops = 2 * (double)llm->heads / roofline->tp * (double)(llm->head_dim + value);
-    double pairs = tokens / roofline->pp * (start + 0.5 * (tokens + 1));
+    double pairs = tokens * (start + 0.5 * (tokens + 1));
     return (double)llm->layers * pairs * ops / roofline->attention_ops;
 }
 

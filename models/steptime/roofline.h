@@ -2,13 +2,10 @@
  *
  *   time = max(floor, bytes moved / memory rate, operations / arithmetic rate)
  *
- * A deployment's iteration is a sum of such kernels, plus all-reduces and pipeline hops. Rates are
+ * A deployment's iteration is a sum of such kernels, plus all-reduces. Rates are
  * datasheet peaks times the GPU's efficiencies (models/hardware). Everything is in seconds; nothing
  * is allocated.
- *
- * Pipelines: p stages work on p micro-batches of ceil(m / p) tokens in a ring, in lockstep, so an
- * iteration of the whole batch takes as long as one micro-batch needs through all layers, plus p
- * hops. With fewer tokens than stages the bubble shows by itself. */
+ */
 #ifndef TOKENYARD_MODELS_STEPTIME_ROOFLINE_H
 #define TOKENYARD_MODELS_STEPTIME_ROOFLINE_H
 
@@ -17,7 +14,7 @@
 
 struct roofline {
     const struct llm *llm;
-    double tp, pp;             /* tensor and pipeline parallel */
+    double tp;                 /* tensor parallel */
     double queries;            /* of each decode */
     double weight_bytes;       /* per element of a projection or expert */
     double memory_bytes_per_s; /* rates as reached, per GPU */
@@ -27,7 +24,6 @@ struct roofline {
     double kv_heads;           /* per GPU */
     double kv_bytes;           /* per token and layer, per GPU */
     double reduce_latency_s, reduce_bytes_per_s; /* among the GPUs of a stage */
-    double hop_latency_s, hop_bytes_per_s;       /* from stage to stage */
 };
 
 struct roofline roofline_prepare(const struct step_layout *layout);

@@ -1,17 +1,4 @@
-/* A compiled step time is a few tables:
- *
- *   decodes only:  decode_base[n] + attention(n, K)
- *   with prompts:  max(by_tokens[m] + mixed_attention(n, K) + what each chunk's attention takes,
- *                  launch) + per_decode * n + head[rows] + prefill_step
- *
- * with m tokens in the batch, n decodes with K tokens of context in all, and `rows` that may emit a
- * token. With a draft model, draft[n] comes for the n sequences that emit.
- * attention(n, .) and mixed_attention(n, .), which may be the same, are chains of lines in K; they
- * meet exactly, in integers, so the time never falls where one line hands over to the next.
- * decode_base differs from the other sum by the padding to CUDA graph sizes.
- *
- * Tables over m and n are sampled: each value up to 64, then 16 to the octave, with straight lines
- * between, which is far finer than what is known of the kernels. */
+/* See steptime_parts.h for what a compiled step time is. */
 #include "models/steptime/steptime.h"
 
 #include <assert.h>
@@ -19,43 +6,19 @@
 #include <stdlib.h>
 
 #include "models/steptime/kernel_sum.h"
+#include "models/steptime/steptime_parts.h"
 
-/* Context of each sequence at which the lines of decode attention meet. */
-static const double context_knots[] = {128,  256,   512,   1024,  2048,   4096,
-                                       8192, 16384, 32768, 65536, 131072, 262144};
+const double context_knots[] = {128,  256,   512,   1024,  2048,   4096,
+                                8192, 16384, 32768, 65536, 131072, 262144};
+_Static_assert(sizeof context_knots / sizeof *context_knots == LINES_MAX, "a line for each");
 
 enum {
-    LINES_MAX = sizeof context_knots / sizeof *context_knots,
-    PREFILL_KNOTS_MAX = 128,
     SAMPLED_ALL = 64, /* counts up to here are each sampled */
     SAMPLES_PER_OCTAVE = 16
 };
 
-/* F(length): attention of a whole prompt, in fine units, convex and rising. */
-struct prefill_curve {
-    size_t knots;
-    double length[PREFILL_KNOTS_MAX], time[PREFILL_KNOTS_MAX];
-};
-
-struct steptime {
-    int64_t max_sequences, max_batch_tokens;
-    int64_t decode_tok;
-    size_t lines;      /* per n */
-    fine_t per_decode; /* of a batch with prompts */
-    fine_t prefill_step;
-    fine_t launch;                       /* step and layers take no less */
-    double key;                          /* fine units */
-    fine_t *by_tokens;                   /* [max_batch_tokens + 1] */
-    fine_t *head;                        /* [max_sequences * decode_tok + 1] */
-    fine_t *draft;                       /* [max_sequences + 1], for each that emits; NULL: none */
-    fine_t *decode_base;                 /* [max_sequences + 1] */
-    struct decode_line *attention;       /* [max_sequences + 1][lines], without decode_base */
-    struct decode_line *mixed_attention; /* likewise, beside prompts; may be the same array */
-    struct prefill_curve prefill;
-};
-
-static struct steptime *steptime_allocate(const struct steptime_limits *limits, size_t lines,
-                                          struct error *error)
+struct steptime *steptime_allocate(const struct steptime_limits *limits, size_t lines,
+                                   struct error *error)
 {
     int64_t max_sequences = limits->max_sequences, max_batch_tokens = limits->max_batch_tokens;
     assert(max_sequences >= 1 && max_batch_tokens >= 1);
@@ -95,10 +58,11 @@ void steptime_destroy(struct steptime *steptime)
     if (steptime->mixed_attention != steptime->attention)
         free(steptime->mixed_attention);
     free(steptime->attention);
+    pipeline_destroy(steptime->pipeline);
     free(steptime);
 }
 
-static bool check_longest(double iteration_s, struct error *error)
+bool steptime_check_longest(double iteration_s, struct error *error)
 {
     if (iteration_s <= FINE_MAX_S)
         return true;
@@ -147,9 +111,7 @@ static void fill_rising(fine_t *table, int64_t last, double (*time_s)(void *, in
 
 /* --- decode attention --- */
 
-/* A chain of lines through (n * knot, value), flat before the first. Slopes are whole fine units;
- * each line starts where the last one ended. */
-static void chain_lines(struct decode_line *lines, size_t count, int64_t n, const fine_t *values)
+void steptime_chain_lines(struct decode_line *lines, size_t count, int64_t n, const fine_t *values)
 {
     fine_t reached = values[0];
     lines[0] = (struct decode_line){reached, 0, n * (int64_t)context_knots[0]};
@@ -195,7 +157,7 @@ static void fill_attention(struct decode_line *attention, const struct steptime 
                 if (here[i] < launch - steptime->by_tokens[n * steptime->decode_tok])
                     here[i] = launch - steptime->by_tokens[n * steptime->decode_tok];
             }
-            chain_lines(&attention[(size_t)n * count], count, n, here);
+            steptime_chain_lines(&attention[(size_t)n * count], count, n, here);
         }
         for (size_t i = 0; i < count; i++)
             low[i] = high[i];
@@ -221,8 +183,7 @@ static bool add_mixed_attention(struct steptime *steptime, const struct kernel_s
     return true;
 }
 
-/* Lines that a sequence of the longest context can reach. */
-static size_t needed_lines(int64_t max_context_tok)
+size_t steptime_needed_lines(int64_t max_context_tok)
 {
     size_t lines = 2;
     while (lines < LINES_MAX && context_knots[lines - 1] < (double)max_context_tok)
@@ -273,7 +234,7 @@ static double prefill_time(const struct prefill_curve *curve, double length)
 }
 
 /* A chunk's queries attend to the tokens before it and, causally, to itself; and it reads them. */
-static double chunk_attention(const struct steptime *steptime, struct prefill_chunk chunk)
+double steptime_chunk(const struct steptime *steptime, struct prefill_chunk chunk)
 {
     double start = (double)chunk.start, end = start + (double)chunk.tokens;
     double causal = prefill_time(&steptime->prefill, end) - prefill_time(&steptime->prefill, start);
@@ -335,8 +296,7 @@ static double longest_attention(const struct steptime *steptime,
 
 /* The same bound, of the tables: a time that stands out between the ends holds for all that comes
  * after it. */
-static double compiled_longest_s(const struct steptime *steptime,
-                                 const struct steptime_limits *limits)
+double steptime_longest_s(const struct steptime *steptime, const struct steptime_limits *limits)
 {
     int64_t keys = limits->max_context_tok + limits->max_batch_tokens;
     struct prefill_chunk last = {limits->max_context_tok, limits->max_batch_tokens};
@@ -344,7 +304,7 @@ static double compiled_longest_s(const struct steptime *steptime,
     double mixed = longest_attention(steptime, steptime->mixed_attention, keys);
     double longest = (double)steptime->by_tokens[steptime->max_batch_tokens] +
                      (double)steptime->head[steptime->max_sequences * steptime->decode_tok] +
-                     fmax(alone, mixed) + chunk_attention(steptime, last) +
+                     fmax(alone, mixed) + steptime_chunk(steptime, last) +
                      (double)steptime->prefill_step;
     return longest / FINE_PER_S;
 }
@@ -392,10 +352,10 @@ static double head_s(void *context, int64_t rows)
 struct steptime *steptime_compile_sum(const struct kernel_sum *sum,
                                       const struct steptime_limits *limits, struct error *error)
 {
-    if (!check_longest(longest_s(sum, limits), error))
+    if (!steptime_check_longest(longest_s(sum, limits), error))
         return NULL;
     struct steptime *steptime =
-        steptime_allocate(limits, needed_lines(limits->max_context_tok), error);
+        steptime_allocate(limits, steptime_needed_lines(limits->max_context_tok), error);
     if (!steptime)
         return NULL;
     fill_rising(steptime->by_tokens, steptime->max_batch_tokens, layers_and_step_s, (void *)sum);
@@ -409,63 +369,12 @@ struct steptime *steptime_compile_sum(const struct kernel_sum *sum,
     steptime->prefill_step = sample(sum->prefill_step_s) + sample(once / FINE_PER_S);
     steptime->key = sum->key_s * FINE_PER_S;
     if (!add_mixed_attention(steptime, sum, error) ||
-        !check_longest(compiled_longest_s(steptime, limits), error)) {
+        !steptime_check_longest(steptime_longest_s(steptime, limits), error)) {
         steptime_destroy(steptime);
         return NULL;
     }
     fill_decode_base(steptime, limits);
     return steptime;
-}
-
-/* --- drafts --- */
-
-static void add_lines(struct decode_line *lines, const struct decode_line *more, fine_t times,
-                      size_t count)
-{
-    for (size_t i = 0; i < count; i++) {
-        assert(lines[i].until == more[i].until);
-        lines[i].base += times * more[i].base;
-        lines[i].slope += times * more[i].slope;
-    }
-}
-
-/* To what an iteration takes by its tokens, prompts among them. */
-static void add_first_pass(struct steptime *steptime, const struct steptime *first)
-{
-    for (int64_t m = 0; m <= steptime->max_batch_tokens; m++)
-        steptime->by_tokens[m] += first->by_tokens[m];
-    for (int64_t n = 0; n <= steptime->max_sequences; n++)
-        steptime->decode_base[n] +=
-            first->decode_base[n] - first->head[n * first->decode_tok] + first->head[n];
-    assert(steptime->prefill.knots == first->prefill.knots);
-    for (size_t i = 0; i < first->prefill.knots; i++)
-        steptime->prefill.time[i] += first->prefill.time[i];
-    steptime->prefill_step += first->prefill_step;
-    steptime->key += first->key;
-    steptime->launch += first->launch;
-}
-
-bool steptime_add_draft(struct steptime *steptime, const struct steptime *first,
-                        const struct steptime *next, int64_t passes, struct error *error)
-{
-    assert(steptime->lines == first->lines && steptime->lines == next->lines);
-    size_t counts = (size_t)steptime->max_sequences + 1, lines = counts * steptime->lines;
-    steptime->draft = calloc(counts, sizeof *steptime->draft);
-    if (!steptime->draft)
-        return error_set(error, ERROR_FAILED, "out of memory for step times");
-    add_first_pass(steptime, first);
-    bool apart = steptime->mixed_attention != steptime->attention;
-    add_lines(steptime->attention, first->attention, 1, lines);
-    add_lines(steptime->attention, next->attention, passes, lines);
-    if (apart) {
-        add_lines(steptime->mixed_attention, first->mixed_attention, 1, lines);
-        add_lines(steptime->mixed_attention, next->mixed_attention, passes, lines);
-    }
-    for (int64_t n = 1; n <= steptime->max_sequences; n++) {
-        steptime->decode_base[n] += passes * next->decode_base[n];
-        steptime->draft[n] = first->head[n] + passes * next->decode_base[n];
-    }
-    return true;
 }
 
 static bool check_given(const struct steptime_given *given, struct error *error)
@@ -486,7 +395,7 @@ struct steptime *steptime_compile_given(const struct steptime_given *given, int6
     double most_s = given->base_s + given->per_sequence_s * (double)max_sequences +
                     given->per_context_token_s * (double)max_context_tok +
                     given->per_prefill_token_s * (double)(max_batch_tokens + max_sequences);
-    if (!check_given(given, error) || !check_longest(most_s, error))
+    if (!check_given(given, error) || !steptime_check_longest(most_s, error))
         return NULL;
     const struct steptime_limits limits = {.max_sequences = max_sequences,
                                            .max_batch_tokens = max_batch_tokens,
@@ -525,26 +434,35 @@ static fine_t decode_time(const struct steptime *steptime, int64_t n, int64_t co
     return steptime->decode_base[n] + line->base + line->slope * context_tok;
 }
 
-fine_t steptime_mixed(const struct steptime *steptime, int64_t n, int64_t context_tok,
-                      const struct prefill_chunk *chunks, int64_t count, int64_t finishing)
+fine_t steptime_with_prompts(const struct steptime *steptime, int64_t n, int64_t context_tok,
+                             int64_t tokens, double attention, int64_t finishing)
 {
-    if (count == 0)
-        return decode_time(steptime, n, context_tok);
-    int64_t rows = n * steptime->decode_tok, tokens = rows;
-    double prefill = 0;
-    for (int64_t i = 0; i < count; i++) {
-        tokens += chunks[i].tokens;
-        prefill += chunk_attention(steptime, chunks[i]);
-    }
     assert(tokens >= 1 && tokens <= steptime->max_batch_tokens);
     assert(n + finishing <= steptime->max_sequences);
-    fine_t work = steptime->by_tokens[tokens] + (fine_t)llround(prefill);
+    fine_t work = steptime->by_tokens[tokens] + (fine_t)llround(attention);
     if (n > 0) {
         const struct decode_line *line =
             line_at(steptime, steptime->mixed_attention, n, context_tok);
         work += line->base + line->slope * context_tok;
     }
+    int64_t rows = n * steptime->decode_tok + finishing;
     work = (work > steptime->launch ? work : steptime->launch) + n * steptime->per_decode +
-           steptime->head[rows + finishing] + steptime->prefill_step;
+           steptime->head[rows] + steptime->prefill_step;
     return steptime->draft ? work + steptime->draft[n + finishing] : work;
+}
+
+fine_t steptime_mixed(const struct steptime *steptime, int64_t n, int64_t context_tok,
+                      const struct prefill_chunk *chunks, int64_t count, int64_t finishing)
+{
+    if (count == 0)
+        return decode_time(steptime, n, context_tok);
+    if (steptime->pipeline)
+        return pipeline_with_prompts(steptime->pipeline, n, context_tok, chunks, count, finishing);
+    int64_t tokens = n * steptime->decode_tok;
+    double attention = 0;
+    for (int64_t i = 0; i < count; i++) {
+        tokens += chunks[i].tokens;
+        attention += steptime_chunk(steptime, chunks[i]);
+    }
+    return steptime_with_prompts(steptime, n, context_tok, tokens, attention, finishing);
 }

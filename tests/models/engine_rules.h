@@ -12,9 +12,11 @@ static inline uint32_t draw_cached_tok(gsl_rng *rng, uint32_t prompt_tok)
     return gsl_rng_uniform_int(rng, 2) ? 0 : (uint32_t)gsl_rng_uniform_int(rng, prompt_tok + 1);
 }
 
-/* Any number of drafts, any acceptance. */
+/* Any number of drafts, any acceptance, in one of three engines whose rules were drawn. */
 static inline void draw_speculation(gsl_rng *rng, struct engine_config *engine)
 {
+    if (gsl_rng_uniform_int(rng, 3) > 0)
+        return;
     int64_t drafts = (int64_t)(1 + gsl_rng_uniform_int(rng, 6));
     uint64_t accepted = gsl_rng_uniform_int(rng, (unsigned long)drafts * PACE_ONE + 1);
     if (gsl_rng_uniform_int(rng, 4) == 0) /* whole tokens */
@@ -38,8 +40,6 @@ static inline void draw_engine_rules(gsl_rng *rng, struct engine_config *engine)
         .start = (int64_t)(1 + gsl_rng_uniform_int(rng, 10)) * OUTPUT_SHARE_ONE / 10,
         .least = (int64_t)gsl_rng_uniform_int(rng, 2) * OUTPUT_SHARE_ONE / 10,
         .step = (int64_t)gsl_rng_uniform_int(rng, 2) * OUTPUT_SHARE_ONE / 50};
-    if (gsl_rng_uniform_int(rng, 3) == 0)
-        draw_speculation(rng, engine);
     unsigned long budget = (unsigned long)engine->max_batch_tokens;
     if (engine->prefill == PREFILL_FIRST) { /* decodes need no part of it */
         engine->max_batch_tokens = (int64_t)(1 + gsl_rng_uniform_int(rng, budget));

@@ -7,6 +7,7 @@
 #include "models/catalog_path.h"
 #include "models/llm/llm.h"
 #include "models/steptime/calibration.h"
+#include "models/steptime/pipeline.h"
 #include "models/steptime/roofline.h"
 #include "models/steptime/steptime.h"
 
@@ -49,7 +50,7 @@ static inline struct calibration *shipped_calibration(struct arena *arena)
 struct roofline_request {
     const struct gpu *gpu;
     const struct llm *llm;
-    int64_t tensor_parallel, pipeline_parallel;
+    int64_t tensor_parallel, pipeline_parallel; /* 0 stages: 1 */
     enum precision weights, kv;
     int64_t max_sequences, max_batch_tokens, max_context_tok;
     double step_overhead_s;
@@ -61,7 +62,6 @@ static inline struct steptime *compile_roofline(const struct roofline_request *r
     const struct step_layout layout = {.gpu = request->gpu,
                                        .llm = request->llm,
                                        .tensor_parallel = request->tensor_parallel,
-                                       .pipeline_parallel = request->pipeline_parallel,
                                        .attention_dp = 1,
                                        .expert_parallel = 1,
                                        .weights = request->weights,
@@ -72,7 +72,18 @@ static inline struct steptime *compile_roofline(const struct roofline_request *r
                                            .max_context_tok = request->max_context_tok};
     struct roofline roofline = roofline_prepare(&layout);
     struct kernel_sum kernels = roofline_kernels(&roofline, request->step_overhead_s);
-    return steptime_compile_sum(&kernels, &limits, error);
+    if (request->pipeline_parallel <= 1)
+        return steptime_compile_sum(&kernels, &limits, error);
+    struct pipeline_stage stages[PIPELINE_STAGES_MAX];
+    size_t count = (size_t)request->pipeline_parallel;
+    for (size_t i = 0; i < count; i++)
+        stages[i] = (struct pipeline_stage){
+            .kernels = kernels,
+            .share = 1.0 / (double)count,
+            .emits = i + 1 == count,
+            .link = stage_link_between(request->gpu, request->gpu, false)};
+    return pipeline_compile(stages, count, request->pipeline_parallel,
+                            2 * (double)request->llm->hidden, &limits, error);
 }
 
 #endif

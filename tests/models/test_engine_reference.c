@@ -519,6 +519,7 @@ static struct scene draw_scene(gsl_rng *rng)
                                           .max_model_tok = between(rng, 50, 1000),
                                           .chunked_prefill = between(rng, 0, 4) > 0};
     draw_engine_rules(rng, &scene.engine);
+    draw_speculation(rng, &scene.engine);
     double grid = between(rng, 0, 1) ? 0.0009765625 : 0.001 * gsl_rng_uniform_pos(rng);
     struct steptime_given given = {.base_s = grid * between(rng, 0, 8),
                                    .per_sequence_s = grid * between(rng, 1, 3),

@@ -10,12 +10,14 @@
 #include "models/fleet/simulation.h"
 #include "sim/random.h"
 #include "tests/models/arrivals.h"
+#include "tests/models/draw_roles.h"
 #include "tests/models/engine_rules.h"
 #include "tests/models/support.h"
 
 enum {
     SCENARIOS = 2000,
     REAL_SCENARIOS = 300,
+    ROLE_SCENARIOS = 1500,
     REQUESTS_MAX = 80,
     POOLS_MAX = 3,
     SAMPLES_MAX = 64,
@@ -42,6 +44,8 @@ struct scene {
     struct engine_config engines[POOLS_MAX];
     struct pool_spec specs[POOLS_MAX];
     struct router_config router;
+    struct drawn_roles roles;
+    bool has_roles;
     struct router_weighted_config weighted;
     struct router_share shares[CLASSES * POOLS_MAX];
     double warmup_s, horizon_s, sample_s;
@@ -207,6 +211,22 @@ static void draw_scene(gsl_rng *rng, const struct catalogue *catalogue, struct s
     scene->sample_s = one_in(rng, 2) ? 0.0009765625 * 7 : 0.01 * gsl_rng_uniform_pos(rng);
 }
 
+/* Among the pools of one role no shares are drawn. */
+static void draw_scene_with_roles(gsl_rng *rng, struct scene *scene)
+{
+    do
+        draw_scene(rng, NULL, scene);
+    while (scene->pools < 2);
+    scene->has_roles = true;
+    scene->router.policy = (struct config_variant){(int)between(rng, 0, LAST_PLAIN_POLICY), NULL};
+    draw_roles(rng, &scene->roles, scene->specs, scene->pools, LAST_PLAIN_POLICY + 1);
+    bool tight = one_in(rng, 2);
+    for (size_t pool = 0; tight && pool < scene->pools; pool++) {
+        scene->engines[pool].kv_blocks = between(rng, 4, 12);
+        scene->specs[pool].replicas = 1;
+    }
+}
+
 static uint32_t loop_length(uint32_t number)
 {
     return (1 + number * 7 % 40) << 16 | (1 + number * 5 % 30);
@@ -223,6 +243,7 @@ static struct simulation_result simulate(const struct scene *scene, bool stepwis
         .pools = scene->specs,
         .pool_count = scene->pools,
         .router = &scene->router,
+        .disaggregation = scene->has_roles ? &scene->roles.config : NULL,
         .classes = classes,
         .class_count = CLASSES,
         .seed = 7,
@@ -288,13 +309,18 @@ static void check_conservation(const struct scene *scene, const struct simulatio
         if (scene->warmup_s == 0)
             check_gaps(scene, result, trail);
     }
+    uint64_t handed_out = 0, handed_in = 0;
     for (size_t i = 0; i < scene->pools; i++) {
         const struct pool_result *pool = &result->pools[i];
+        handed_out += pool->handed_out;
+        handed_in += pool->handed_in;
         cr_assert_leq(pool->peak_kv, 1);
-        uint64_t not_prefilled = pool->in_flight ? UINT32_MAX : scene->cached_tok;
+        bool elsewhere = pool->in_flight > 0 || pool->handed_in > 0;
+        uint64_t not_prefilled = elsewhere ? UINT32_MAX : scene->cached_tok;
         cr_assert_geq(pool->prefill_tok + not_prefilled, pool->prompt_tok);
         cr_assert_leq(pool->busy_s, result->end_s * scene->specs[i].replicas * (1 + 1e-12));
     }
+    cr_assert_eq(handed_out, handed_in);
     check_latencies_of_pools(scene, result);
 }
 
@@ -355,9 +381,23 @@ static void expect_same(const struct scene *scene, const struct simulation_resul
     cr_assert_eq(jump->end_s, step->end_s);
 }
 
+static void expect_same_transfers(const struct transfer_result *a, const struct transfer_result *b)
+{
+    cr_assert(memcmp(a, b, sizeof *a) == 0, "the transfers differ");
+}
+
 struct tally {
     uint64_t preemptions, rejected, jumped_events, stepped_events;
+    uint64_t transfers, waited, recomputed, lent;
 };
+
+static void count_transfers(struct tally *tally, const struct transfer_result *result)
+{
+    tally->transfers += result->transfers;
+    tally->waited += result->link_wait.max > 0;
+    tally->recomputed += result->recomputed;
+    tally->lent += result->lent;
+}
 
 static void try_scene(struct scene *scene, struct tally *tally)
 {
@@ -369,6 +409,10 @@ static void try_scene(struct scene *scene, struct tally *tally)
     for (size_t pool = 0; pool < scene->pools; pool++) {
         tally->preemptions += jump.pools[pool].preemptions;
         steptime_destroy(scene->steptimes[pool]);
+    }
+    if (scene->has_roles) {
+        expect_same_transfers(jump.transfers, step.transfers);
+        count_transfers(tally, jump.transfers);
     }
     tally->rejected += jump.rejected;
     tally->jumped_events += jump.events;
@@ -390,6 +434,23 @@ Test(fast_forward, equals_stepping_in_every_bit)
     cr_assert_gt(tally.preemptions, 200, "only %u preemptions", (unsigned)tally.preemptions);
     cr_assert_gt(tally.rejected, 100);
     cr_assert_lt(tally.jumped_events * 2, tally.stepped_events);
+    gsl_rng_free(rng);
+}
+
+Test(fast_forward, equals_stepping_with_prefill_and_decode_apart)
+{
+    gsl_rng *rng = random_stream(20251121, 0, "test/fast-forward roles");
+    struct tally tally = {0};
+    for (int i = 0; i < ROLE_SCENARIOS; i++) {
+        struct scene scene;
+        draw_scene_with_roles(rng, &scene);
+        try_scene(&scene, &tally);
+    }
+    cr_assert_gt(tally.transfers, 10000);
+    cr_assert_gt(tally.waited, 200);
+    cr_assert_gt(tally.lent, 1000);
+
+    cr_assert_gt(tally.preemptions, 200);
     gsl_rng_free(rng);
 }
 

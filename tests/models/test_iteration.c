@@ -106,7 +106,6 @@ static struct step_layout layout_of(const struct llm *llm)
     return (struct step_layout){.gpu = &round_gpu,
                                 .llm = llm,
                                 .tensor_parallel = 1,
-                                .pipeline_parallel = 1,
                                 .attention_dp = 1,
                                 .expert_parallel = 1};
 }
@@ -213,21 +212,6 @@ Test(iteration, the_head_is_a_gemm_a_gather_and_the_sampling_of_all_logits)
     layout.tensor_parallel = 4;
     assert_us(head_us(layout, 100),
               gemm_us(100, 8000, 1024) + gather_us(4, 100 * 32000 * 2) + small_us(2 * 100 * 32000));
-}
-
-Test(iteration, a_pipeline_takes_micro_batches_through_all_layers_and_hops_once_a_stage)
-{
-    struct step_layout whole = layout_of(&dense), layout = whole;
-    layout.pipeline_parallel = 4;
-    double hop_us = 2 * 10 + 3 * 2048 / 1e5;
-    assert_us(layers_us(layout, 10), layers_us(whole, 3) + 4 * hop_us);
-    assert_us(head_us(layout, 10), 4 * head_us(whole, 3));
-    assert_us(head_us(layout, 2), 2 * head_us(whole, 1));
-    assert_us(decode_us(layout, 10, 700), decode_us(whole, 3, 700));
-    assert_us(prefill_us(layout, 500, 700), prefill_us(whole, 500, 700) / 4);
-    whole.tensor_parallel = layout.tensor_parallel = 4; /* 16 GPUs: two nodes */
-    double far_us = 0.5 * 20 + 3 * 2048 / 1e4;
-    assert_us(layers_us(layout, 10), layers_us(whole, 3) + 4 * far_us);
 }
 
 /* --- attention to the cache, by hand --- */
@@ -607,23 +591,23 @@ Test(iteration, the_scale_of_gemms_goes_from_one_to_the_other)
 /* GPUs with tables of their own, with those of a relative, and without either. */
 static const struct {
     const char *gpu, *llm, *engine;
-    int64_t tp, pp, dp, ep;
+    int64_t tp, dp, ep;
     enum precision weights, kv;
 } deployments[] = {
-    {"H100-SXM", "llama-3.1-8b", "vllm", 1, 1, 1, 1, PRECISION_BF16, PRECISION_BF16},
-    {"A100-80GB-SXM", "llama-3.1-70b", "sglang", 4, 1, 1, 1, PRECISION_INT4, PRECISION_BF16},
-    {"H200-SXM", "llama-3.1-70b", "trtllm", 2, 1, 1, 1, PRECISION_FP8, PRECISION_FP8},
-    {"L40S", "gemma-3-27b", "vllm", 2, 2, 1, 1, PRECISION_FP8_BLOCK, PRECISION_BF16},
-    {"T4", "opt-13b", "vllm", 4, 1, 1, 1, PRECISION_INT8, PRECISION_BF16},
-    {"RTX-PRO-6000", "qwen3-32b", "vllm", 1, 4, 1, 1, PRECISION_FP4, PRECISION_FP8},
-    {"B200", "gpt-oss-120b", "trtllm", 4, 1, 1, 4, PRECISION_MXFP4, PRECISION_FP8},
-    {"B200", "deepseek-v3", "sglang", 1, 1, 8, 8, PRECISION_FP4, PRECISION_FP8},
-    {"H200-SXM", "deepseek-v3.2", "sglang", 2, 1, 4, 8, PRECISION_FP8_BLOCK, PRECISION_BF16},
-    {"GB300", "kimi-k2", "trtllm", 4, 1, 2, 8, PRECISION_FP8, PRECISION_FP8},
-    {"B300", "qwen3-next-80b-a3b", "vllm", 4, 1, 1, 1, PRECISION_BF16, PRECISION_BF16},
-    {"MI300X", "mixtral-8x22b", "vllm", 8, 1, 1, 1, PRECISION_FP8, PRECISION_FP8},
-    {"TPU-v5e", "llama-3.1-8b", "vllm", 4, 1, 1, 1, PRECISION_INT8, PRECISION_BF16},
-    {"A30", "qwen2.5-7b", "sglang", 16, 1, 1, 1, PRECISION_BF16, PRECISION_BF16},
+    {"H100-SXM", "llama-3.1-8b", "vllm", 1, 1, 1, PRECISION_BF16, PRECISION_BF16},
+    {"A100-80GB-SXM", "llama-3.1-70b", "sglang", 4, 1, 1, PRECISION_INT4, PRECISION_BF16},
+    {"H200-SXM", "llama-3.1-70b", "trtllm", 2, 1, 1, PRECISION_FP8, PRECISION_FP8},
+    {"L40S", "gemma-3-27b", "vllm", 2, 1, 1, PRECISION_FP8_BLOCK, PRECISION_BF16},
+    {"T4", "opt-13b", "vllm", 4, 1, 1, PRECISION_INT8, PRECISION_BF16},
+    {"RTX-PRO-6000", "qwen3-32b", "vllm", 1, 1, 1, PRECISION_FP4, PRECISION_FP8},
+    {"B200", "gpt-oss-120b", "trtllm", 4, 1, 4, PRECISION_MXFP4, PRECISION_FP8},
+    {"B200", "deepseek-v3", "sglang", 1, 8, 8, PRECISION_FP4, PRECISION_FP8},
+    {"H200-SXM", "deepseek-v3.2", "sglang", 2, 4, 8, PRECISION_FP8_BLOCK, PRECISION_BF16},
+    {"GB300", "kimi-k2", "trtllm", 4, 2, 8, PRECISION_FP8, PRECISION_FP8},
+    {"B300", "qwen3-next-80b-a3b", "vllm", 4, 1, 1, PRECISION_BF16, PRECISION_BF16},
+    {"MI300X", "mixtral-8x22b", "vllm", 8, 1, 1, PRECISION_FP8, PRECISION_FP8},
+    {"TPU-v5e", "llama-3.1-8b", "vllm", 4, 1, 1, PRECISION_INT8, PRECISION_BF16},
+    {"A30", "qwen2.5-7b", "sglang", 16, 1, 1, PRECISION_BF16, PRECISION_BF16},
 };
 #define DEPLOYMENTS (sizeof deployments / sizeof *deployments)
 
@@ -632,7 +616,6 @@ static struct step_layout deployed(size_t i)
     return (struct step_layout){.gpu = shipped_gpu(arena, deployments[i].gpu),
                                 .llm = shipped_llm(arena, deployments[i].llm),
                                 .tensor_parallel = deployments[i].tp,
-                                .pipeline_parallel = deployments[i].pp,
                                 .attention_dp = deployments[i].dp,
                                 .expert_parallel = deployments[i].ep,
                                 .weights = deployments[i].weights,
@@ -828,7 +811,6 @@ static void assert_two_gpus_faster(const char *gpu, const char *engine, enum pre
     struct step_layout layout = {.gpu = shipped_gpu(arena, gpu),
                                  .llm = shipped_llm(arena, "llama-3.1-70b"),
                                  .tensor_parallel = 1,
-                                 .pipeline_parallel = 1,
                                  .attention_dp = 1,
                                  .expert_parallel = 1,
                                  .weights = weights,

@@ -70,7 +70,7 @@ static struct profiled_model model_of(const char *folder, const struct llm *of, 
     struct error error = {0};
     struct profiled_model model = {
         .profile = layer_profile_read(folder, arena, &error),
-        .layout = {.gpu = &gpu, .llm = of, .tensor_parallel = tp, .pipeline_parallel = 1}};
+        .layout = {.gpu = &gpu, .llm = of, .tensor_parallel = tp}};
     cr_assert_not_null(model.profile, "%s", test_error_text(&error));
     return model;
 }
@@ -153,15 +153,6 @@ Test(layer_profile, experts_go_by_tokens_and_how_many_of_them_are_touched)
     model.layout.llm = &llm;
     cr_assert_not(profiled_model_check(&model, &error));
     cr_assert(strstr(error.message, "two-layers has none"), "%s", error.message);
-}
-
-Test(layer_profile, a_pipeline_is_refused)
-{
-    struct profiled_model model = model_of(write_profile(), &llm, 1);
-    model.layout.pipeline_parallel = 2;
-    struct error error = {0};
-    cr_assert_not(profiled_model_check(&model, &error));
-    cr_assert(strstr(error.message, "pipeline"));
 }
 
 /* A file of the folder, what it holds instead, and what is said of it. */

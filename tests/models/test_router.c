@@ -1,15 +1,12 @@
 /* Which replica a request goes to, policy by policy. */
-#include <criterion/criterion.h>
-#include <math.h>
-#include <string.h>
-
-#include "models/fleet/router.h"
-#include "models/fleet/router_settings.h"
+#include "tests/models/router_support.h"
 
 /* Two pools: replicas 0 to 3, and 4 and 5, which count for twice as much. */
 enum { REPLICAS = 6, CLASSES = 2 };
 
-static const struct router_pool pools[] = {{"a", 0, 4, 1}, {"b", 4, 2, 2}};
+static const struct router_pool pools[] = {
+    {.name = "a", .first_replica = 0, .replicas = 4, .weight = 1},
+    {.name = "b", .first_replica = 4, .replicas = 2, .weight = 2}};
 static const char *const class_names[CLASSES] = {"x", "y"};
 static const struct router_fleet fleet = {
     .pools = pools, .pool_count = 2, .class_names = class_names, .class_count = CLASSES, .seed = 1};
@@ -24,30 +21,16 @@ static uint32_t choose(struct router *router, uint32_t class_index, uint32_t pro
     return router_choose(router, &request);
 }
 
-static int policy(const char *name)
-{
-    int index = 0;
-    while (strcmp(router_policies[index].name, name) != 0)
-        index++;
-    return index;
-}
-
 static struct router *make_plain(const char *name)
 {
-    struct router_config config = {.policy = {.index = policy(name)}};
-    struct router *router = router_create(&config, &fleet, NULL);
-    cr_assert_not_null(router);
-    return router;
+    return make_router(name, NULL, &fleet);
 }
 
 static struct router *make_weighted(struct router_share *shares, size_t count)
 {
     struct router_weighted_config weighted = {.shares = {.items = shares, .count = count},
                                               .within = policy("round_robin")};
-    struct router_config config = {.policy = {.index = policy("weighted"), .value = &weighted}};
-    struct router *router = router_create(&config, &fleet, NULL);
-    cr_assert_not_null(router);
-    return router;
+    return make_router("weighted", &weighted, &fleet);
 }
 
 Test(router, round_robin_takes_each_in_turn)
@@ -147,14 +130,87 @@ Test(router, refuses_shares_of_what_is_not_there)
     static const struct {
         struct router_share share;
         const char *path, *hint;
-    } cases[] = {{{"z", "a", 1}, "class", "\"classes\""}, {{"x", "c", 1}, "pool", "\"pools\""}};
+    } cases[] = {{{"z", "a", 1}, "/shares/1/class", "\"classes\""},
+                 {{"x", "c", 1}, "/shares/1/pool", "\"pools\""}};
     for (size_t i = 0; i < 2; i++) {
         struct router_share shares[] = {{"x", "a", 1}, cases[i].share};
         struct router_weighted_config weighted = {.shares = {.items = shares, .count = 2}};
-        struct router_config config = {.policy = {.index = policy("weighted"), .value = &weighted}};
-        struct error error = {0};
-        cr_assert_not(router_check(&config, &fleet, &error));
-        cr_expect(strstr(error.json_path, cases[i].path), "%s", error.json_path);
-        cr_expect(strstr(error.hint, cases[i].hint), "%s", error.hint);
+        expect_refused("weighted", &weighted, &fleet, cases[i].path, cases[i].hint);
     }
+}
+
+/* Model 0 is served by pools a and c, model 1 by b and c; c alone gets both. */
+static const struct router_pool model_pools[] = {
+    {.name = "a", .first_replica = 0, .replicas = 2, .weight = 1, .models = 1},
+    {.name = "b", .first_replica = 2, .replicas = 2, .weight = 1, .models = 2},
+    {.name = "c", .first_replica = 4, .replicas = 1, .weight = 1}};
+static const struct router_fleet two_models = {.pools = model_pools,
+                                               .pool_count = 3,
+                                               .class_names = class_names,
+                                               .class_count = CLASSES,
+                                               .model_count = 2,
+                                               .seed = 1};
+
+static uint32_t choose_for_model(struct router *router, uint32_t model)
+{
+    struct router_request request = {
+        .model = model, .prompt_tok = 1, .output_tok = 1, .session = ROUTER_NO_SESSION};
+    return router_choose(router, &request);
+}
+
+/* Every policy that can do without parameters. */
+Test(router, a_request_goes_to_pools_that_serve_its_model)
+{
+    for (const char *const *name = router_within_names; *name; name++) {
+        struct router *router = make_router(*name, NULL, &two_models);
+        bool shared[2] = {false};
+        for (int i = 0; i < 200; i++) {
+            uint32_t model = (uint32_t)i % 2;
+            uint32_t replica = choose_for_model(router, model);
+            cr_assert(replica == 4 || replica / 2 == model, "%s: %u", *name, replica);
+            shared[model] |= replica == 4;
+        }
+        cr_expect(shared[0] && shared[1], "%s leaves out what both may use", *name);
+        router_destroy(router);
+    }
+}
+
+/* What one model's requests load is loaded for the other's, too. */
+Test(router, models_share_loads)
+{
+    struct router *router = make_router("least_outstanding_requests", NULL, &two_models);
+    for (int i = 0; i < 9; i++) /* 0, 1 and 4 have three each */
+        choose_for_model(router, 0);
+    for (int i = 0; i < 6; i++)
+        cr_assert_neq(choose_for_model(router, 1), 4u);
+    router_destroy(router);
+}
+
+Test(router, shares_are_of_pools_that_serve_the_model)
+{
+    struct router_share shares[] = {{"x", "a", 8}, {"x", "b", 1}, {"x", "c", 1}};
+    struct router_weighted_config weighted = {.shares = {.items = shares, .count = 3}};
+    struct router *router = make_router("weighted", &weighted, &two_models);
+    int to_c = 0;
+    for (int i = 0; i < 100; i++)
+        to_c += choose_for_model(router, 1) == 4;
+    cr_expect_eq(to_c, 50, "b and c share equally, %d went to c", to_c);
+    router_destroy(router);
+}
+
+/* A router of some pools of a fleet speaks of replicas by their numbers in the fleet. */
+Test(router, part_of_a_fleet)
+{
+    struct router_fleet part = two_models;
+    part.pool_count = 2;
+    part.model_count = 1;
+    struct router_pool open_pools[] = {model_pools[1], model_pools[2]};
+    open_pools[0].models = 0;
+    part.pools = open_pools;
+    struct router *router = make_router("least_outstanding_requests", NULL, &part);
+    for (uint32_t i = 0; i < 3; i++)
+        cr_assert_eq(choose_for_model(router, 0), 2 + i);
+    router_release(router, 3, 1, 1);
+    cr_assert_eq(choose_for_model(router, 0), 3u);
+    router_destroy(router);
 }

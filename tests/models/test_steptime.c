@@ -28,7 +28,6 @@ static struct roofline_request request_of(const char *gpu, const char *llm)
     return (struct roofline_request){.gpu = shipped_gpu(arena, gpu),
                                      .llm = shipped_llm(arena, llm),
                                      .tensor_parallel = 1,
-                                     .pipeline_parallel = 1,
                                      .max_sequences = SEQUENCES,
                                      .max_batch_tokens = BATCH_TOKENS,
                                      .max_context_tok = 1000000,
@@ -255,34 +254,21 @@ Test(steptime, tensor_parallel_beyond_the_node_uses_the_node_link)
     cr_assert_gt(decode_s(request, 64, 6400), 2 * within);
 }
 
-Test(steptime, a_pipeline_shares_a_full_batch_and_not_a_single_sequence)
-{
-    struct roofline_request request = request_of("H100-SXM", "llama-3.1-8b");
-    request.step_overhead_s = 0;
-    double one = decode_s(request, 1, 100000), prefill = prefill_s(request, 2048);
-    request.pipeline_parallel = 4;
-    double hops = 4 * (request.gpu->link_latency_us * 1e-6 +
-                       4096 * 2 / (450e9 * request.gpu->link_efficiency));
-    cr_assert_float_eq(decode_s(request, 1, 100000), one + hops, 1e-9);
-    double shared = prefill_s(request, 2048);
-    cr_assert(shared > prefill / 4 && shared < prefill / 2, "%g of %g", shared, prefill);
-}
-
 /* --- what holds for every deployment --- */
 
 static const struct {
     const char *gpu, *llm;
-    int64_t tp, pp;
+    int64_t tp;
     enum precision weights;
 } deployments[] = {
-    {"H100-SXM", "llama-3.1-8b", 1, 1, PRECISION_BF16},
-    {"A100-80GB-SXM", "llama-3.1-70b", 4, 1, PRECISION_INT4},
-    {"L40S", "llama-2-13b", 2, 2, PRECISION_FP8},
-    {"T4", "opt-13b", 4, 1, PRECISION_INT8},
-    {"H200-SXM", "mixtral-8x22b", 8, 1, PRECISION_FP8},
-    {"B200", "deepseek-v3", 8, 1, PRECISION_FP4},
-    {"H100-SXM", "deepseek-v2-lite", 1, 1, PRECISION_BF16},
-    {"H100-SXM", "gpt-oss-120b", 16, 3, PRECISION_FP4},
+    {"H100-SXM", "llama-3.1-8b", 1, PRECISION_BF16},
+    {"A100-80GB-SXM", "llama-3.1-70b", 4, PRECISION_INT4},
+    {"L40S", "llama-2-13b", 2, PRECISION_FP8},
+    {"T4", "opt-13b", 4, PRECISION_INT8},
+    {"H200-SXM", "mixtral-8x22b", 8, PRECISION_FP8},
+    {"B200", "deepseek-v3", 8, PRECISION_FP4},
+    {"H100-SXM", "deepseek-v2-lite", 1, PRECISION_BF16},
+    {"H100-SXM", "gpt-oss-120b", 16, PRECISION_FP4},
 };
 #define DEPLOYMENTS (sizeof deployments / sizeof *deployments)
 
@@ -290,7 +276,6 @@ static struct steptime *compile_deployment(size_t i)
 {
     struct roofline_request request = request_of(deployments[i].gpu, deployments[i].llm);
     request.tensor_parallel = deployments[i].tp;
-    request.pipeline_parallel = deployments[i].pp;
     request.weights = deployments[i].weights;
     return compile(request);
 }
@@ -434,7 +419,6 @@ Test(steptime, a_better_gpu_is_never_slower)
     for (size_t i = 0; i < DEPLOYMENTS; i++) {
         struct roofline_request request = request_of(deployments[i].gpu, deployments[i].llm);
         request.tensor_parallel = deployments[i].tp;
-        request.pipeline_parallel = deployments[i].pp;
         struct roofline_request better = request;
         struct gpu gpu = *request.gpu;
         better.gpu = &gpu;

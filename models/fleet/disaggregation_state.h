@@ -1,0 +1,68 @@
+/* The insides of disaggregation, shared by disaggregation.c and disaggregation_stuck.c. */
+#ifndef TOKENYARD_MODELS_FLEET_DISAGGREGATION_STATE_H
+#define TOKENYARD_MODELS_FLEET_DISAGGREGATION_STATE_H
+
+#include "models/fleet/kv_network.h"
+#include "models/fleet/mixed_pool.h"
+#include "models/fleet/simulation_parts.h"
+
+/* Who counts a request as outstanding. */
+enum charged { CHARGED_PREFILL, CHARGED_DECODE, CHARGED_PAIR };
+
+/* Where on its way from prefill to decode a request is. */
+enum passage {
+    PASSAGE_NONE,     /* not on it: being prefilled, decoding, or prefilled where it decodes */
+    PASSAGE_WAITING,  /* for room on the decode side */
+    PASSAGE_LET_IN,   /* has room; nothing flows */
+    PASSAGE_FLOWING,  /* most of its cache is under way, layer by layer */
+    PASSAGE_LAST_PART /* what must come after the complete prompt is under way */
+};
+
+/* What is known of a request beside its record in the request pool, by the same number. */
+struct handover {
+    uint8_t charged, passage; /* enum charged, enum passage */
+    bool begun;               /* layer-wise: its prefill has, so that its cache may flow */
+    struct machine_pair pair; /* CHARGED_PAIR */
+    uint32_t session;
+    uint32_t source;         /* replica that holds blocks of it ... */
+    uint32_t held_blocks;    /* ... so many; 0: not prefilled yet */
+    uint32_t other;          /* layer-wise, until it is prefilled: its record on the other side */
+    tick_t complete, let_in; /* when its prompt was; when it got room */
+    tick_t sent, alone;      /* time that flows took; on links of their own */
+};
+
+/* Something that replicas told of at a boundary, taken up right after it. */
+struct notice {
+    uint32_t request;
+    bool complete; /* its prompt is; otherwise its prefill has begun */
+};
+
+struct disaggregation {
+    const struct disaggregation_config *config;
+    struct router *prefill, *decode; /* prefill NULL: no pool has that role */
+    struct mixed_pool mixed;         /* no machines: not used */
+    struct kv_network network;
+    struct kv_size kv_size;
+    int64_t layers;
+    struct handover *handovers; /* [handover_capacity], by request */
+    uint32_t handover_capacity;
+    uint32_t *request_of; /* [request_of_capacity], by flow */
+    uint32_t request_of_capacity;
+    struct notice *notices;
+    uint32_t notice_count, notice_capacity;
+    bool *stuck;         /* [replicas]: scratch of disaggregation_stuck.c */
+    bool look_for_stuck; /* a replica has become idle with a queue */
+    uint32_t shadows;    /* layer-wise: second records of requests that are not prefilled yet */
+};
+
+/* Frees a request from waiting for ever: its cache on the prefill side is given up, and computed
+ * again where it waits. */
+void disaggregation_recompute(struct simulation *sim, uint32_t number);
+
+/* --- disaggregation_stuck.c --- */
+
+/* A replica has nothing to do, but requests wait for its memory: if that is held by requests that
+ * wait, over other replicas, for itself, one of them gives up its cache. */
+void disaggregation_unstick(struct simulation *sim);
+
+#endif
