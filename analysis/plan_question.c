@@ -113,6 +113,11 @@ static bool list_candidates(struct plan_question *question, struct error *error)
         json_error(scenario->document, "/plan", error, "the scenario names no model to plan for");
         return error_hint(error, "give \"model\", or the throughputs under /plan/given");
     }
+    if (scenario->model_count > 1) {
+        json_error(scenario->document, "/plan", error,
+                   "a plan is for one model, and the scenario has %zu", scenario->model_count);
+        return error_hint(error, "plan for each model by itself");
+    }
     struct plan_catalogue catalogue = {scenario->hardware, scenario->llm, &scenario->config.engine,
                                        scenario->calibration};
     if (!plan_candidates_list(plan_of(question), &catalogue, scenario->document, scenario->arena,

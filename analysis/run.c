@@ -75,11 +75,13 @@ static void add_basis_notes(struct catalogue_note *notes, size_t *count,
 /* Each catalogue entry the run used, once. */
 static struct catalogue_note *catalogue_notes(const struct scenario *scenario, size_t *count)
 {
-    struct catalogue_note *notes =
-        ARENA_ARRAY(scenario->arena, 4 * scenario->pool_count + 1, struct catalogue_note);
+    struct catalogue_note *notes = ARENA_ARRAY(
+        scenario->arena, 4 * scenario->pool_count + scenario->model_count, struct catalogue_note);
     *count = 0;
-    add_note(notes, count,
-             (struct catalogue_note){"model", scenario->llm->name, NULL, scenario->llm->file});
+    for (size_t i = 0; i < scenario->model_count; i++) {
+        const struct llm *llm = scenario->models[i].llm;
+        add_note(notes, count, (struct catalogue_note){"model", llm->name, NULL, llm->file});
+    }
     for (size_t i = 0; i < scenario->pool_count; i++) {
         const struct gpu *gpu = scenario->deployments[i].gpu;
         add_note(notes, count, (struct catalogue_note){"gpu", gpu->name, gpu->known, gpu->source});

@@ -6,14 +6,13 @@
 #include <string.h>
 
 #include "models/catalog_path.h"
+#include "scenarios/scenario_parts.h"
 #include "scenarios/scenario_roles.h"
 
-#define POINTER_SIZE 256
-#define ENGINES_MAX  100000 /* in a pool; more are a slip of the pen */
+#define ENGINES_MAX 100000 /* in a pool; more are a slip of the pen */
 
-/* Gives an error found below the scenario its place in the file. Returns false. */
-static bool locate(const struct scenario *scenario, const char *pointer, const struct error *found,
-                   struct error *error)
+bool scenario_locate(const struct scenario *scenario, const char *pointer,
+                     const struct error *found, struct error *error)
 {
     if (found->file[0]) { /* of a file that the scenario names: it says where, itself */
         *error = *found;
@@ -28,21 +27,22 @@ static bool locate(const struct scenario *scenario, const char *pointer, const s
 
 /* --- reading --- */
 
-/* What "engine" says holds for every pool that does not say otherwise. */
-static void inherit_engine(cJSON *root)
+/* What the member says in the scenario holds for every element of a list that does not say
+ * otherwise. */
+static void inherit(cJSON *root, const char *member, const char *list)
 {
-    const cJSON *shared = json_member(root, "engine");
-    cJSON *pools = json_member(root, "pools");
-    if (!cJSON_IsObject(shared) || !cJSON_IsArray(pools))
+    const cJSON *shared = json_member(root, member);
+    cJSON *elements = json_member(root, list);
+    if (!cJSON_IsObject(shared) || !cJSON_IsArray(elements))
         return;
-    cJSON *pool;
-    cJSON_ArrayForEach(pool, pools)
+    cJSON *element;
+    cJSON_ArrayForEach(element, elements)
     {
-        if (!cJSON_IsObject(pool))
+        if (!cJSON_IsObject(element))
             continue;
-        cJSON *own = json_member(pool, "engine");
+        cJSON *own = json_member(element, member);
         if (!own)
-            own = cJSON_AddObjectToObject(pool, "engine");
+            own = cJSON_AddObjectToObject(element, member);
         if (!cJSON_IsObject(own))
             continue;
         const cJSON *setting;
@@ -61,7 +61,8 @@ static bool read_config(struct scenario *scenario, const char *const *sets, size
         if (!json_set(scenario->document, sets[i], error))
             return false;
     cJSON *root = json_root(scenario->document);
-    inherit_engine(root);
+    inherit(root, "engine", "pools");
+    inherit(root, "client", "classes");
     return config_read(&scenario_config_type, scenario->document, root, "", scenario->arena,
                        &scenario->config, error) &&
            (!scenario->config.plan ||
@@ -86,103 +87,10 @@ static bool read_catalogue(struct scenario *scenario, struct error *error)
         calibration_read(scenario->catalog_folder, scenario->hardware, scenario->arena, error);
     if (!scenario->calibration)
         return false;
-    if (!scenario->config.model)
-        return true;
-    struct error found = {0};
-    scenario->llm = llm_read(scenario->catalog_folder, scenario->folder, scenario->config.model,
-                             scenario->arena, &found);
-    if (scenario->llm)
-        return true;
-    if (found.file[0]) { /* the model's own file is wrong */
-        if (error)
-            *error = found;
-        return false;
-    }
-    return locate(scenario, "/model", &found, error);
+    return scenario_read_models(scenario, error);
 }
 
-/* --- classes and SLOs --- */
-
-static bool class_bounds(const struct scenario *scenario, const struct config_list *range,
-                         const char *pointer, const char *field, uint32_t *least, uint32_t *most,
-                         struct error *error)
-{
-    *least = 0;
-    *most = UINT32_MAX;
-    const int64_t *bounds = range->items;
-    if (range->count == 0)
-        return true;
-    if (range->count != 2)
-        return json_member_error(scenario->document, pointer, field, error,
-                                 "expected two numbers, [least, most]");
-    if (bounds[0] != INT64_MIN)
-        *least = (uint32_t)bounds[0];
-    if (bounds[1] != INT64_MIN)
-        *most = (uint32_t)bounds[1];
-    if (*least > *most)
-        return json_member_error(scenario->document, pointer, field, error,
-                                 "least (%u) is above most (%u)", *least, *most);
-    return true;
-}
-
-static bool class_stream(const struct scenario *scenario, const char *name, const char *pointer,
-                         int64_t *stream, struct error *error)
-{
-    *stream = -1;
-    if (!name)
-        return true;
-    const void *workload = scenario->config.workload;
-    uint32_t count = workload ? workload_stream_count(workload) : 0;
-    for (uint32_t i = 0; i < count; i++)
-        if (strcmp(workload_stream_name(workload, i), name) == 0)
-            *stream = i;
-    if (*stream >= 0)
-        return true;
-    return json_member_error(scenario->document, pointer, "stream", error,
-                             "the workload has no stream \"%s\"", name);
-}
-
-static bool find_class(const struct scenario *scenario, const char *name, int64_t *index)
-{
-    for (*index = 0; (size_t)*index < scenario->class_count; ++*index)
-        if (strcmp(scenario->classes[*index].name, name) == 0)
-            return true;
-    *index = -1;
-    return false;
-}
-
-static bool matches_all(const struct class_rule *rule)
-{
-    return rule->stream < 0 && rule->prompt_min_tok <= 1 && rule->output_min_tok <= 1 &&
-           rule->prompt_max_tok == UINT32_MAX && rule->output_max_tok == UINT32_MAX;
-}
-
-static bool resolve_classes(struct scenario *scenario, struct error *error)
-{
-    const struct scenario_class *given = scenario->config.classes.items;
-    size_t count = scenario->config.classes.count;
-    scenario->classes = ARENA_ARRAY(scenario->arena, count + 1, struct class_rule);
-    for (size_t i = 0; i < count; i++) {
-        struct class_rule rule = {.name = given[i].name};
-        char pointer[POINTER_SIZE];
-        json_pointer_index(pointer, sizeof pointer, "/classes", i);
-        int64_t same;
-        if (find_class(scenario, rule.name, &same))
-            return json_error(scenario->document, pointer, error, "two classes are named \"%s\"",
-                              rule.name);
-        if (!class_bounds(scenario, &given[i].prompt_tok, pointer, "prompt_tok",
-                          &rule.prompt_min_tok, &rule.prompt_max_tok, error) ||
-            !class_bounds(scenario, &given[i].output_tok, pointer, "output_tok",
-                          &rule.output_min_tok, &rule.output_max_tok, error) ||
-            !class_stream(scenario, given[i].stream, pointer, &rule.stream, error))
-            return false;
-        scenario->classes[scenario->class_count++] = rule;
-    }
-    if (count == 0 || !matches_all(&scenario->classes[count - 1]))
-        scenario->classes[scenario->class_count++] =
-            (struct class_rule)CLASS_RULE_ALL(count == 0 ? "all" : "other");
-    return true;
-}
+/* --- SLOs --- */
 
 static bool resolve_slos(struct scenario *scenario, struct error *error)
 {
@@ -202,7 +110,8 @@ static bool resolve_slos(struct scenario *scenario, struct error *error)
             json_error(scenario->document, pointer, error, "this SLO bounds nothing");
             return error_hint(error, "give ttft_s, tpot_s or e2e_s");
         }
-        if (given[i].class_name && !find_class(scenario, given[i].class_name, &rule->class_index)) {
+        if (given[i].class_name &&
+            !scenario_find_class(scenario, given[i].class_name, &rule->class_index)) {
             json_error(scenario->document, pointer, error, "there is no class \"%s\"",
                        given[i].class_name);
             return error_hint(error, "classes are named under \"classes\"");
@@ -344,7 +253,7 @@ static bool compile_pool(struct scenario *scenario, size_t index, const struct g
         &((const struct scenario_pool *)scenario->config.pools.items)[index];
     const enum precision expert_weights = (enum precision)given->expert_weights;
     struct deployment_request request = {.gpu = gpu,
-                                         .llm = scenario->llm,
+                                         .llm = scenario->models[scenario->pool_models[index]].llm,
                                          .tensor_parallel = given->tensor_parallel,
                                          .pipeline_parallel = given->pipeline_parallel,
                                          .attention_dp = given->attention_data_parallel,
@@ -360,7 +269,7 @@ static bool compile_pool(struct scenario *scenario, size_t index, const struct g
     struct error found = {0};
     if (deployment_compile(&request, &scenario->deployments[index], &found))
         return true;
-    return locate(scenario, pointer, &found, error);
+    return scenario_locate(scenario, pointer, &found, error);
 }
 
 static bool resolve_pool(struct scenario *scenario, size_t index, struct error *error)
@@ -387,6 +296,7 @@ static bool resolve_pool(struct scenario *scenario, size_t index, struct error *
         .replicas = (uint32_t)engines_of(given),
         .usd_per_hour = scenario->prices[index].usd_per_hour / (double)engines_of(given),
         .weight = given->weight,
+        .model = scenario->pool_models[index],
         .busy_w = scenario->deployments[index].busy_w,
         .idle_w = scenario->deployments[index].idle_w,
         .role = (enum pool_role)given->role,
@@ -397,11 +307,6 @@ static bool resolve_pool(struct scenario *scenario, size_t index, struct error *
 static bool resolve_pools(struct scenario *scenario, struct error *error)
 {
     size_t count = scenario->config.pools.count;
-    if (count > 0 && !scenario->llm) {
-        json_error(scenario->document, "", error, "there are pools, but no model to serve");
-        return error_hint(error, "give \"model\": a name from `tokenyard list models`, or the path "
-                                 "of a Hugging Face config.json");
-    }
     scenario->deployments = ARENA_ARRAY(scenario->arena, count, struct deployment);
     scenario->prices = ARENA_ARRAY(scenario->arena, count, struct scenario_price);
     scenario->pools = ARENA_ARRAY(scenario->arena, count, struct pool_spec);
@@ -419,7 +324,7 @@ static bool resolve_roles(struct scenario *scenario, struct error *error)
 {
     struct error found = {0};
     return (scenario_roles_resolve(scenario, &found) && scenario_routers_check(scenario, &found)) ||
-           locate(scenario, found.json_path, &found, error);
+           scenario_locate(scenario, found.json_path, &found, error);
 }
 
 /* --- life --- */
@@ -439,7 +344,7 @@ struct scenario *scenario_read(const char *path, const char *const *sets, size_t
 {
     struct scenario *scenario = scenario_create(path);
     if (read_config(scenario, sets, set_count, error) && read_catalogue(scenario, error) &&
-        resolve_classes(scenario, error) && resolve_slos(scenario, error) &&
+        scenario_resolve_classes(scenario, error) && resolve_slos(scenario, error) &&
         resolve_pools(scenario, error) && resolve_roles(scenario, error))
         return scenario;
     scenario_free(scenario);
@@ -484,6 +389,10 @@ struct simulation_spec scenario_spec(const struct scenario *scenario, uint64_t r
                                     .disaggregation = scenario->disaggregation,
                                     .classes = scenario->classes,
                                     .class_count = scenario->class_count,
+                                    .traits = scenario->traits,
+                                    .class_models = scenario->class_models,
+                                    .model_count = (uint32_t)scenario->model_count,
+                                    .clients = scenario->clients,
                                     .slos = scenario->slos,
                                     .slo_count = scenario->slo_count,
                                     .seed = (uint64_t)config->seed,

@@ -13,16 +13,28 @@
 #include "sim/config.h"
 #include "workloads/workload.h"
 
+struct scenario_deadline {
+    double ttft_s, e2e_s; /* NaN: none */
+    bool drop_expired;
+};
+
 /* One request class as the file says it; bounds are [min, max] lists, null for an open end. */
 struct scenario_class {
     const char *name;
     const char *stream;            /* NULL: any */
     struct config_list prompt_tok; /* int64_t[2], or empty */
     struct config_list output_tok;
+    const char *model; /* NULL: the scenario's */
+    int64_t priority;
+    const char *tenant; /* NULL: its own */
+    double tenant_weight;
+    struct scenario_deadline *deadline; /* NULL: none */
+    struct client_settings *client;     /* NULL: they wait for ever */
 };
 
 struct scenario_pool {
     const char *name;
+    const char *model;    /* NULL: the scenario's */
     const char *gpu;      /* NULL: the instance's */
     const char *instance; /* NULL: not rented as a whole */
     int64_t replicas;
@@ -55,9 +67,10 @@ struct scenario_config {
     const char *schema; /* "$schema": for editors only */
     const char *name, *description;
     int64_t seed;
-    const char *model;          /* NULL only where a plan needs none */
-    void *workload;             /* of workload_config_type; NULL likewise */
-    struct config_list classes; /* struct scenario_class */
+    const char *model;              /* NULL only where a plan needs none */
+    void *workload;                 /* of workload_config_type; NULL likewise */
+    struct config_list classes;     /* struct scenario_class */
+    struct client_settings *client; /* NULL: clients wait for ever */
     struct engine_settings engine;
     struct config_list pools; /* struct scenario_pool */
     struct router_config router;
@@ -72,6 +85,11 @@ struct scenario_config {
 };
 
 extern const struct config_type scenario_config_type;
+
+struct scenario_model {
+    const char *name; /* as the scenario calls it */
+    const struct llm *llm;
+};
 
 /* What a pool's hardware costs. */
 struct scenario_price {
@@ -89,14 +107,20 @@ struct scenario {
     struct arena *arena;
     struct hardware *hardware;       /* the catalogue's, with the scenario's own */
     struct calibration *calibration; /* kernel curves and engine constants of these GPUs */
-    const struct llm *llm;           /* NULL when config.model is */
-    struct deployment *deployments;  /* [pool_count] */
-    struct scenario_price *prices;   /* [pool_count] */
-    struct pool_spec *pools;         /* [pool_count], ready for simulation_spec */
+    const struct llm *llm;           /* of config.model; NULL when that is */
+    struct scenario_model *models;   /* all that pools serve or requests ask for */
+    size_t model_count;
+    uint32_t *pool_models;          /* [pools of config]: into models */
+    struct deployment *deployments; /* [pool_count] */
+    struct scenario_price *prices;  /* [pool_count] */
+    struct pool_spec *pools;        /* [pool_count], ready for simulation_spec */
     size_t pool_count;
     const struct disaggregation_config *disaggregation; /* NULL: no pool has a role */
     struct class_rule *classes; /* the file's, and a last one that matches the rest */
     size_t class_count;
+    struct class_traits *traits; /* [class_count] */
+    uint32_t *class_models;      /* [class_count]: into models */
+    struct client_rule *clients; /* [class_count]; NULL: nobody gives up */
     struct slo_rule *slos;
     size_t slo_count;
 };

@@ -1,7 +1,6 @@
 /* The field table of the scenario file: its vocabulary, defaults and bounds. */
-#include "scenarios/scenario.h"
+#include "scenarios/scenario_parts.h"
 
-#define CLASS(member)    offsetof(struct scenario_class, member)
 #define POOL(member)     offsetof(struct scenario_pool, member)
 #define SLO(member)      offsetof(struct scenario_slo, member)
 #define OUTPUT(member)   offsetof(struct scenario_output, member)
@@ -9,43 +8,10 @@
 
 /* --- classes --- */
 
-static const struct config_field bound_element = {.name = "bound",
-                                                  .kind = CONFIG_INT,
-                                                  .optional = true,
-                                                  .min = 0,
-                                                  .max = UINT32_MAX,
-                                                  .doc = "tokens; null: no bound"};
-
-static const struct config_field class_fields[] = {
-    {.name = "name", .kind = CONFIG_STRING, .offset = CLASS(name), .doc = "name of the class"},
-    {.name = "stream",
-     .kind = CONFIG_STRING,
-     .offset = CLASS(stream),
-     .optional = true,
-     .doc = "only requests of this workload stream"},
-    {.name = "prompt_tok",
-     .kind = CONFIG_LIST,
-     .offset = CLASS(prompt_tok),
-     .element = &bound_element,
-     .preset = "[]",
-     .max = 2,
-     .doc = "[least, most] prompt tokens, inclusive; null: no bound"},
-    {.name = "output_tok",
-     .kind = CONFIG_LIST,
-     .offset = CLASS(output_tok),
-     .element = &bound_element,
-     .preset = "[]",
-     .max = 2,
-     .doc = "[least, most] output tokens, inclusive; null: no bound"},
-    {0}};
-
-static const struct config_type class_type = {.name = "class",
-                                              .doc = "A class of requests",
-                                              .size = sizeof(struct scenario_class),
-                                              .fields = class_fields};
-
-static const struct config_field class_element = {
-    .name = "class", .kind = CONFIG_OBJECT, .object = &class_type, .doc = "a class of requests"};
+static const struct config_field class_element = {.name = "class",
+                                                  .kind = CONFIG_OBJECT,
+                                                  .object = &scenario_class_type,
+                                                  .doc = "a class of requests"};
 
 /* --- pools --- */
 
@@ -56,6 +22,11 @@ static const struct config_field pool_fields[] = {
      .offset = POOL(gpu),
      .optional = true,
      .doc = "GPU type, from `tokenyard list gpus`; null: the instance's"},
+    {.name = "model",
+     .kind = CONFIG_STRING,
+     .offset = POOL(model),
+     .optional = true,
+     .doc = "the model it serves; null: the scenario's"},
     {.name = "instance",
      .kind = CONFIG_STRING,
      .offset = POOL(instance),
@@ -277,6 +248,12 @@ static const struct config_field scenario_fields[] = {
      .preset = "[]",
      .max = REQUEST_CLASSES_MAX - 1,
      .doc = "classes of requests; the first that matches counts, the rest are \"other\""},
+    {.name = "client",
+     .kind = CONFIG_OBJECT,
+     .offset = SCENARIO(client),
+     .object = &client_settings_type,
+     .optional = true,
+     .doc = "how patient the clients of every class are; null: they wait for ever"},
     {.name = "engine",
      .kind = CONFIG_OBJECT,
      .offset = SCENARIO(engine),

@@ -28,11 +28,19 @@ static void make_each_absolute(cJSON *node, const char *folder)
     }
 }
 
+static void make_model_absolute(const cJSON *object, const char *folder)
+{
+    cJSON *model = json_member(object, "model");
+    if (cJSON_IsString(model) && llm_is_path(model->valuestring))
+        make_absolute(model, folder);
+}
+
 void scenario_make_paths_absolute(cJSON *root, const char *folder)
 {
     make_each_absolute(json_member(root, "workload"), folder);
     make_each_absolute(json_member(root, "pools"), folder); /* of profiles */
-    cJSON *model = json_member(root, "model");
-    if (cJSON_IsString(model) && llm_is_path(model->valuestring))
-        make_absolute(model, folder);
+    make_model_absolute(root, folder);
+    const cJSON *element;
+    cJSON_ArrayForEach(element, json_member(root, "pools")) make_model_absolute(element, folder);
+    cJSON_ArrayForEach(element, json_member(root, "classes")) make_model_absolute(element, folder);
 }

@@ -12,6 +12,21 @@ static bool check_used(const struct scenario *scenario, struct error *error)
                              "pools that do both, set the \"decider\" to \"never\"");
 }
 
+/* Of each model the prefill and the decode side would need pools of their own, and a request that
+ * changes sides is known to nobody who could give it up. */
+static bool check_alone(const struct scenario *scenario, struct error *error)
+{
+    const char *why = scenario->model_count > 1 ? "pools with roles serve one model"
+                      : scenario->clients       ? "clients of pools with roles cannot give up yet"
+                                                : NULL;
+    if (!why)
+        return true;
+    error_at(error, ERROR_BAD_INPUT, NULL, 0, "/pools", "%s", why);
+    return error_hint(error, scenario->model_count > 1
+                                 ? "simulate each model by itself, or leave the roles out"
+                                 : "leave out the roles, or \"client\" and \"drop_expired\"");
+}
+
 bool scenario_roles_resolve(struct scenario *scenario, struct error *error)
 {
     size_t count = scenario->pool_count;
@@ -25,7 +40,8 @@ bool scenario_roles_resolve(struct scenario *scenario, struct error *error)
     scenario->disaggregation = scenario->config.disaggregation
                                    ? scenario->config.disaggregation
                                    : disaggregation_defaults(scenario->arena);
-    return disaggregation_check(scenario->disaggregation, parts, count, error);
+    return check_alone(scenario, error) &&
+           disaggregation_check(scenario->disaggregation, parts, count, error);
 }
 
 /* The router whose object is at `pointer` serves the pools with such roles. */
@@ -37,14 +53,16 @@ static bool check_router(const struct scenario *scenario, const struct router_co
     uint32_t count = 0;
     for (size_t i = 0; i < scenario->pool_count; i++)
         if ((roles & (1 << scenario->pools[i].role)) != 0)
-            pools[count++] = (struct router_pool){.name = scenario->pools[i].name};
+            pools[count++] = (struct router_pool){
+                .name = scenario->pools[i].name, .models = (uint64_t)1 << scenario->pools[i].model};
     const char **classes = ARENA_ARRAY(scenario->arena, scenario->class_count, const char *);
     for (size_t i = 0; i < scenario->class_count; i++)
         classes[i] = scenario->classes[i].name;
     struct router_fleet fleet = {.pools = pools,
                                  .pool_count = count,
                                  .class_names = classes,
-                                 .class_count = (uint32_t)scenario->class_count};
+                                 .class_count = (uint32_t)scenario->class_count,
+                                 .model_count = (uint32_t)scenario->model_count};
     struct error found = {0};
     if (router_check(router, &fleet, &found))
         return true;

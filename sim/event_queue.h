@@ -4,7 +4,8 @@
  * pending event; setting it again moves it. Order: time, then priority (lower first), then actor
  * number. The order never depends on the order of calls, so two ways of simulating the same thing
  * (stepping and jumping) see ties the same way. Set and remove cost O(log actors); all inlined.
- * The queue owns two arrays; nothing is allocated after event_queue_init. */
+ * The queue owns two arrays; only event_queue_init and event_queue_grow allocate. A zeroed queue
+ * has no actors and may be grown. */
 #ifndef TOKENYARD_SIM_EVENT_QUEUE_H
 #define TOKENYARD_SIM_EVENT_QUEUE_H
 
@@ -29,6 +30,8 @@ struct event_queue {
 
 /* false when out of memory. */
 bool event_queue_init(struct event_queue *queue, uint32_t actors);
+/* Room for more actors: at least as many as before. false when out of memory; nothing changed. */
+bool event_queue_grow(struct event_queue *queue, uint32_t actors);
 void event_queue_free(struct event_queue *queue);
 
 static inline bool event_entry_before(const struct event_entry *a, const struct event_entry *b)

@@ -62,6 +62,18 @@ extern const struct config_type arrivals_on_off_type;
 extern const struct config_type arrivals_deterministic_type;
 extern const struct config_type arrivals_clients_type;
 
+/* The first variants of a member that may be any of them. */
+#define ARRIVALS_OPEN_VARIANTS                                                                     \
+    [ARRIVALS_POISSON] = {"poisson", "independent, at a constant rate", &arrivals_poisson_type},   \
+    [ARRIVALS_GAMMA] = {"gamma", "renewal, gamma intervals", &arrivals_gamma_type},                \
+    [ARRIVALS_WEIBULL] = {"weibull", "renewal, Weibull intervals", &arrivals_weibull_type},        \
+    [ARRIVALS_ON_OFF] = {"on_off", "bursts and silences (Markov-modulated)",                       \
+                         &arrivals_on_off_type},                                                   \
+    [ARRIVALS_DETERMINISTIC] = {"deterministic", "at equal distances",                             \
+                                &arrivals_deterministic_type},                                     \
+    [ARRIVALS_CLIENTS] = {"clients", "clients of unequal rates, superposed",                       \
+                          &arrivals_clients_type}
+
 /* Everything a process needs to draw. */
 struct arrivals {
     const struct arrivals_ops *ops;

@@ -1,75 +1,34 @@
 #include "workloads/closed_loop.h"
 
 #include <assert.h>
-#include <math.h>
 
 #include "sim/clock.h"
 #include "sim/event_queue.h"
 
 #define CLIENTS_MAX 1000000
 
-#define SECONDS(member, text)                                                                      \
-    {                                                                                              \
-        .name = #member, .kind = CONFIG_NUMBER, .offset = offsetof(struct think_time, member),     \
-        .doc = text, .min = 0, .max = CLOCK_MAX_S                                                  \
-    }
-
-static const struct config_type constant_type = {
-    .name = "constant_think",
-    .doc = "always the same",
-    .size = sizeof(struct think_time),
-    .fields =
-        (const struct config_field[]){SECONDS(think_s, "from an end to the next request"), {0}},
-};
-
-static const struct config_type uniform_type = {
-    .name = "uniform_think",
-    .doc = "between two bounds",
-    .size = sizeof(struct think_time),
-    .fields =
-        (const struct config_field[]){SECONDS(min_s, "shortest"), SECONDS(max_s, "longest"), {0}},
-};
-
-static const struct config_type exponential_type = {
-    .name = "exponential_think",
-    .doc = "exponentially distributed",
-    .size = sizeof(struct think_time),
-    .fields = (const struct config_field[]){SECONDS(think_s, "mean"), {0}},
-};
-
-static const struct config_variant_type think_variants[] = {
-    [THINK_CONSTANT] = {"constant", "always the same", &constant_type},
-    [THINK_UNIFORM] = {"uniform", "between two bounds", &uniform_type},
-    [THINK_EXPONENTIAL] = {"exponential", "exponentially distributed", &exponential_type},
-    {0},
-};
-
 const struct config_type closed_loop_type = {
     .name = "closed_loop_arrivals",
     .doc = "clients that send their next request when the last one has ended",
     .size = sizeof(struct closed_loop_config),
     .fields =
-        (const struct config_field[]){{.name = "clients",
-                                       .kind = CONFIG_INT,
-                                       .offset = offsetof(struct closed_loop_config, clients),
-                                       .doc = "requests outstanding at most",
-                                       .min = 1,
-                                       .max = CLIENTS_MAX},
-                                      {.name = "ramp_s",
-                                       .kind = CONFIG_NUMBER,
-                                       .offset = offsetof(struct closed_loop_config, ramp_s),
-                                       .doc = "first requests are spread evenly over this time",
-                                       .preset = "0",
-                                       .min = 0,
-                                       .max = CLOCK_MAX_S},
-                                      {.name = "think",
-                                       .kind = CONFIG_VARIANT,
-                                       .offset = offsetof(struct closed_loop_config, think),
-                                       .doc = "time from the end of a request to the client's next",
-                                       .preset = "{\"kind\": \"constant\", \"think_s\": 0}",
-                                       .selector = "kind",
-                                       .variants = think_variants},
-                                      {0}},
+        (const struct config_field[]){
+            {.name = "clients",
+             .kind = CONFIG_INT,
+             .offset = offsetof(struct closed_loop_config, clients),
+             .doc = "requests outstanding at most",
+             .min = 1,
+             .max = CLIENTS_MAX},
+            {.name = "ramp_s",
+             .kind = CONFIG_NUMBER,
+             .offset = offsetof(struct closed_loop_config, ramp_s),
+             .doc = "first requests are spread evenly over this time",
+             .preset = "0",
+             .min = 0,
+             .max = CLOCK_MAX_S},
+            THINK_FIELD(struct closed_loop_config, think,
+                        "time from the end of a request to the client's next"),
+            {0}},
 };
 
 struct closed_loop {
@@ -79,19 +38,6 @@ struct closed_loop {
     struct stream_rng think_rng;
     struct length_pair lengths;
 };
-
-static double think_s(const struct config_variant *config, gsl_rng *rng)
-{
-    const struct think_time *think = config->value;
-    switch (config->index) {
-    case THINK_UNIFORM:
-        return think->min_s + (think->max_s - think->min_s) * gsl_rng_uniform(rng);
-    case THINK_EXPONENTIAL:
-        return -think->think_s * log(random_open_unit(rng));
-    default:
-        return think->think_s;
-    }
-}
 
 static enum source_status closed_loop_peek(struct source *source, double *time_s,
                                            struct error *error)
@@ -118,17 +64,13 @@ static void closed_loop_take(struct source *source, struct arrival *arrival)
     event_queue_remove(&loop->ready, arrival->client);
 }
 
-/* Beyond 2^13 s seconds in a double are coarser than ticks: the next double is then the least
- * later time. */
-static void closed_loop_ended(struct source *source, uint32_t stream, uint32_t client, double now_s)
+static void closed_loop_ended(struct source *source, const struct arrival_end *end)
 {
-    (void)stream;
     struct closed_loop *loop = (struct closed_loop *)source;
-    assert(client < loop->ready.capacity && !loop->ready.position[client]);
-    double wait_s = fmax(think_s(&loop->config->think, loop->think_rng.rng), 1 / TICKS_PER_S);
-    double next_s = fmax(now_s + wait_s, nextafter(now_s, INFINITY));
+    assert(end->client < loop->ready.capacity && !loop->ready.position[end->client]);
+    double next_s = think_time_next_s(&loop->config->think, end->now_s, loop->think_rng.rng);
     if (next_s <= CLOCK_MAX_S)
-        event_queue_set(&loop->ready, client, 0, tick_from_s(next_s));
+        event_queue_set(&loop->ready, end->client, 0, tick_from_s(next_s));
 }
 
 static void closed_loop_start(struct closed_loop *loop)
@@ -154,23 +96,13 @@ static const struct source_ops closed_loop_ops = {
     .destroy = closed_loop_destroy,
 };
 
-static bool think_check(const struct config_variant *config, const struct place *place,
-                        struct error *error)
-{
-    const struct think_time *think = config->value;
-    if (config->index != THINK_UNIFORM || think->min_s <= think->max_s)
-        return true;
-    struct place at = place_key(place, "max_s");
-    return place_error(&at, error, "max_s %g is less than min_s %g", think->max_s, think->min_s);
-}
-
 struct source *closed_loop_open(const struct closed_loop_config *config,
                                 const struct length_pair_config *lengths,
                                 const struct stream_seed *seed, struct arena *arena,
                                 const struct place *place, struct error *error)
 {
-    struct place arrivals = place_key(place, "arrivals"), at = place_key(&arrivals, "think");
-    if (!think_check(&config->think, &at, error))
+    struct place arrivals = place_key(place, "arrivals");
+    if (!think_time_check(&config->think, &arrivals, error))
         return NULL;
     struct closed_loop *loop = ARENA_NEW(arena, struct closed_loop);
     loop->base.ops = &closed_loop_ops;

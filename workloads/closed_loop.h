@@ -9,14 +9,7 @@
 #include "sim/config.h"
 #include "workloads/lengths.h"
 #include "workloads/source.h"
-
-enum think_kind { THINK_CONSTANT, THINK_UNIFORM, THINK_EXPONENTIAL };
-
-/* Each kind of think time uses what it needs. */
-struct think_time {
-    double think_s; /* constant: the time; exponential: the mean */
-    double min_s, max_s;
-};
+#include "workloads/think_time.h"
 
 struct closed_loop_config {
     int64_t clients;

@@ -2,18 +2,13 @@
 
 #include <math.h>
 
-#define CLOSED_LOOP ARRIVALS_OPEN_KINDS
+enum { CLOSED_LOOP = ARRIVALS_OPEN_KINDS, CHAT };
 
 static const struct config_variant_type arrivals_variants[] = {
-    [ARRIVALS_POISSON] = {"poisson", "independent, at a constant rate", &arrivals_poisson_type},
-    [ARRIVALS_GAMMA] = {"gamma", "renewal, gamma intervals", &arrivals_gamma_type},
-    [ARRIVALS_WEIBULL] = {"weibull", "renewal, Weibull intervals", &arrivals_weibull_type},
-    [ARRIVALS_ON_OFF] = {"on_off", "bursts and silences (Markov-modulated)", &arrivals_on_off_type},
-    [ARRIVALS_DETERMINISTIC] = {"deterministic", "at equal distances",
-                                &arrivals_deterministic_type},
-    [ARRIVALS_CLIENTS] = {"clients", "clients of unequal rates, superposed",
-                          &arrivals_clients_type},
+    ARRIVALS_OPEN_VARIANTS,
     [CLOSED_LOOP] = {"closed_loop", "clients that wait for an answer", &closed_loop_type},
+    [CHAT] = {"chat", "sessions of several turns, each of which waits for the last answer",
+              &chat_type},
     {0},
 };
 
@@ -43,7 +38,7 @@ const struct config_type generator_type = {
              .optional = true,
              .selector = "kind",
              .variants = diurnal_variants},
-            LENGTH("prompt_tok", prompt, "prompt lengths"),
+            LENGTH("prompt_tok", prompt, "prompt lengths; of chat: what each turn adds"),
             LENGTH("output_tok", output, "output lengths"),
             {.name = "rank_correlation",
              .kind = CONFIG_NUMBER,
@@ -66,7 +61,7 @@ struct generator {
 
 bool generator_is_closed_loop(const struct generator_config *config)
 {
-    return config->arrivals.index == CLOSED_LOOP;
+    return config->arrivals.index >= ARRIVALS_OPEN_KINDS;
 }
 
 static void advance(struct generator *generator)
@@ -184,5 +179,7 @@ struct source *generator_open(const struct generator_config *config, struct gene
         place_error(&at, error, "a closed loop has no arrival rate that a rhythm could change");
         return NULL;
     }
+    if (config->arrivals.index == CHAT)
+        return chat_open(config->arrivals.value, &config->lengths, seed, arena, place, error);
     return closed_loop_open(config->arrivals.value, &config->lengths, seed, arena, place, error);
 }

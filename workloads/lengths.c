@@ -338,7 +338,7 @@ static const struct inverse_cdf_knot *knots_of(const struct config_variant *conf
     return NULL;
 }
 
-static bool compile(struct inverse_cdf *cdf, const struct config_variant *config,
+bool length_compile(struct inverse_cdf *cdf, const struct config_variant *config,
                     struct arena *arena, const struct place *place, const char *key,
                     struct error *error)
 {
@@ -358,8 +358,8 @@ bool length_pair_open(struct length_pair *pair, const struct length_pair_config 
     pair->rho = 2 * sin(M_PI * config->rank_correlation / 6);
     pair->rho_rest = sqrt(fmax(0, 1 - pair->rho * pair->rho));
     pair->normal = config->rank_correlation == 0 ? NULL : normal_create(arena);
-    return compile(&pair->prompt, &config->prompt, arena, place, "prompt_tok", error) &&
-           compile(&pair->output, &config->output, arena, place, "output_tok", error) &&
+    return length_compile(&pair->prompt, &config->prompt, arena, place, "prompt_tok", error) &&
+           length_compile(&pair->output, &config->output, arena, place, "output_tok", error) &&
            stream_rng_open(&pair->prompt_rng, seed, "prompt", error) &&
            stream_rng_open(&pair->output_rng, seed, "output", error);
 }

@@ -74,6 +74,11 @@ struct length_pair {
     struct stream_rng output_rng;
 };
 
+/* Compiles one distribution, the member `key` of the object at place, into the arena. */
+bool length_compile(struct inverse_cdf *cdf, const struct config_variant *config,
+                    struct arena *arena, const struct place *place, const char *key,
+                    struct error *error);
+
 /* Compiles both distributions. place is the object that holds "prompt_tok" and "output_tok". On
  * failure too the caller closes the pair. */
 bool length_pair_open(struct length_pair *pair, const struct length_pair_config *config,

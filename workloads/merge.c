@@ -53,10 +53,12 @@ static void merge_take(struct source *source, struct arrival *arrival)
     lane->asked = false;
 }
 
-static void merge_ended(struct source *source, uint32_t stream, uint32_t client, double now_s)
+static void merge_ended(struct source *source, const struct arrival_end *end)
 {
-    struct lane *lane = &((struct merge *)source)->lanes[stream];
-    source_ended(lane->source, 0, client, now_s);
+    struct lane *lane = &((struct merge *)source)->lanes[end->stream];
+    struct arrival_end inner = *end;
+    inner.stream = 0;
+    source_ended(lane->source, &inner);
     lane->asked = false;
 }
 

@@ -15,6 +15,7 @@ struct stored_row {
     uint32_t blocks;
     uint32_t prompt_tok, output_tok;
     uint32_t session, turn;
+    bool after_end;
 };
 
 struct row_store {

@@ -23,9 +23,17 @@ struct arrival {
     uint32_t client;          /* closed loop: who sent it; ARRIVAL_NO_ID otherwise */
     uint32_t session;         /* turns of one conversation share it; ARRIVAL_NO_ID when not known */
     uint32_t turn;            /* 0-based within the session */
+    bool after_end;           /* a trace says only how long it comes after the turn before ended */
     uint32_t block_tok;       /* tokens per prefix block, 0 when the trace has no hash_ids */
     uint32_t blocks;          /* number of hash_ids */
     const uint64_t *hash_ids; /* owned by the source, valid until the next peek or take */
+};
+
+/* The end of a request, as its client learns of it. */
+struct arrival_end {
+    uint32_t stream, client;
+    uint32_t answer_tok; /* what the client got; 0: it was rejected, or has given up */
+    double now_s;
 };
 
 enum source_status {
@@ -42,10 +50,9 @@ struct source_ops {
     enum source_status (*peek)(struct source *source, double *time_s, struct error *error);
     /* Only directly after a peek that said SOURCE_READY. */
     void (*take)(struct source *source, struct arrival *arrival);
-    /* The request of this client of this stream ended at now_s: it completed, or was rejected and
-     * the client learns of it then. Its next arrival is later. NULL when open loop. Called only for
+    /* A request of a client ended; its next arrival is later. NULL when open loop. Called only for
      * arrivals that name a client. */
-    void (*ended)(struct source *source, uint32_t stream, uint32_t client, double now_s);
+    void (*ended)(struct source *source, const struct arrival_end *end);
     /* Back to the first arrival, for repeats. NULL when not possible. */
     bool (*rewind)(struct source *source, struct error *error);
     /* Requests of the trace passed over by a documented rule (zero outputs, say). NULL: none. */
@@ -69,11 +76,10 @@ static inline void source_take(struct source *source, struct arrival *arrival)
     source->ops->take(source, arrival);
 }
 
-static inline void source_ended(struct source *source, uint32_t stream, uint32_t client,
-                                double now_s)
+static inline void source_ended(struct source *source, const struct arrival_end *end)
 {
     if (source->ops->ended)
-        source->ops->ended(source, stream, client, now_s);
+        source->ops->ended(source, end);
 }
 
 /* Back to the first arrival; an error for a source that cannot. */

@@ -37,6 +37,12 @@ static const struct config_type trace_type = {
              .offset = offsetof(struct trace_options, sort),
              .doc = "sort times that are out of order, in memory",
              .preset = "false"},
+            {.name = "sessions",
+             .kind = CONFIG_ENUM,
+             .offset = offsetof(struct trace_options, sessions),
+             .doc = "open: turns come as recorded; closed: none before the answer to the last",
+             .preset = "\"open\"",
+             .names = trace_sessions_names},
             {0}},
 };
 
@@ -193,7 +199,13 @@ static bool any_inner(const struct stream_config *stream,
 bool stream_config_is_closed_loop(const struct stream_config *stream)
 {
     return any_inner(stream, stream_config_is_closed_loop) ||
-           (stream->generator && generator_is_closed_loop(stream->generator));
+           (stream->generator && generator_is_closed_loop(stream->generator)) ||
+           stream_config_closes_trace(stream);
+}
+
+bool stream_config_closes_trace(const struct stream_config *stream)
+{
+    return stream->trace && stream->trace->sessions == TRACE_SESSIONS_CLOSED;
 }
 
 bool stream_config_is_made_up(const struct stream_config *stream)

@@ -42,6 +42,9 @@ const struct generator_config *stream_config_generator(const struct stream_confi
 /* Is it, or does it merge, a closed loop? */
 bool stream_config_is_closed_loop(const struct stream_config *stream);
 
+/* Is it a trace whose sessions are replayed closed? Its recorded times may be changed, before. */
+bool stream_config_closes_trace(const struct stream_config *stream);
+
 /* Does any of its requests come from a generator? */
 bool stream_config_is_made_up(const struct stream_config *stream);
 

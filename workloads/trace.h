@@ -14,8 +14,8 @@
  *
  * Session files (AIPerf) say of a later turn only how long after the turn before it comes. The
  * answer's length in time is not known to a trace, so here that is counted from the ARRIVAL of the
- * turn before: an open-loop approximation. Such a file is sorted in memory, and so is BLIS's, which
- * whose rows need not stand by time. */
+ * turn before: an open-loop approximation, which a closed replay mends. Such a file is sorted in
+ * memory, and so is BLIS's, which whose rows need not stand by time. */
 #ifndef TOKENYARD_WORKLOADS_TRACE_H
 #define TOKENYARD_WORKLOADS_TRACE_H
 
@@ -43,6 +43,10 @@ enum trace_zero_rule { TRACE_ZERO_DROP, TRACE_ZERO_ONE, TRACE_ZERO_ERROR };
 
 extern const char *const trace_zero_names[]; /* "drop", "one", "error"; ends with NULL */
 
+enum trace_sessions_rule { TRACE_SESSIONS_OPEN, TRACE_SESSIONS_CLOSED };
+
+extern const char *const trace_sessions_names[]; /* "open", "closed"; ends with NULL */
+
 struct trace_options {
     const char *path; /* needed during trace_open only */
     enum trace_format format;
@@ -50,10 +54,16 @@ struct trace_options {
      * default), read the 0 as 1, or refuse the file. */
     enum trace_zero_rule zero;
     bool sort; /* times out of order: sort in memory instead of refusing the file */
+    /* For the workload, which closes them (workloads/closed_replay.h); trace_open itself does not
+     * look at it. */
+    enum trace_sessions_rule sessions;
 };
 
 /* NULL on error. The source can be rewound. */
 struct source *trace_open(const struct trace_options *options, struct error *error);
+
+/* Does the format of a source of trace_open say which requests belong together? */
+bool trace_names_sessions(const struct source *trace);
 
 /* Writes arrivals in a format, rounding times to what it resolves; the file appears on close. BLIS
  * writes PATH.csv beside PATH.yaml. Sessions are written by aiperf only, hash ids by the formats

@@ -66,7 +66,7 @@ bool trace_sessions_place(struct trace_sessions *sessions, const struct trace_ro
 {
     struct text name = row->session;
     struct known_turn *self = NULL, *before = NULL;
-    *turn = (struct trace_session_turn){ARRIVAL_NO_ID, 0, row->time_ns};
+    *turn = (struct trace_session_turn){ARRIVAL_NO_ID, 0, row->time_ns, row->time_ns == INT64_MIN};
     if (name.at && name.length > 0) {
         self = find(sessions, name);
         before = row->parent.at ? find(sessions, row->parent) : self;

@@ -13,6 +13,7 @@ struct trace_sessions;
 struct trace_session_turn {
     uint32_t session, turn; /* ARRIVAL_NO_ID and 0 for a row of no session */
     int64_t time_ns;        /* the row's own, or that of the turn before plus the delay */
+    bool after_end;         /* the latter */
 };
 
 struct trace_sessions *trace_sessions_create(void); /* NULL when out of memory */

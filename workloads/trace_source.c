@@ -42,6 +42,7 @@ struct trace_source {
 };
 
 const char *const trace_zero_names[] = {"drop", "one", "error", NULL};
+const char *const trace_sessions_names[] = {"open", "closed", NULL};
 
 static struct trace_source *of(struct source *source)
 {
@@ -58,6 +59,7 @@ static void fill_arrival(const struct trace_source *trace, const struct stored_r
         .client = ARRIVAL_NO_ID,
         .session = row->session,
         .turn = row->turn,
+        .after_end = row->after_end,
         .block_tok = row->blocks > 0 ? trace->block_tok : 0,
         .blocks = row->blocks,
         .hash_ids = ids,
@@ -127,7 +129,8 @@ static enum source_status read_row(struct trace_source *trace, struct stored_row
                                       .prompt_tok = row.prompt_tok,
                                       .output_tok = row.output_tok,
                                       .session = turn.session,
-                                      .turn = turn.turn};
+                                      .turn = turn.turn,
+                                      .after_end = turn.after_end};
         *ids = row.hash_ids;
         return SOURCE_READY;
     }
@@ -298,4 +301,14 @@ struct source *trace_open(const struct trace_options *options, struct error *err
 failed:
     trace_destroy(&trace->base);
     return NULL;
+}
+
+bool trace_names_sessions(const struct source *source)
+{
+    const struct trace_source *trace = (const struct trace_source *)source;
+    const struct trace_layout *layout = trace_layout(trace_reader_format(trace->reader));
+    for (size_t i = 0; i < TRACE_COLUMNS && layout->columns[i].name; i++)
+        if (layout->columns[i].field == FIELD_SESSION)
+            return true;
+    return false;
 }

@@ -20,9 +20,9 @@ static enum source_status stage_peek(struct source *source, double *time_s, stru
     return source_peek(inner_of(source), time_s, error);
 }
 
-static void stage_ended(struct source *source, uint32_t stream, uint32_t client, double now_s)
+static void stage_ended(struct source *source, const struct arrival_end *end)
 {
-    source_ended(inner_of(source), stream, client, now_s);
+    source_ended(inner_of(source), end);
 }
 
 static bool stage_rewind(struct source *source, struct error *error)
@@ -114,6 +114,14 @@ static enum source_status filter_fail(const struct filter *filter, struct error 
     return SOURCE_FAILED;
 }
 
+static void end_at_once(struct source *inner, const struct arrival *arrival)
+{
+    source_ended(inner, &(struct arrival_end){.stream = arrival->stream,
+                                              .client = arrival->client,
+                                              .answer_tok = arrival->output_tok,
+                                              .now_s = arrival->time_s});
+}
+
 static enum source_status filter_peek(struct source *source, double *time_s, struct error *error)
 {
     struct filter *filter = (struct filter *)source;
@@ -127,7 +135,7 @@ static enum source_status filter_peek(struct source *source, double *time_s, str
         source_take(inner, &filter->kept);
         filter->holds = in_range(&filter->keep, &filter->kept);
         if (!filter->holds && filter->kept.client != ARRIVAL_NO_ID)
-            source_ended(inner, filter->kept.stream, filter->kept.client, filter->kept.time_s);
+            end_at_once(inner, &filter->kept);
     }
     *time_s = filter->kept.time_s;
     return SOURCE_READY;

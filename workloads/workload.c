@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "sim/clock.h"
+#include "workloads/closed_replay.h"
 #include "workloads/merge.h"
 #include "workloads/stream_config.h"
 #include "workloads/transform.h"
@@ -101,9 +102,9 @@ static bool check_ending(const struct stream_config *stream, const struct place 
 static bool check_stream(const struct stream_config *stream, const struct place *place,
                          struct error *error)
 {
+    bool follows = stream_config_is_closed_loop(stream) && !stream_config_closes_trace(stream);
     return check_origin(stream, place, error) && check_rate(stream, place, error) &&
-           (stream_config_is_closed_loop(stream) ? check_closed_loop(stream, place, error)
-                                                 : check_ending(stream, place, error));
+           (follows ? check_closed_loop(stream, place, error) : check_ending(stream, place, error));
 }
 
 static bool check_names(const struct stream_config *streams, size_t count,
@@ -210,18 +211,34 @@ static struct source *stretch_time(struct source *source, const struct stream_co
         source = transform_rate(source, factor, arena);
     if (stream->repeat > 1)
         source = transform_repeat(source, (uint64_t)stream->repeat, arena);
+    if (stream_config_closes_trace(stream))
+        source = closed_replay_create(source, arena);
     if (timed || counted)
         source = transform_limit(source, counted ? (uint64_t)stream->limit : UINT64_MAX,
                                  timed ? stream->duration_s : INFINITY, arena);
     return source;
 }
 
-static struct source *open_trace(const struct stream_config *stream, const struct opening *opening)
+/* A closed replay of a trace that names no sessions would be an open one. */
+static struct source *check_sessions(struct source *trace, const struct stream_config *stream,
+                                     const struct place *place, struct error *error)
+{
+    if (!trace || !stream_config_closes_trace(stream) || trace_names_sessions(trace))
+        return trace;
+    source_destroy(trace);
+    struct place at = place_key(place, "trace");
+    refuse(&at, "sessions", error, "this trace's format names no sessions that could be closed",
+           "aiperf, bailian, burstgpt and blis do");
+    return NULL;
+}
+
+static struct source *open_trace(const struct stream_config *stream, const struct opening *opening,
+                                 const struct place *place)
 {
     struct trace_options options = *stream->trace;
     if (options.path[0] != '/' && opening->base_folder)
         options.path = arena_printf(opening->arena, "%s/%s", opening->base_folder, options.path);
-    return trace_open(&options, opening->error);
+    return check_sessions(trace_open(&options, opening->error), stream, place, opening->error);
 }
 
 static struct source *open_generator(const struct stream_config *stream,
@@ -266,7 +283,7 @@ static struct source *open_stream(const struct stream_config *stream, const stru
     if (!check_stream(stream, place, opening->error) ||
         !read_ranges(stream, &ranges, place, opening->error))
         return NULL;
-    struct source *source = stream->trace           ? open_trace(stream, opening)
+    struct source *source = stream->trace           ? open_trace(stream, opening, place)
                             : stream->streams.count ? open_merge(stream, opening, place)
                                                     : open_generator(stream, opening, place);
     if (!source)
@@ -310,9 +327,9 @@ static void workload_take(struct source *source, struct arrival *arrival)
     source_take(((struct workload *)source)->inner, arrival);
 }
 
-static void workload_ended(struct source *source, uint32_t stream, uint32_t client, double now_s)
+static void workload_ended(struct source *source, const struct arrival_end *end)
 {
-    source_ended(((struct workload *)source)->inner, stream, client, now_s);
+    source_ended(((struct workload *)source)->inner, end);
 }
 
 static bool workload_rewind(struct source *source, struct error *error)

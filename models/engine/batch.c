@@ -202,9 +202,7 @@ static void admit_waiting(struct engine *engine, struct batch *batch)
             refuse(engine);
             return;
         }
-        waiting_remove(engine, number);
-        if (engine->fair && request->preemptions == 0)
-            fair_share_charge_prompt(engine, request);
+        waiting_admit(engine, number);
         set_blocks_aside(engine, request);
         adapter_take(engine, request);
         if (request->remote_kv) {
@@ -294,24 +292,6 @@ static int64_t add_prompts(struct engine *engine, bool mixed)
     return batch.finishing;
 }
 
-/* PREFILL_DECODE_FIRST: once the decodes have begun, prompts wait until they have ended, or until
- * one has waited long enough. */
-static bool prompts_stand_back(const struct engine *engine)
-{
-    if (engine->config->prefill != PREFILL_DECODE_FIRST || engine->decodes == 0 ||
-        engine->run.after_prompts)
-        return false;
-    return engine->waiting == 0 || engine->boundary < batch_prompts_due(engine);
-}
-
-tick_t batch_prompts_due(const struct engine *engine)
-{
-    tick_t wait = engine->config->decode_first_wait;
-    if (wait == TICK_NEVER)
-        return TICK_NEVER;
-    return request_of(engine, waiting_first(engine))->arrival + wait;
-}
-
 int64_t batch_form(struct engine *engine)
 {
     if (engine->fetched.head != REQUEST_NONE)
@@ -319,10 +299,11 @@ int64_t batch_form(struct engine *engine)
     bool mixed = engine->config->prefill == PREFILL_MIXED;
     if (mixed && decodes_lack_blocks(engine))
         make_room_for_decodes(engine);
-    if (engine->swapped.head != REQUEST_NONE && !engine->run.preempted)
-        swap_in(engine);
     int64_t finishing = 0;
-    if ((engine->waiting > 0 || engine->partial != REQUEST_NONE) && !prompts_stand_back(engine))
+    bool prompts = engine->waiting > 0 || engine->partial != REQUEST_NONE;
+    if (engine->has_extras)
+        prompts = extras_before_prompts(engine) && prompts;
+    if (prompts)
         finishing = add_prompts(engine, mixed);
     if (mixed) {
         run_take_decodes(engine);

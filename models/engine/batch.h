@@ -17,9 +17,6 @@ static inline bool batch_is_decodes(const struct engine *engine)
            !decodes_lack_blocks(engine);
 }
 
-/* PREFILL_DECODE_FIRST: when those that wait may interrupt the decodes. */
-tick_t batch_prompts_due(const struct engine *engine);
-
 /* Could a request that has just arrived, and is first in the queue, be admitted at a boundary of
  * the current run? Only a "no" is certain. */
 bool batch_may_admit(const struct engine *engine, uint32_t request);

@@ -21,7 +21,7 @@
 #ifndef TOKENYARD_MODELS_ENGINE_DECODES_H
 #define TOKENYARD_MODELS_ENGINE_DECODES_H
 
-#include "models/engine/fair_share.h"
+#include "models/engine/extras.h"
 #include "models/engine/kept_blocks.h"
 #include "models/engine/queues.h"
 
@@ -193,11 +193,10 @@ static inline void decode_join(struct engine *engine, uint32_t number, tick_t si
     request->finish_token = engine->token + (request->output_tok - request->emitted);
     engine->finish_sum += request->finish_token;
     finish_push(engine, (struct finish_entry){request->finish_token, request->order, number});
-    engine->long_answers += request->output_tok > engine->answer_cap_tok;
     if (engine->stall_count > 0 || since < engine->boundary)
         stall_join(engine, request, since);
-    if (engine->fair)
-        fair_share_decodes(engine, request, 1);
+    if (engine->has_extras)
+        extras_count_decode(engine, request, 1);
 }
 
 /* Tokens a decode has emitted by now. */
@@ -230,9 +229,8 @@ static inline void decode_leave(struct engine *engine, uint32_t number, uint32_t
         give_back_ahead(engine, number, context_tok);
     const struct request *request = request_of(engine, number);
     engine->finish_sum -= request->finish_token;
-    engine->long_answers -= request->output_tok > engine->answer_cap_tok;
-    if (engine->fair)
-        fair_share_decodes(engine, request, -1);
+    if (engine->has_extras)
+        extras_count_decode(engine, request, -1);
     running_remove(engine, number);
 }
 

@@ -9,6 +9,7 @@
 
 #include "models/engine/batch.h"
 #include "models/engine/decodes.h"
+#include "models/engine/extras.h"
 #include "models/engine/handover.h"
 #include "models/engine/run.h"
 #include "models/engine/static_batch.h"
@@ -48,6 +49,7 @@ bool engine_init(struct engine *engine, const struct engine_config *config,
     engine->fetches = malloc(sequences * sizeof *engine->fetches);
     engine->cancelled = malloc(sequences * sizeof *engine->cancelled);
     engine->stalls = malloc((sequences + 1) * sizeof *engine->stalls);
+    engine->has_extras = extras_at_work(config);
     if (config->queue_order == ORDER_FAIR)
         engine->fair = fair_share_create(config);
     bool order_is_there = config->queue_order != ORDER_FAIR || engine->fair;
@@ -105,17 +107,6 @@ static void end_request(struct engine *engine, uint32_t number)
     engine->ended[engine->ended_count++] = number;
 }
 
-static void advance_clock(struct engine *engine)
-{
-    fine_t total = engine->fraction + run_time(&engine->run, engine->run.iterations);
-    tick_t elapsed = total >> FINE_SHIFT;
-    engine->boundary += elapsed;
-    engine->fraction = total & ((1 << FINE_SHIFT) - 1);
-    engine->totals.busy += elapsed;
-    engine->totals.sequence_ticks +=
-        (unsigned __int128)(engine->run.decodes + engine->run.chunks) * (uint64_t)elapsed;
-}
-
 /* The gaps between tokens of a run that ends a stall. */
 static void record_gaps_after_stall(struct engine *engine)
 {
@@ -161,20 +152,18 @@ static void advance_decodes(struct engine *engine)
         lower_output_share(engine);
 }
 
-void run_end_iterations(struct engine *engine)
+/* The run's iterations are over. */
+static void end_iterations(struct engine *engine)
 {
     engine->totals.iterations += engine->run.iterations;
-    if (engine->config->batching.kind != BATCHING_CONTINUOUS)
-        static_batch_advance(engine);
-    else if (engine->run.decodes > 0)
+    if (engine->run.decodes > 0)
         advance_decodes(engine);
     else if (engine->decodes > 0)
         stall_decodes(engine);
     if (engine->run.waits)
         engine->waited += (int64_t)engine->run.iterations;
-    if (blocks_taken(engine) > engine->totals.peak_blocks)
-        engine->totals.peak_blocks = blocks_taken(engine);
-    advance_clock(engine);
+    note_peak(engine, engine->used_blocks);
+    run_advance_clock(engine);
 }
 
 static void end_finished_decodes(struct engine *engine)
@@ -254,31 +243,7 @@ static void plan_decode_run(struct engine *engine)
     most = run_follow_line(engine, engine->decodes, most);
     if (run->waits || run->preempted)
         most = closed_iterations(engine, most);
-    if (engine->fair && engine->waiting > 0 && engine->queue.head == REQUEST_NONE)
-        most = run_iterations(run, fair_share_tokens(engine, run_tokens(run, most)));
     run->iterations = run_within_clock(run, run_within_blocks(engine, most));
-}
-
-/* PREFILL_DECODE_FIRST: the first of those that wait may interrupt the run when it is due. Who has
- * been due for long does not fit. */
-static void stop_for_prompts(struct engine *engine)
-{
-    if (engine->config->prefill != PREFILL_DECODE_FIRST || engine->waiting == 0)
-        return;
-    tick_t due = batch_prompts_due(engine);
-    if (due > engine->boundary && due < engine->next)
-        engine_cut(engine, due);
-}
-
-/* KV caches that were swapped, and adapters that a batch needs (vLLM's LRUCacheWorkerLoRAManager),
- * are copied before the iteration begins. */
-static void add_copies(struct engine *engine)
-{
-    struct engine_run *run = &engine->run;
-    run->iterations = 1;
-    run->first += run->copied_blocks * engine->config->swap_block_time + engine->loading;
-    run->step = 0;
-    engine->loading = 0;
 }
 
 static void plan_prefill_run(struct engine *engine, int64_t finishing)
@@ -295,7 +260,7 @@ static void plan_prefill_run(struct engine *engine, int64_t finishing)
 /* Forms the next batch at engine->boundary and sets the next boundary. */
 static void schedule(struct engine *engine)
 {
-    engine->run = (struct engine_run){.after_prompts = engine->run.chunks > 0};
+    engine->run = (struct engine_run){0};
     engine->next = TICK_NEVER;
     int64_t finishing = 0;
     if (batch_is_decodes(engine))
@@ -306,12 +271,12 @@ static void schedule(struct engine *engine)
         plan_prefill_run(engine, finishing);
     else if (engine->decodes > 0)
         plan_decode_run(engine);
-    if (engine->run.copied_blocks + engine->loading > 0)
-        add_copies(engine);
     if (engine->run.iterations > 0)
         engine->next = run_tick(engine, engine->run.iterations);
     else
         engine->output_share = engine->config->output_share.start;
+    if (engine->has_extras && engine->run.iterations > 0)
+        extras_adjust_run(engine);
 }
 /* --- the two calls --- */
 
@@ -320,12 +285,12 @@ void engine_boundary(struct engine *engine)
     engine->ended_count = 0;
     engine->handed_count = 0;
     engine->fetch_count = 0;
-    if (engine->config->batching.kind != BATCHING_CONTINUOUS) {
+    if (engine->has_extras && engine->config->batching.kind != BATCHING_CONTINUOUS) {
         static_batch_boundary(engine);
         return;
     }
     if (engine->run.iterations > 0) {
-        run_end_iterations(engine);
+        end_iterations(engine);
         end_finished_decodes(engine);
         end_prefills(engine);
         if (engine->cancelled_count > 0)
@@ -335,7 +300,6 @@ void engine_boundary(struct engine *engine)
         engine->fraction = 0;
     }
     schedule(engine);
-    stop_for_prompts(engine);
     assert(engine->next != TICK_NEVER || engine->waiting + engine->swapped_count == 0 ||
            engine->incoming > 0 || engine->held_blocks > 0);
 }
@@ -381,7 +345,10 @@ void engine_settle(struct engine *engine, tick_t now)
     struct engine_run rest = *run;
     run_skip(&rest, ended);
     run->iterations = ended;
-    run_end_iterations(engine);
+    if (engine->config->batching.kind == BATCHING_CONTINUOUS)
+        end_iterations(engine);
+    else
+        static_batch_end_iterations(engine);
     *run = rest;
 }
 
@@ -396,24 +363,6 @@ static uint32_t usable_cached_tok(const struct engine_config *config, const stru
     return tokens - tokens % config->block_tok;
 }
 
-/* The first of those that wait is blocked until the run ends: only a new first may be let in, or
- * come first before that (ORDER_FAIR), or one whose adapter is in its slot. But who waits for a
- * fuller batch has got it, perhaps. */
-static void cut_for_arrival(struct engine *engine, uint32_t number, tick_t now)
-{
-    const struct engine_config *config = engine->config;
-    bool is_first = engine->waiting == 1 || config->lora ||
-                    (config->queue_order != ORDER_FCFS && waiting_first(engine) == number);
-    if (config->prefill == PREFILL_DECODE_FIRST && is_first && engine->run.decodes > 0) {
-        tick_t due = batch_prompts_due(engine);
-        now = due > now ? due : now;
-    }
-    bool may_be_let_in = is_first && batch_may_admit(engine, number);
-    bool may_come_first = engine->fair && fair_share_only(engine, request_of(engine, number));
-    if ((may_be_let_in || may_come_first || engine->run.waits) && now < engine->next)
-        engine_cut(engine, now);
-}
-
 void engine_submit(struct engine *engine, uint32_t number, tick_t now)
 {
     struct request *request = request_of(engine, number);
@@ -422,17 +371,20 @@ void engine_submit(struct engine *engine, uint32_t number, tick_t now)
     request->stall_group = 0;
     if (request->cached_tok > 0)
         request->cached_tok = usable_cached_tok(engine->config, request);
-    if (engine->config->queue_order != ORDER_FCFS)
-        queue_order_rank(engine, number);
-    if (engine->fair)
-        engine_settle(engine, now);
-    waiting_append(engine, number);
-    if (engine->config->batching.kind != BATCHING_CONTINUOUS)
-        static_batch_arrived(engine, now);
-    else if (engine->next == TICK_NEVER)
+    if (engine->has_extras) {
+        extras_submit(engine, number, now);
+        return;
+    }
+    bool was_empty = engine->waiting == 0;
+    waiting_append_fcfs(engine, number);
+    if (engine->next == TICK_NEVER) {
         engine->next = now; /* begins after all that arrives at this tick */
-    else
-        cut_for_arrival(engine, number, now);
+        return;
+    }
+    /* Whoever was waiting already is blocked until the run ends: first come, first served. But who
+     * waits for a fuller batch has got it, perhaps. */
+    if ((was_empty && batch_may_admit(engine, number)) || engine->run.waits)
+        engine_cut(engine, now);
 }
 
 void engine_last_call(struct engine *engine, tick_t now)

@@ -109,15 +109,13 @@ struct engine_totals {
 /* The iterations between two boundaries: `iterations` of them, taking first, first + step, ... */
 struct engine_run {
     uint64_t iterations;
-    fine_t first, step;    /* step: for each token that the decodes have emitted */
-    struct pace pace;      /* at which they do; per_turn 0: one in each iteration */
-    uint32_t decodes;      /* those that take part: all or none */
-    uint32_t chunks;       /* prompts worked on: the first `chunks` of engine->chunk_requests */
-    uint32_t prefill_tok;  /* tokens of them */
-    bool waits;            /* prompts that could run wait for a fuller batch */
-    bool preempted;        /* somebody was, so nobody was admitted */
-    bool after_prompts;    /* the run before worked on prompts */
-    int64_t copied_blocks; /* to and from host memory, before the first iteration */
+    fine_t first, step;   /* step: for each token that the decodes have emitted */
+    struct pace pace;     /* at which they do; per_turn 0: one in each iteration */
+    uint32_t decodes;     /* those that take part: all or none */
+    uint32_t chunks;      /* prompts worked on: the first `chunks` of engine->chunk_requests */
+    uint32_t prefill_tok; /* tokens of them */
+    bool waits;           /* prompts that could run wait for a fuller batch */
+    bool preempted;       /* somebody was, so nobody was admitted */
 };
 
 struct finish_entry {
@@ -178,6 +176,7 @@ struct engine {
     struct request_list swapped; /* PLACE_SWAPPED, in order of preemption */
     uint32_t swapped_count;
     int64_t swapped_blocks; /* of host memory */
+    int64_t copied_blocks;  /* to and from it, before the next iteration */
 
     struct finish_entry *finish_heap; /* decodes by last token; stale entries go lazily */
     uint32_t finish_count, finish_capacity;
@@ -189,6 +188,11 @@ struct engine {
     bool refused;            /* ADMIT_ESTIMATE: nobody is let in before somebody leaves */
     uint32_t answer_cap_tok; /* ADMIT_ESTIMATE: the config's; UINT32_MAX: none */
     uint32_t long_answers;   /* decodes whose whole answer is longer */
+
+    bool after_prompts; /* PREFILL_DECODE_FIRST: the iteration before worked on prompts */
+    /* Rules at work that few engines have (orders other than fcfs, PREFILL_DECODE_FIRST, swapping,
+     * capped answers, batches served to their end): the others look at this alone. */
+    bool has_extras;
 
     uint32_t unanswered; /* static_batch.h: of the current batch */
     bool last_call;      /* static_batch.h: nobody else will come before an answer */

@@ -18,6 +18,16 @@
 
 #include "models/engine/engine.h"
 
+static inline int64_t int64_min(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+static inline int64_t int64_max(int64_t a, int64_t b)
+{
+    return a > b ? a : b;
+}
+
 static inline int64_t next_power_of_two(int64_t value)
 {
     int64_t power = 1;
@@ -34,7 +44,7 @@ static inline int64_t kv_reserved_blocks(const struct engine_config *config, int
     if (config->kv_allocation == KV_CONTIGUOUS_MAX)
         tokens = config->max_model_tok;
     else if (config->kv_allocation == KV_CONTIGUOUS_POW2)
-        tokens = prompt_tok + next_power_of_two(output_tok);
+        tokens = int64_min(prompt_tok + next_power_of_two(output_tok), config->max_model_tok);
     return ((uint32_t)tokens + config->block_tok - 1) / config->block_tok;
 }
 

@@ -49,7 +49,7 @@ static bool swap_out(struct engine *engine, uint32_t number, uint32_t context_to
     list_append(engine, &engine->swapped, number);
     engine->swapped_count++;
     engine->swapped_blocks += blocks;
-    engine->run.copied_blocks += blocks;
+    engine->copied_blocks += blocks;
     engine->totals.swaps++;
     return true;
 }
@@ -76,7 +76,7 @@ void swap_in(struct engine *engine)
             return;
         int64_t blocks = blocks_for(engine, prefill_length(request) - 1);
         swapped_remove(engine, number);
-        engine->run.copied_blocks += blocks;
+        engine->copied_blocks += blocks;
         engine->used_blocks += blocks;
         running_append(engine, number);
         decode_join(engine, number, request->last_token);

@@ -3,18 +3,8 @@
 #ifndef TOKENYARD_MODELS_ENGINE_QUEUES_H
 #define TOKENYARD_MODELS_ENGINE_QUEUES_H
 
-#include "models/engine/engine.h"
+#include "models/engine/fair_share.h"
 #include "models/engine/kv_allocation.h"
-
-static inline int64_t int64_min(int64_t a, int64_t b)
-{
-    return a < b ? a : b;
-}
-
-static inline int64_t int64_max(int64_t a, int64_t b)
-{
-    return a > b ? a : b;
-}
 
 static inline struct request *request_of(const struct engine *engine, uint32_t request)
 {
@@ -72,10 +62,19 @@ static inline int64_t lifetime_blocks(const struct engine *engine, const struct 
                               output_here(request) + engine->config->speculation.draft_tok);
 }
 
+static inline void note_peak(struct engine *engine, int64_t blocks)
+{
+    if (blocks > engine->totals.peak_blocks)
+        engine->totals.peak_blocks = blocks;
+}
+
 static inline void set_blocks_aside(struct engine *engine, const struct request *request)
 {
-    if (engine->config->admission == ADMIT_NO_EVICT)
-        engine->reserved_blocks += lifetime_blocks(engine, request);
+    if (engine->config->admission != ADMIT_NO_EVICT)
+        return;
+    engine->reserved_blocks += lifetime_blocks(engine, request);
+    if (engine->config->kv_allocation != KV_PAGED)
+        note_peak(engine, engine->reserved_blocks);
 }
 
 static inline void free_set_aside(struct engine *engine, const struct request *request)
@@ -162,13 +161,21 @@ static inline uint32_t waiting_first(const struct engine *engine)
     return head != REQUEST_NONE ? head : queue_order_first(engine);
 }
 
-static inline void waiting_append(struct engine *engine, uint32_t number)
+static inline void waiting_append_fcfs(struct engine *engine, uint32_t number)
 {
     request_of(engine, number)->place = PLACE_WAITING;
-    if (engine->config->queue_order == ORDER_FCFS)
-        list_append(engine, &engine->queue, number);
-    else
-        queue_order_add(engine, number);
+    list_append(engine, &engine->queue, number);
+    engine->waiting++;
+}
+
+static inline void waiting_append(struct engine *engine, uint32_t number)
+{
+    if (engine->config->queue_order == ORDER_FCFS) {
+        waiting_append_fcfs(engine, number);
+        return;
+    }
+    request_of(engine, number)->place = PLACE_WAITING;
+    queue_order_add(engine, number);
     engine->waiting++;
 }
 
@@ -194,6 +201,16 @@ static inline void waiting_remove(struct engine *engine, uint32_t number)
     else
         list_remove(engine, &engine->queue, number);
     engine->waiting--;
+}
+
+/* It is let in. */
+static inline void waiting_admit(struct engine *engine, uint32_t number)
+{
+    struct request *request = request_of(engine, number);
+    bool in_order = request->in_order;
+    waiting_remove(engine, number);
+    if (in_order && engine->fair && request->preemptions == 0)
+        fair_share_charge_prompt(engine, request);
 }
 
 /* --- swapped out, see preemption.h --- */

@@ -109,7 +109,16 @@ static inline void run_record_gaps(const struct engine_run *run, struct histogra
 /* But for the gap that the first one ends. */
 void run_record_later_gaps(const struct engine_run *run, struct histogram *itl);
 
-/* The run's iterations are over. */
-void run_end_iterations(struct engine *engine);
+/* The run's time has passed. */
+static inline void run_advance_clock(struct engine *engine)
+{
+    fine_t total = engine->fraction + run_time(&engine->run, engine->run.iterations);
+    tick_t elapsed = total >> FINE_SHIFT;
+    engine->boundary += elapsed;
+    engine->fraction = total & ((1 << FINE_SHIFT) - 1);
+    engine->totals.busy += elapsed;
+    engine->totals.sequence_ticks +=
+        (unsigned __int128)(engine->run.decodes + engine->run.chunks) * (uint64_t)elapsed;
+}
 
 #endif

@@ -125,7 +125,7 @@ static void form_batch(struct engine *engine)
         struct request *request = request_of(engine, number);
         if (!padded_add(engine->config, &batch, request))
             break;
-        waiting_remove(engine, number);
+        waiting_admit(engine, number);
         running_append(engine, number);
         request->first_scheduled = engine->boundary;
     }
@@ -151,8 +151,27 @@ static void answer(struct engine *engine, uint32_t number)
     request->emitted = request->output_tok;
     request->last_token = engine->boundary;
     engine->unanswered--;
+    if (engine->fair && request->output_tok > 1)
+        fair_share_decodes(engine, request, -1);
     if (engine->config->batching.returned_early)
         leave(engine, number);
+}
+
+static void emit_first_token(struct engine *engine, uint32_t number)
+{
+    struct request *request = request_of(engine, number);
+    request->first_token = engine->boundary;
+    request->emitted = 1;
+    request->finish_token = engine->token + request->output_tok - 1;
+    if (engine->fair)
+        fair_share_charge_token(engine, request);
+    if (request->output_tok == 1) {
+        answer(engine, number);
+        return;
+    }
+    finish_push(engine, (struct finish_entry){request->finish_token, request->order, number});
+    if (engine->fair)
+        fair_share_decodes(engine, request, 1);
 }
 
 static void emit_first_tokens(struct engine *engine)
@@ -160,15 +179,8 @@ static void emit_first_tokens(struct engine *engine)
     uint32_t next;
     engine->decodes = engine->run.chunks;
     for (uint32_t i = engine->running.head; i != REQUEST_NONE; i = next) {
-        struct request *request = request_of(engine, i);
-        next = request->next;
-        request->first_token = engine->boundary;
-        request->emitted = 1;
-        request->finish_token = engine->token + request->output_tok - 1;
-        if (request->output_tok > 1)
-            finish_push(engine, (struct finish_entry){request->finish_token, request->order, i});
-        else
-            answer(engine, i);
+        next = request_of(engine, i)->next;
+        emit_first_token(engine, i);
     }
 }
 
@@ -181,6 +193,18 @@ static void emit_last_tokens(struct engine *engine)
     }
 }
 
+/* It was cancelled before its last token. */
+static void give_up(struct engine *engine, uint32_t number)
+{
+    struct request *request = request_of(engine, number);
+    request->emitted = decode_emitted(engine, request);
+    request->last_token = engine->boundary;
+    engine->unanswered--;
+    if (engine->fair)
+        fair_share_decodes(engine, request, -1);
+    finish_forget(engine, number);
+}
+
 /* Their places stay in the batch. */
 static void take_out_cancelled(struct engine *engine)
 {
@@ -191,13 +215,8 @@ static void take_out_cancelled(struct engine *engine)
             request->cancelled = false;
             continue;
         }
-        if (request->emitted < request->output_tok) {
-            request->emitted =
-                request->output_tok - (uint32_t)(request->finish_token - engine->token);
-            request->last_token = engine->boundary;
-            engine->unanswered--;
-            finish_forget(engine, number);
-        }
+        if (request->emitted < request->output_tok)
+            give_up(engine, number);
         leave(engine, number);
     }
     engine->cancelled_count = 0;
@@ -217,15 +236,22 @@ static void end_batch(struct engine *engine)
 
 /* --- the run --- */
 
-void static_batch_advance(struct engine *engine)
+static void advance_decodes(struct engine *engine)
 {
     const struct engine_run *run = &engine->run;
-    if (run->decodes == 0)
-        return;
     if (engine->itl && engine->unanswered > 0)
         histogram_add_run(engine->itl, run->first, run->step, run->iterations, engine->unanswered);
     engine->context_tok += (int64_t)run->iterations * run->decodes;
     engine->token += run->iterations;
+}
+
+void static_batch_end_iterations(struct engine *engine)
+{
+    engine->totals.iterations += engine->run.iterations;
+    if (engine->run.decodes > 0)
+        advance_decodes(engine);
+    note_peak(engine, engine->used_blocks);
+    run_advance_clock(engine);
 }
 
 static void plan_decodes(struct engine *engine)
@@ -239,7 +265,7 @@ static void plan_decodes(struct engine *engine)
 
 static void end_run(struct engine *engine)
 {
-    run_end_iterations(engine);
+    static_batch_end_iterations(engine);
     if (engine->run.chunks > 0)
         emit_first_tokens(engine);
     emit_last_tokens(engine);

@@ -28,7 +28,7 @@ void static_batch_arrived(struct engine *engine, tick_t now);
 /* To be called at engine->next. */
 void static_batch_boundary(struct engine *engine);
 
-/* What the current run's iterations did, but for the clock. */
-void static_batch_advance(struct engine *engine);
+/* The current run's iterations are over: for engine_settle. */
+void static_batch_end_iterations(struct engine *engine);
 
 #endif

@@ -84,7 +84,9 @@ void judge_list(struct simulation *sim, uint32_t first)
 {
     for (uint32_t number = first; number != REQUEST_NONE;) {
         const struct request *request = &sim->requests.requests[number];
-        if (!sim->disaggregation || !disaggregation_is_shadow(sim, number))
+        bool counted_elsewhere = (sim->disaggregation && disaggregation_is_shadow(sim, number)) ||
+                                 (sim->clients && clients_abandoned(sim, number));
+        if (!counted_elsewhere)
             judge_in_flight(sim, request);
         number = request->next;
     }
@@ -116,8 +118,21 @@ void measure_rejected(struct simulation *sim, const struct request *request)
     judge(sim, request->class_index, NULL);
 }
 
-void observe_request(struct simulation *sim, const struct request *request,
+void measure_timed_out(struct simulation *sim, const struct request *request)
+{
+    sim->result->by_class[request->class_index].timed_out++;
+    judge(sim, request->class_index, NULL);
+}
+
+void measure_stopped(struct simulation *sim, const struct request *request,
                      const struct latencies *latencies)
+{
+    sim->result->by_class[request->class_index].stopped++;
+    judge(sim, request->class_index, latencies);
+}
+
+void observe_request(struct simulation *sim, const struct request *request,
+                     const struct latencies *latencies, enum outcome outcome)
 {
     struct request_record record = {.arrival_s = tick_to_s(request->arrival),
                                     .queue_s = NAN,
@@ -131,7 +146,9 @@ void observe_request(struct simulation *sim, const struct request *request,
                                     .replica = request->replica -
                                                sim->first_replica[sim->pool_of[request->replica]],
                                     .preemptions = request->preemptions,
-                                    .rejected = latencies == NULL};
+                                    .rejected = outcome == OUTCOME_REJECTED,
+                                    .timed_out = outcome == OUTCOME_TIMED_OUT,
+                                    .stopped = outcome == OUTCOME_STOPPED};
     if (latencies) {
         record.queue_s = tick_to_s(latencies->queue);
         record.ttft_s = tick_to_s(latencies->ttft);

@@ -38,6 +38,7 @@ struct router_pool routing_pool(const struct pool_spec *pool, uint32_t first_rep
                                 .first_replica = first_replica,
                                 .replicas = pool->replicas,
                                 .weight = pool->weight,
+                                .models = (uint64_t)1 << pool->model,
                                 .speed = routing_speed(pool->engine),
                                 .overhead_s = tick_to_s(pool->engine->request_overhead),
                                 .kv_tok = pool->engine->kv_blocks * pool->engine->block_tok,
@@ -95,11 +96,17 @@ static void describe_classes(const struct simulation_spec *spec, const char **na
     }
 }
 
+static uint32_t model_of(const struct simulation_spec *spec, uint32_t class_index)
+{
+    return spec->class_models ? spec->class_models[class_index] : 0;
+}
+
 struct router_request routing_request(const struct simulation *sim, const struct request *request,
                                       const struct arrival *arrival)
 {
     return (struct router_request){.now = sim->now,
                                    .class_index = request->class_index,
+                                   .model = model_of(sim->spec, request->class_index),
                                    .prompt_tok = request->prompt_tok,
                                    .output_tok = request->output_tok,
                                    .session = arrival->session,
@@ -124,6 +131,7 @@ struct router *routing_create(struct simulation *sim, const struct router_config
                                      .class_names = names,
                                      .bounds = bounds,
                                      .class_count = (uint32_t)spec->class_count,
+                                     .model_count = spec->model_count,
                                      .poll = {sim, ask_engine},
                                      .stream = stream,
                                      .seed = spec->seed,

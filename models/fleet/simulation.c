@@ -1,6 +1,7 @@
 /* The event loop. Actors of the event queue: replicas 0 .. R-1, then the arrival stream, the end of
- * the warm-up, the sampler and transfers. At one tick, arrivals and transfers come before the
- * boundaries of replicas (so that what arrives at a boundary joins there), and samples come last.
+ * the warm-up, the sampler, transfers and clients. At one tick, arrivals, transfers and clients
+ * come before the boundaries of replicas (so that what arrives at a boundary joins there), and
+ * samples come last.
  */
 #include "models/fleet/simulation.h"
 
@@ -17,12 +18,13 @@
 
 /* --- ends of requests --- */
 
-/* The end of a request frees its client, if it has one that waits (a closed loop). */
-static void answer_client(struct simulation *sim, const struct request *request, double when_s)
+void simulation_answer_client(struct simulation *sim, const struct request *request,
+                              uint32_t answer_tok, double when_s)
 {
     if (request->client == ARRIVAL_NO_ID)
         return;
-    source_ended(sim->spec->source, request->stream, request->client, when_s);
+    source_ended(sim->spec->source,
+                 &(struct arrival_end){request->stream, request->client, answer_tok, when_s});
     sim->answered = true;
 }
 
@@ -32,12 +34,24 @@ void add_outstanding(struct simulation *sim, uint32_t pool, double change)
     time_stat_set(outstanding, sim->now, outstanding->value + change);
 }
 
+void simulation_let_go(struct simulation *sim, uint32_t number)
+{
+    const struct request *request = &sim->requests.requests[number];
+    add_outstanding(sim, sim->pool_of[request->replica], -1);
+    if (sim->disaggregation)
+        disaggregation_ended(sim, number);
+    else
+        router_release(sim->router, request->replica, request->prompt_tok, request->output_tok);
+    request_pool_give_back(&sim->requests, number);
+}
+
 static void complete(struct simulation *sim, uint32_t number)
 {
+    if (sim->clients && clients_ended(sim, number))
+        return;
     const struct request *request = &sim->requests.requests[number];
     uint32_t pool_index = sim->pool_of[request->replica];
     struct pool_result *pool = &sim->result->pools[pool_index];
-    add_outstanding(sim, pool_index, -1);
     tick_t overhead = sim->configs[pool_index].request_overhead;
     struct latencies latencies = latencies_of(request, overhead);
     pool->completed++;
@@ -51,13 +65,9 @@ static void complete(struct simulation *sim, uint32_t number)
     if (request->arrival >= sim->warmup)
         measure_completed(sim, request, &latencies);
     if (sim->spec->observer.request)
-        observe_request(sim, request, &latencies);
-    if (sim->disaggregation)
-        disaggregation_ended(sim, number);
-    else
-        router_release(sim->router, request->replica, request->prompt_tok, request->output_tok);
-    answer_client(sim, request, tick_to_s(sim->now + overhead));
-    request_pool_give_back(&sim->requests, number);
+        observe_request(sim, request, &latencies, OUTCOME_COMPLETED);
+    simulation_answer_client(sim, request, request->output_tok, tick_to_s(sim->now + overhead));
+    simulation_let_go(sim, number);
 }
 
 void simulation_reject(struct simulation *sim, const struct request *request)
@@ -66,8 +76,8 @@ void simulation_reject(struct simulation *sim, const struct request *request)
     if (request->arrival >= sim->warmup)
         measure_rejected(sim, request);
     if (sim->spec->observer.request)
-        observe_request(sim, request, NULL);
-    answer_client(sim, request, tick_to_s(sim->now) + REFUSED_CLIENT_WAIT_S);
+        observe_request(sim, request, NULL, OUTCOME_REJECTED);
+    simulation_answer_client(sim, request, 0, tick_to_s(sim->now) + REFUSED_CLIENT_WAIT_S);
 }
 
 /* --- arrivals --- */
@@ -133,18 +143,18 @@ uint32_t simulation_submit(struct simulation *sim, const struct request *request
     return number;
 }
 
-static void route(struct simulation *sim, struct request *request, const struct arrival *arrival)
+uint32_t simulation_route(struct simulation *sim, struct request *request,
+                          const struct arrival *arrival, uint32_t asked_tok)
 {
     struct router_request asked = routing_request(sim, request, arrival);
     request->replica = router_choose(sim->router, &asked);
     uint32_t pool = sim->pool_of[request->replica];
     sim->result->pools[pool].arrived++;
-    if (engine_accepts(&sim->configs[pool], request->prompt_tok, request->output_tok)) {
-        simulation_submit(sim, request);
-        return;
-    }
+    if (engine_accepts(&sim->configs[pool], request->prompt_tok, asked_tok))
+        return simulation_submit(sim, request);
     router_release(sim->router, request->replica, request->prompt_tok, request->output_tok);
     simulation_reject(sim, request);
+    return REQUEST_NONE;
 }
 
 static void arrive(struct simulation *sim)
@@ -160,8 +170,10 @@ static void arrive(struct simulation *sim)
                               .client = arrival.client};
     if (sim->disaggregation)
         disaggregation_arrive(sim, &request, &arrival);
+    else if (sim->clients)
+        clients_arrive(sim, &request, &arrival);
     else
-        route(sim, &request, &arrival);
+        simulation_route(sim, &request, &arrival, request.output_tok);
     await_arrival(sim, sim->now);
 }
 
@@ -194,6 +206,13 @@ static void replica_boundary(struct simulation *sim, uint32_t replica)
     if (sim->disaggregation)
         disaggregation_boundary(sim, replica);
     replica_changed(sim, replica);
+    if (sim->answered)
+        await_arrival(sim, sim->now + 1);
+}
+
+static void clients_act(struct simulation *sim)
+{
+    clients_event(sim);
     if (sim->answered)
         await_arrival(sim, sim->now + 1);
 }
@@ -248,9 +267,12 @@ static bool call_last(struct simulation *sim)
 {
     bool called = false;
     for (uint32_t i = 0; i < sim->replicas; i++) {
-        engine_last_call(&sim->engines[i], sim->now);
-        replica_changed(sim, i);
-        called |= sim->engines[i].next != TICK_NEVER;
+        struct engine *engine = &sim->engines[i];
+        engine_last_call(engine, sim->now);
+        if (engine->next == TICK_NEVER)
+            continue;
+        event_queue_set(&sim->queue, i, PRIORITY_REPLICA, engine->next);
+        called = true;
     }
     return called;
 }
@@ -270,6 +292,8 @@ static void simulate(struct simulation *sim)
             arrive(sim);
         else if (actor == actor_transfers(sim))
             disaggregation_event(sim);
+        else if (actor == actor_clients(sim))
+            clients_act(sim);
         else if (actor == actor_sampler(sim))
             sample(sim);
         else
@@ -316,6 +340,8 @@ static bool make_engines(struct simulation *sim)
         sim->first_replica[pool] = replica;
         sim->configs[pool] = *sim->spec->pools[pool].engine;
         sim->configs[pool].stepwise |= sim->spec->stepwise;
+        sim->configs[pool].traits = sim->spec->traits;
+        sim->configs[pool].classes = (uint32_t)sim->spec->class_count;
         for (uint32_t i = 0; i < sim->spec->pools[pool].replicas; i++, replica++) {
             sim->pool_of[replica] = pool;
             if (!engine_init(&sim->engines[replica], &sim->configs[pool], &sim->requests, NULL))
@@ -369,6 +395,7 @@ static void release(struct simulation *sim)
     event_queue_free(&sim->queue);
     router_destroy(sim->router);
     disaggregation_stop(sim);
+    clients_stop(sim);
 }
 
 bool simulation_run(const struct simulation_spec *spec, struct simulation_result *result,
@@ -382,7 +409,7 @@ bool simulation_run(const struct simulation_spec *spec, struct simulation_result
     if (!allocate(&sim) || !make_engines(&sim)) {
         error_set(error, ERROR_FAILED, "out of memory");
         sim.failed = true;
-    } else if (!make_routing(&sim)) {
+    } else if (!make_routing(&sim) || !clients_start(&sim)) {
         sim.failed = true;
     } else {
         clear_histograms(&sim);

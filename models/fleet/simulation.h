@@ -1,8 +1,8 @@
 /* One simulation: arrivals through a router into pools of replicas, to numbers.
  *
  * A simulation is a value: no globals, any number run side by side. Requests flow left to right and
- * are counted once: arrived = completed + rejected + in_flight, always. Memory is bounded by what
- * is in flight. The same spec gives the same result, bit for bit, also stepwise. */
+ * are counted once: arrived = completed + rejected + cancelled + in_flight, always. Memory is
+ * bounded by what is in flight. The same spec gives the same result, bit for bit, also stepwise. */
 #ifndef TOKENYARD_MODELS_FLEET_SIMULATION_H
 #define TOKENYARD_MODELS_FLEET_SIMULATION_H
 
@@ -11,6 +11,8 @@
 #include <stdint.h>
 
 #include "models/engine/engine.h"
+#include "models/fleet/client_settings.h"
+#include "models/fleet/clients.h"
 #include "models/fleet/disaggregation.h"
 #include "models/fleet/router.h"
 #include "sim/error.h"
@@ -58,17 +60,19 @@ struct pool_spec {
     const struct engine_config *engine; /* policy, limits, KV blocks, step time */
     uint32_t replicas;
     double usd_per_hour;   /* of one replica, while it exists */
+    uint32_t model;        /* that it serves; of class_models */
     double weight;         /* relative capacity that least-outstanding routers divide by */
     double busy_w, idle_w; /* electrical power of one replica */
     enum pool_role role;
     struct kv_port port; /* looked at only where a pool has a role */
 };
 
-/* What one ended request looked like. Times in seconds; NaN where they do not apply (rejected). */
+/* What one ended request looked like. Times in seconds; NaN where they do not apply (rejected or
+ * timed out). */
 struct request_record {
     double arrival_s, queue_s, ttft_s, tpot_s, e2e_s;
     uint32_t prompt_tok, output_tok, class_index, pool, replica, preemptions;
-    bool rejected;
+    bool rejected, timed_out, stopped; /* none of them: it completed */
 };
 
 /* State of one pool at a sample time. */
@@ -109,7 +113,12 @@ struct simulation_spec {
     /* NULL where no pool has a role; otherwise disaggregation_check has accepted the pools. */
     const struct disaggregation_config *disaggregation;
     const struct class_rule *classes;
-    size_t class_count; /* 1..REQUEST_CLASSES_MAX */
+    size_t class_count;                /* 1..REQUEST_CLASSES_MAX */
+    const struct class_traits *traits; /* [class_count]; NULL: all classes are alike to engines */
+    const uint32_t *class_models; /* [class_count]: what its requests ask for; NULL: all for 0 */
+    uint32_t model_count;         /* of them, at most ROUTER_MODELS_MAX; 0 is 1. Some pool serves
+                                   * each that is asked for */
+    const struct client_rule *clients; /* [class_count]; NULL: nobody gives up */
     const struct slo_rule *slos;
     size_t slo_count;
     uint64_t seed, replication;
@@ -122,7 +131,7 @@ struct simulation_spec {
 
 struct latency_set {
     struct histogram ttft, tpot, e2e, queue;
-    uint64_t completed, rejected; /* measured ones */
+    uint64_t completed, rejected, timed_out, stopped; /* measured ones */
     uint64_t prompt_tok, output_tok;
     uint64_t slo_met; /* completed requests that kept every bound that applies to them */
     uint64_t late;    /* measured ones in flight at the end that have broken a bound already */
@@ -139,6 +148,7 @@ struct slo_result {
 
 struct pool_result {
     uint64_t arrived, completed, rejected, in_flight, preemptions, iterations;
+    uint64_t cancelled; /* attempts that were given up or stopped; the others count attempts, too */
     uint64_t handed_out, handed_in;  /* prefilled here, to decode elsewhere; the other way round */
     uint64_t prompt_tok, output_tok; /* of completed requests */
     uint64_t prefill_tok;            /* computed, recomputation included */
@@ -157,7 +167,7 @@ struct pool_result {
 void pool_result_clear(struct pool_result *pool);
 
 struct simulation_result {
-    uint64_t arrived, completed, rejected, in_flight;
+    uint64_t arrived, completed, rejected, cancelled, in_flight;
     uint64_t skipped; /* by the source, see source_skipped */
     /* All that completed after the warm-up, whenever it arrived: what throughput is made of. */
     uint64_t window_completed, window_prompt_tok, window_output_tok;
@@ -168,6 +178,7 @@ struct simulation_result {
     struct pool_result *pools;         /* pool_count of them */
     struct slo_result *slos;           /* slo_count of them */
     struct transfer_result *transfers; /* NULL without disaggregation */
+    struct client_result *clients;     /* NULL where nobody gives up */
     uint64_t events, iterations;
 };
 

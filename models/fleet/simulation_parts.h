@@ -1,6 +1,6 @@
 /* The insides of one simulation, shared by the files that make it up: simulation.c (the event
  * loop), measuring.c (what a request's end counts for), sampling.c (the observer's samples),
- * summing.c (the result) and disaggregation.c. Nobody else includes this. */
+ * summing.c (the result), disaggregation.c and clients.c. Nobody else includes this. */
 #ifndef TOKENYARD_MODELS_FLEET_SIMULATION_PARTS_H
 #define TOKENYARD_MODELS_FLEET_SIMULATION_PARTS_H
 
@@ -12,6 +12,7 @@ enum priority {
     PRIORITY_ARRIVAL,
     PRIORITY_WARMUP,
     PRIORITY_TRANSFER,
+    PRIORITY_CLIENT,
     PRIORITY_REPLICA,
     PRIORITY_SAMPLE
 };
@@ -36,6 +37,7 @@ struct simulation {
     struct request_pool requests;
     struct router *router;                 /* NULL with disaggregation, which has its own */
     struct disaggregation *disaggregation; /* NULL: no pool has a role */
+    struct clients *clients;               /* NULL: nobody gives up */
     struct bounds *bounds;                 /* [slo rules] */
     struct time_stat *outstanding;         /* [pools]: requests sent there that have not ended */
 
@@ -70,7 +72,12 @@ static inline uint32_t actor_transfers(const struct simulation *sim)
     return sim->replicas + 3;
 }
 
-enum { ACTORS_BESIDE_REPLICAS = 4 };
+static inline uint32_t actor_clients(const struct simulation *sim)
+{
+    return sim->replicas + 4;
+}
+
+enum { ACTORS_BESIDE_REPLICAS = 5 };
 
 /* Time of the current run that has passed at `now`. */
 static inline tick_t busy_in_run(const struct engine *engine, tick_t now)
@@ -95,6 +102,20 @@ void add_outstanding(struct simulation *sim, uint32_t pool, double change);
 /* Gives a request to its replica. Its number; REQUEST_NONE, with the simulation failed, when out of
  * memory. */
 uint32_t simulation_submit(struct simulation *sim, const struct request *request);
+
+/* Gives a request a replica, or refuses it. Its number, or REQUEST_NONE. asked_tok: of the answer
+ * that is asked for, which may be longer than what will be read. */
+uint32_t simulation_route(struct simulation *sim, struct request *request,
+                          const struct arrival *arrival, uint32_t asked_tok);
+
+/* A request is out of its engine, for whatever reason: its place on the replica and its record are
+ * free. */
+void simulation_let_go(struct simulation *sim, uint32_t number);
+
+/* The end of a request frees its client, if it has one that waits (a closed loop). answer_tok: 0
+ * when it got no answer. */
+void simulation_answer_client(struct simulation *sim, const struct request *request,
+                              uint32_t answer_tok, double when_s);
 
 /* A request that no router is charged with is refused by its replica. */
 void simulation_reject(struct simulation *sim, const struct request *request);
@@ -136,15 +157,21 @@ struct latencies latencies_of(const struct request *request, tick_t overhead);
 void measure_completed(struct simulation *sim, const struct request *request,
                        const struct latencies *latencies);
 void measure_rejected(struct simulation *sim, const struct request *request);
+void measure_timed_out(struct simulation *sim, const struct request *request);
+/* The bounds of its class are kept or missed by what the user has read. */
+void measure_stopped(struct simulation *sim, const struct request *request,
+                     const struct latencies *latencies);
 
 /* A request in flight at the end counts where it has broken a bound already. */
 void judge_in_flight(struct simulation *sim, const struct request *request);
 /* Likewise each of a list of an engine that begins with `first`. */
 void judge_list(struct simulation *sim, uint32_t first);
 
-/* latencies NULL: it was rejected. */
+enum outcome { OUTCOME_COMPLETED, OUTCOME_REJECTED, OUTCOME_TIMED_OUT, OUTCOME_STOPPED };
+
+/* latencies NULL: it has none, for it was rejected or timed out. */
 void observe_request(struct simulation *sim, const struct request *request,
-                     const struct latencies *latencies);
+                     const struct latencies *latencies, enum outcome outcome);
 
 /* --- sampling.c --- */
 

@@ -48,7 +48,7 @@ static void sum_up_pool(struct simulation *sim, uint32_t pool)
     }
     double end_s = tick_to_s(sim->now);
     result->in_flight = result->arrived + result->handed_in - result->handed_out -
-                        result->completed - result->rejected;
+                        result->completed - result->rejected - result->cancelled;
     result->busy_s = tick_to_s(busy);
     result->mean_batch = busy > 0 ? (double)sequence_ticks / (double)busy : 0;
     result->mean_outstanding = time_stat_mean(&sim->outstanding[pool], sim->now);
@@ -58,6 +58,24 @@ static void sum_up_pool(struct simulation *sim, uint32_t pool)
     result->cost_usd = spec->usd_per_hour * spec->replicas * end_s / 3600;
     result->energy_j =
         spec->idle_w * spec->replicas * end_s + (spec->busy_w - spec->idle_w) * result->busy_s;
+}
+
+/* Pools have counted attempts; a request's are counted once. */
+static void sum_up_clients(struct simulation *sim)
+{
+    struct simulation_result *result = sim->result;
+    const struct client_result *clients = result->clients;
+    clients_judge_unsent(sim);
+    result->arrived -= clients->retries;
+    result->cancelled = clients->timed_out + clients->stopped;
+    result->in_flight += clients_unsent_count(sim);
+    result->in_flight -= clients_abandoned_count(sim);
+}
+
+/* Records that are not those of requests in flight. */
+static uint32_t others_records(const struct simulation *sim)
+{
+    return disaggregation_shadows(sim) + (sim->clients ? clients_abandoned_count(sim) : 0);
 }
 
 void sum_up(struct simulation *sim)
@@ -80,7 +98,11 @@ void sum_up(struct simulation *sim)
         result->in_flight += result->pools[pool].in_flight;
         result->iterations += result->pools[pool].iterations;
     }
-    assert(result->in_flight + disaggregation_shadows(sim) == sim->requests.in_use);
+    if (sim->clients)
+        sum_up_clients(sim);
+    assert(result->arrived ==
+           result->completed + result->rejected + result->cancelled + result->in_flight);
+    assert(result->in_flight + others_records(sim) == sim->requests.in_use);
     if (sim->disaggregation)
         disaggregation_sum_up(sim);
     result->skipped = source_skipped(sim->spec->source);
@@ -99,5 +121,6 @@ void simulation_result_free(struct simulation_result *result)
     free(result->pools);
     free(result->slos);
     free(result->transfers);
+    free(result->clients);
     *result = (struct simulation_result){0};
 }

@@ -23,7 +23,8 @@ static double play(struct source *source, int arrivals, struct error *error)
         assert(arrival.time_s == time_s && time_s >= before_s);
         assert(arrival.prompt_tok >= 1 && arrival.output_tok >= 1);
         if (arrival.client != ARRIVAL_NO_ID)
-            source_ended(source, arrival.stream, arrival.client, time_s);
+            source_ended(source, &(struct arrival_end){arrival.stream, arrival.client,
+                                                       arrival.output_tok, time_s});
         before_s = time_s;
         sum_s += time_s;
     }

@@ -68,12 +68,11 @@ static inline void loop_take(struct source *source, struct arrival *arrival)
                                 .session = ARRIVAL_NO_ID};
 }
 
-static inline void loop_ended(struct source *source, uint32_t stream, uint32_t client, double now_s)
+static inline void loop_ended(struct source *source, const struct arrival_end *end)
 {
-    (void)stream, (void)client;
     struct loop_source *loop = (struct loop_source *)source;
     loop->ready++;
-    loop->ready_s = now_s;
+    loop->ready_s = end->now_s;
 }
 
 static const struct source_ops loop_source_ops = {

@@ -35,10 +35,14 @@ struct job {
     tick_t arrival, first_scheduled, first_token, last_token;
     int64_t prompt, output;
     int64_t cached; /* of the prompt, before it arrived */
+    const struct class_traits *traits;
+    uint32_t class_index;
+    int64_t rank, ticket; /* in an order other than fcfs */
     int64_t emitted, computed, blocks;
     struct block *held[BLOCKS_MAX];
     int64_t scheduled; /* tokens in this iteration */
     bool decoding;     /* its prompt is complete since it was last admitted */
+    bool charged;      /* its prompt, to its tenant */
     bool rejected;
     uint32_t preemptions;
 };
@@ -48,11 +52,29 @@ struct list {
     uint32_t count;
 };
 
+static int64_t smaller(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+static int64_t larger(int64_t a, int64_t b)
+{
+    return a > b ? a : b;
+}
+
 struct reference {
     const struct engine_config *config;
     struct job jobs[REQUESTS_MAX];
     uint32_t arrived, count;
     struct list running, waiting;
+    struct list returned; /* preempted: go before those that wait */
+    struct list swapped;
+    int64_t host_blocks; /* taken by them */
+    int64_t copied;      /* blocks, to and from the host for this iteration */
+    int64_t tickets;
+    int64_t counters[RULE_CLASSES]; /* of tenants: service so far */
+    int64_t last_left;              /* the tenant that waited last; -1: none yet */
+    bool prompts_before;            /* the iteration before worked on prompts */
     struct block blocks[BLOCKS_MAX];
     struct block *queue[BLOCKS_MAX]; /* free ones: the first is taken first */
     int64_t free_blocks, budget;
@@ -61,13 +83,14 @@ struct reference {
     int64_t output_share; /* SGLang's new_token_ratio, in 1 / OUTPUT_SHARE_ONE */
     bool batch_is_full;   /* SGLang's */
     bool retracted;       /* in this iteration, for blocks that decodes need */
-    uint64_t begun;       /* of a token, in 1 / PACE_ONE, that the pace of speculation has begun */
+    uint64_t begun; /* of a token, in 1 / PACE_ONE, that the pace of speculation has begun */
     tick_t now;
     fine_t fraction;
     /* What happened, for the test of the test. */
-    uint64_t waits, refusals, stalls;
-    int64_t found;  /* blocks found again */
-    int64_t cached; /* blocks that others had left */
+    uint64_t waits, refusals, stalls, swaps, stand_backs, batches, batched;
+    uint64_t passed_over; /* who has waited longer, by another order than fcfs */
+    int64_t found;        /* blocks found again */
+    int64_t cached;       /* blocks that others had left */
 };
 
 static void insert(struct list *list, uint32_t at, struct job *job)
@@ -145,16 +168,6 @@ static int64_t kept_blocks(const struct reference *reference, const struct job *
     return found;
 }
 
-static int64_t smaller(int64_t a, int64_t b)
-{
-    return a < b ? a : b;
-}
-
-static int64_t larger(int64_t a, int64_t b)
-{
-    return a > b ? a : b;
-}
-
 /* What others have left in the cache of the prompt, or itself. */
 static int64_t found_tok(const struct reference *reference, const struct job *job)
 {
@@ -173,16 +186,175 @@ static void take_found(struct reference *reference, struct job *job)
     reference->cached += job->computed / reference->config->block_tok - job->blocks;
 }
 
-static void preempt_last(struct reference *reference)
+/* --- who goes first --- */
+
+static int64_t rank_of(const struct reference *reference, const struct job *job)
 {
-    struct job *job = reference->running.jobs[--reference->running.count];
+    struct request request = {.arrival = job->arrival,
+                              .prompt_tok = (uint32_t)job->prompt,
+                              .output_tok = (uint32_t)job->output,
+                              .stream = job->class_index,
+                              .client = ARRIVAL_NO_ID};
+    switch (reference->config->queue_order) {
+    case ORDER_SHORTEST_PROMPT:
+        return job->prompt;
+    case ORDER_SHORTEST_OUTPUT:
+        return output_predict(&reference->config->output_prediction, &request);
+    case ORDER_EARLIEST_DEADLINE:
+        return job->traits->deadline == TICK_NEVER ? TICK_NEVER
+                                                   : job->arrival + job->traits->deadline;
+    case ORDER_PRIORITY:
+        return job->traits->priority;
+    default:
+        return 0;
+    }
+}
+
+/* Of an output token; a prompt token is half of it. */
+static int64_t charge_of(const struct job *job, double tokens)
+{
+    return llround(tokens * 65536 / job->traits->tenant_weight);
+}
+
+static bool goes_before(const struct reference *reference, const struct job *a, const struct job *b)
+{
+    const int64_t *counters = reference->counters;
+    uint32_t tenant_a = a->traits->tenant, tenant_b = b->traits->tenant;
+    if (reference->config->queue_order == ORDER_FAIR && tenant_a != tenant_b)
+        return counters[tenant_a] != counters[tenant_b] ? counters[tenant_a] < counters[tenant_b]
+                                                        : tenant_a < tenant_b;
+    return a->rank != b->rank ? a->rank < b->rank : a->ticket < b->ticket;
+}
+
+static uint32_t first_of(const struct reference *reference, const struct list *list)
+{
+    uint32_t first = 0;
+    for (uint32_t i = 1; i < list->count; i++)
+        if (goes_before(reference, list->jobs[i], list->jobs[first]))
+            first = i;
+    return first;
+}
+
+static bool somebody_waits(const struct reference *reference)
+{
+    return reference->returned.count + reference->waiting.count > 0;
+}
+
+static struct job *next_job(const struct reference *reference)
+{
+    const struct list *waiting = &reference->waiting;
+    return reference->returned.count > 0 ? reference->returned.jobs[0]
+                                         : waiting->jobs[first_of(reference, waiting)];
+}
+
+/* The paper's monitoring stream: a tenant that comes back is lifted. */
+static void lift(struct reference *reference, const struct job *job)
+{
+    int64_t lowest = INT64_MAX;
+    for (uint32_t i = 0; i < reference->waiting.count; i++) {
+        uint32_t tenant = reference->waiting.jobs[i]->traits->tenant;
+        if (tenant == job->traits->tenant)
+            return;
+        lowest = smaller(lowest, reference->counters[tenant]);
+    }
+    if (reference->waiting.count == 0)
+        lowest = reference->last_left < 0 ? 0 : reference->counters[reference->last_left];
+    int64_t *counter = &reference->counters[job->traits->tenant];
+    *counter = larger(*counter, lowest);
+}
+
+static void queue_up(struct reference *reference, struct job *job)
+{
+    lift(reference, job);
+    insert(&reference->waiting, reference->waiting.count, job);
+}
+
+static void take_next(struct reference *reference)
+{
+    if (reference->returned.count > 0) {
+        take_out(&reference->returned, 0);
+        return;
+    }
+    struct list *waiting = &reference->waiting;
+    uint32_t at = first_of(reference, waiting);
+    struct job *job = waiting->jobs[at];
+    for (uint32_t i = 0; i < waiting->count; i++)
+        reference->passed_over +=
+            waiting->jobs[i]->arrival < job->arrival && waiting->jobs[i]->preemptions == 0;
+    take_out(waiting, at);
+    bool last = true;
+    for (uint32_t i = 0; i < waiting->count; i++)
+        last &= waiting->jobs[i]->traits->tenant != job->traits->tenant;
+    if (last)
+        reference->last_left = job->traits->tenant;
+    if (!job->charged)
+        reference->counters[job->traits->tenant] += job->prompt * charge_of(job, 1);
+    job->charged = true;
+}
+
+/* --- preemption --- */
+
+/* Batch tokens of a decode. */
+static int64_t batch_tok(const struct reference *reference)
+{
+    return 1 + reference->config->speculation.draft_tok;
+}
+
+/* vLLM's policies: the latest admitted, or max(running, key=(priority, arrival)). */
+static uint32_t victim_of(const struct reference *reference)
+{
+    const struct list *running = &reference->running;
+    uint32_t victim = running->count - 1;
+    if (reference->config->queue_order != ORDER_PRIORITY)
+        return victim;
+    for (uint32_t i = 0; i < running->count; i++)
+        if (goes_before(reference, running->jobs[victim], running->jobs[i]))
+            victim = i;
+    return victim;
+}
+
+static void requeue(struct reference *reference, struct job *job)
+{
+    if (reference->config->queue_order == ORDER_PRIORITY) {
+        queue_up(reference, job);
+    } else if (reference->config->admission == ADMIT_ESTIMATE) {
+        job->ticket = reference->tickets++;
+        queue_up(reference, job);
+    } else {
+        insert(&reference->returned, 0, job);
+    }
+}
+
+/* vLLM V0's _swap_out; false: no room in host memory. */
+static bool swap_out(struct reference *reference, struct job *job)
+{
+    int64_t blocks = blocks_of(reference, job->computed);
+    if (!job->decoding || reference->host_blocks + blocks > reference->config->swap_blocks)
+        return false;
+    reference->host_blocks += blocks;
+    reference->copied += blocks;
+    reference->swaps++;
+    insert(&reference->swapped, reference->swapped.count, job);
+    return true;
+}
+
+static struct job *preempt(struct reference *reference, uint32_t at)
+{
+    struct job *job = reference->running.jobs[at];
+    take_out(&reference->running, at);
+    bool swapped = swap_out(reference, job);
+    if (swapped)
+        job->computed = 0; /* what is left behind is not found again */
     free_blocks(reference, job);
+    bool decodes = job->decoding && job->scheduled > 0;
+    reference->budget += decodes ? batch_tok(reference) : job->scheduled;
     job->computed = job->scheduled = 0;
     job->decoding = false;
     job->preemptions++;
     reference->batch_is_full = false;
-    bool last = reference->config->admission == ADMIT_ESTIMATE;
-    insert(&reference->waiting, last ? reference->waiting.count : 0, job);
+    if (!swapped)
+        requeue(reference, job);
+    return job;
 }
 
 static void give_tokens(struct reference *reference, struct job *job, int64_t tokens)
@@ -203,46 +375,109 @@ static int64_t next_tok(const struct reference *reference)
     return (int64_t)((reference->begun + speculation->pace.per_turn) / PACE_ONE);
 }
 
-/* Blocks for that, for what is beyond it ahead, and for what it has. */
-static int64_t decode_blocks(const struct reference *reference, const struct job *job)
+static int64_t next_token_blocks(const struct reference *reference, const struct job *job)
 {
-    return blocks_of(reference, job->computed + next_tok(reference) +
-                                    reference->config->speculation.ahead_tok);
+    int64_t held = job->computed + next_tok(reference) + reference->config->speculation.ahead_tok;
+    return blocks_of(reference, held) - job->blocks;
+}
+
+static void decode(struct reference *reference, struct job *job)
+{
+    take_blocks(reference, job, next_token_blocks(reference, job));
+    job->scheduled = next_tok(reference);
+    reference->budget -= batch_tok(reference);
 }
 
 /* One token for each, or several, in order of admission. */
 static void schedule_decodes(struct reference *reference)
 {
-    for (uint32_t i = 0; i < reference->running.count; i++) {
-        struct job *job = reference->running.jobs[i];
+    const struct list *running = &reference->running;
+    for (uint32_t i = 0; i < running->count; i++) {
+        struct job *job = running->jobs[i];
         if (!job->decoding)
             continue;
-        int64_t more = decode_blocks(reference, job) - job->blocks;
-        while (more > reference->free_blocks && i < reference->running.count) {
-            preempt_last(reference);
+        bool gone = false;
+        while (!gone && next_token_blocks(reference, job) > reference->free_blocks) {
+            uint32_t victim = victim_of(reference);
+            gone = preempt(reference, victim) == job;
+            i -= victim <= i;
             reference->retracted = true;
         }
-        if (i == reference->running.count)
-            return;
-        take_blocks(reference, job, more);
-        job->scheduled = next_tok(reference);
-        reference->budget -= 1 + reference->config->speculation.draft_tok;
+        if (!gone)
+            decode(reference, job);
     }
 }
 
-/* The one that is partly prefilled is the last that was admitted. */
+/* vLLM V0's _schedule_swapped. */
+static void schedule_swapped(struct reference *reference, bool take_part)
+{
+    const struct engine_config *config = reference->config;
+    while (reference->swapped.count > 0 && reference->running.count < config->max_sequences) {
+        struct job *job = reference->swapped.jobs[0];
+        int64_t tokens = job->prompt + job->emitted;
+        int64_t needed = tokens - 1 + next_tok(reference) + config->speculation.ahead_tok;
+        if (blocks_of(reference, needed) + config->watermark_blocks > available_blocks(reference))
+            return;
+        take_out(&reference->swapped, 0);
+        insert(&reference->running, reference->running.count, job);
+        job->decoding = true;
+        job->computed = tokens - 1;
+        int64_t blocks = blocks_of(reference, job->computed);
+        take_blocks(reference, job, blocks);
+        reference->host_blocks -= blocks;
+        reference->copied += blocks;
+        if (take_part)
+            decode(reference, job);
+        else
+            reference->set_aside += next_token_blocks(reference, job);
+    }
+}
+
+static uint32_t partial_of(const struct reference *reference)
+{
+    uint32_t at = 0;
+    while (at < reference->running.count && reference->running.jobs[at]->decoding)
+        at++;
+    return at;
+}
+
 static void schedule_partial(struct reference *reference)
 {
-    if (reference->running.count == 0 || reference->budget == 0)
+    if (partial_of(reference) == reference->running.count || reference->budget == 0)
         return;
-    struct job *job = reference->running.jobs[reference->running.count - 1];
-    if (job->decoding)
-        return;
-    int64_t tokens = smaller(job->prompt + job->emitted - job->computed, reference->budget);
-    if (blocks_of(reference, job->computed + tokens) - job->blocks > available_blocks(reference))
-        preempt_last(reference);
-    else
-        give_tokens(reference, job, tokens);
+    struct job *job = reference->running.jobs[partial_of(reference)];
+    for (;;) {
+        int64_t tokens = smaller(job->prompt + job->emitted - job->computed, reference->budget);
+        int64_t more = blocks_of(reference, job->computed + tokens) - job->blocks;
+        if (more <= available_blocks(reference)) {
+            give_tokens(reference, job, tokens);
+            return;
+        }
+        uint32_t victim = partial_of(reference);
+        if (reference->config->queue_order == ORDER_PRIORITY)
+            victim = victim_of(reference);
+        const struct job *evicted = reference->running.jobs[victim];
+        if (reference->set_aside > 0 && evicted != job)
+            reference->set_aside -= next_token_blocks(reference, evicted);
+        if (preempt(reference, victim) == job)
+            return;
+    }
+}
+
+/* All that a request ever takes: of TensorRT-LLM's blocks, or of one stretch of memory. */
+static int64_t lifetime_tok(const struct reference *reference, const struct job *job)
+{
+    int64_t rounded = 1;
+    switch (reference->config->kv_allocation) {
+    case KV_CONTIGUOUS_MAX:
+        return reference->config->max_model_tok;
+    case KV_CONTIGUOUS_POW2:
+        while (rounded < job->output)
+            rounded += rounded;
+        return smaller(job->prompt + rounded, reference->config->max_model_tok);
+    default:
+        return job->prompt + job->output + reference->config->speculation.draft_tok;
+    }
 }
 
 /* TensorRT-LLM's GuaranteedNoEvictScheduler. */
@@ -250,12 +485,16 @@ static bool fits_for_life(const struct reference *reference, const struct job *j
 {
     int64_t reserved = 0;
     for (uint32_t i = 0; i < reference->running.count; i++)
-        reserved += blocks_of(reference, reference->running.jobs[i]->prompt +
-                                             reference->running.jobs[i]->output +
-                                             reference->config->speculation.draft_tok);
-    int64_t drafts = reference->config->speculation.draft_tok;
-    return blocks_of(reference, job->prompt + job->output + drafts) <=
+        reserved += blocks_of(reference, lifetime_tok(reference, reference->running.jobs[i]));
+    return blocks_of(reference, lifetime_tok(reference, job)) <=
            reference->config->kv_blocks - reserved;
+}
+
+/* What a request may still answer, as far as it counts. */
+static int64_t counted_tok(const struct reference *reference, const struct job *job)
+{
+    int64_t cap = reference->config->answer_cap_tok, left = job->output - job->emitted;
+    return cap > 0 ? smaller(left, cap) : left;
 }
 
 /* SGLang's PrefillAdder. */
@@ -265,12 +504,12 @@ static bool fits_by_estimate(const struct reference *reference, const struct job
     for (uint32_t i = 0; i < reference->running.count; i++) {
         const struct job *other = reference->running.jobs[i];
         if (other->decoding)
-            left += other->output - other->emitted;
+            left += counted_tok(reference, other);
         else
-            promised += other->output - other->emitted + page;
+            promised += counted_tok(reference, other) + page;
     }
-    int64_t spare =
-        available_blocks(reference) * page - promised - (job->prompt + job->output + page);
+    int64_t wanted = job->prompt + job->emitted + counted_tok(reference, job) + page;
+    int64_t spare = available_blocks(reference) * page - promised - wanted;
     return spare * OUTPUT_SHARE_ONE > left * reference->output_share;
 }
 
@@ -281,7 +520,8 @@ static bool fits(const struct reference *reference, const struct job *job)
     if (reference->config->admission == ADMIT_ESTIMATE &&
         (reference->batch_is_full || !fits_by_estimate(reference, job)))
         return false;
-    return blocks_of(reference, job->prompt + job->emitted) <= available_blocks(reference);
+    return blocks_of(reference, job->prompt + job->emitted) + reference->config->watermark_blocks <=
+           available_blocks(reference);
 }
 
 static int64_t decodes_of(const struct reference *reference)
@@ -294,9 +534,9 @@ static int64_t decodes_of(const struct reference *reference)
 
 static void schedule_waiting(struct reference *reference)
 {
-    while (reference->waiting.count > 0 && reference->budget > 0 &&
+    while (somebody_waits(reference) && reference->swapped.count == 0 && reference->budget > 0 &&
            reference->running.count < reference->config->max_sequences) {
-        struct job *job = reference->waiting.jobs[0];
+        struct job *job = next_job(reference);
         int64_t tokens = job->prompt + job->emitted;
         if (!reference->config->chunked_prefill &&
             tokens - found_tok(reference, job) > reference->budget)
@@ -308,7 +548,7 @@ static void schedule_waiting(struct reference *reference)
             }
             break;
         }
-        take_out(&reference->waiting, 0);
+        take_next(reference);
         insert(&reference->running, reference->running.count, job);
         take_found(reference, job);
         give_tokens(reference, job, smaller(tokens - job->computed, reference->budget));
@@ -340,6 +580,8 @@ static int64_t scheduled_prompts_tok(const struct reference *reference)
 static void schedule_mixed(struct reference *reference)
 {
     schedule_decodes(reference);
+    if (!reference->retracted)
+        schedule_swapped(reference, true);
     static struct reference before;
     before = *reference;
     schedule_prompts(reference);
@@ -347,8 +589,7 @@ static void schedule_mixed(struct reference *reference)
     if (reference->config->batch_wait_iterations == 0 || tokens == 0 || decodes == 0)
         return;
     if (reference->waited >= reference->config->batch_wait_iterations ||
-        tokens + decodes * (1 + reference->config->speculation.draft_tok) >=
-            reference->config->batch_wait_tok) {
+        tokens + decodes * batch_tok(reference) >= reference->config->batch_wait_tok) {
         reference->waited = 0;
         return;
     }
@@ -357,15 +598,30 @@ static void schedule_mixed(struct reference *reference)
     reference->waits++;
 }
 
+/* Once decodes have begun, prompts wait for their end, unless one has waited long enough. */
+static bool prompts_stand_back(const struct reference *reference)
+{
+    if (reference->config->prefill != PREFILL_DECODE_FIRST || decodes_of(reference) == 0 ||
+        reference->prompts_before)
+        return false;
+    if (!somebody_waits(reference) || reference->config->decode_first_wait == TICK_NEVER)
+        return true;
+    return reference->now < next_job(reference)->arrival + reference->config->decode_first_wait;
+}
+
 /* SGLang's get_next_batch_to_run. What the decodes need next is not for prompts. */
 static void schedule_prompts_first(struct reference *reference)
 {
     for (uint32_t i = 0; i < reference->running.count; i++) {
         const struct job *job = reference->running.jobs[i];
         if (job->decoding)
-            reference->set_aside += decode_blocks(reference, job) - job->blocks;
+            reference->set_aside += next_token_blocks(reference, job);
     }
-    schedule_prompts(reference);
+    schedule_swapped(reference, false);
+    if (prompts_stand_back(reference))
+        reference->stand_backs += somebody_waits(reference);
+    else
+        schedule_prompts(reference);
     reference->set_aside = 0;
     if (scheduled_prompts_tok(reference) == 0)
         schedule_decodes(reference);
@@ -400,10 +656,12 @@ static void schedule(struct reference *reference)
 {
     reference->budget = reference->config->max_batch_tokens;
     reference->retracted = false;
-    if (reference->config->prefill == PREFILL_FIRST)
-        schedule_prompts_first(reference);
-    else
+    reference->copied = 0;
+    if (reference->config->prefill == PREFILL_MIXED)
         schedule_mixed(reference);
+    else
+        schedule_prompts_first(reference);
+    reference->prompts_before = scheduled_prompts_tok(reference) > 0;
     if (reference->config->admission == ADMIT_ESTIMATE)
         update_output_share(reference);
 }
@@ -422,14 +680,38 @@ static fine_t iteration_time(const struct reference *reference)
             finishing += job->computed + job->scheduled == job->prompt + job->emitted;
         }
     }
-    return steptime_mixed(reference->config->steptime, decodes, context, chunks, count, finishing);
+    return reference->copied * reference->config->swap_block_time +
+           steptime_mixed(reference->config->steptime, decodes, context, chunks, count, finishing);
+}
+
+/* Those that arrive up to the end of an iteration find counters as they were before it. */
+static void take_arrivals(struct reference *reference)
+{
+    for (; reference->arrived < reference->count; reference->arrived++) {
+        struct job *job = &reference->jobs[reference->arrived];
+        if (job->arrival > reference->now)
+            return;
+        job->rejected =
+            !engine_accepts(reference->config, (uint32_t)job->prompt, (uint32_t)job->output);
+        if (job->rejected)
+            continue;
+        job->ticket = reference->tickets++;
+        job->rank = rank_of(reference, job);
+        queue_up(reference, job);
+    }
+}
+
+static void pass(struct reference *reference, fine_t time)
+{
+    time += reference->fraction;
+    reference->now += time >> FINE_SHIFT;
+    reference->fraction = time & ((1 << FINE_SHIFT) - 1);
+    take_arrivals(reference);
 }
 
 static void run_iteration(struct reference *reference)
 {
-    fine_t time = reference->fraction + iteration_time(reference);
-    reference->now += time >> FINE_SHIFT;
-    reference->fraction = time & ((1 << FINE_SHIFT) - 1);
+    pass(reference, iteration_time(reference));
     bool decoded = false;
     for (uint32_t i = 0; i < reference->running.count;) {
         struct job *job = reference->running.jobs[i];
@@ -438,9 +720,11 @@ static void run_iteration(struct reference *reference)
         job->scheduled = 0;
         decoded |= job->decoding && scheduled > 0;
         if (job->decoding) {
+            reference->counters[job->traits->tenant] += scheduled * charge_of(job, 2);
             job->emitted = smaller(job->emitted + scheduled, job->output);
         } else if (scheduled > 0 && job->computed == job->prompt + job->emitted) {
             job->decoding = true;
+            reference->counters[job->traits->tenant] += charge_of(job, 2);
             if (job->emitted++ == 0)
                 job->first_token = reference->now;
         }
@@ -458,16 +742,132 @@ static void run_iteration(struct reference *reference)
             (reference->begun + reference->config->speculation.pace.per_turn) % PACE_ONE;
 }
 
-static void take_arrivals(struct reference *reference)
+/* --- batches that are served to their end --- */
+
+struct static_shape {
+    int64_t places, prompt, output; /* the longest */
+};
+
+/* What the batch would be with one more; places 0: it does not fit. */
+static struct static_shape with(const struct reference *reference, struct static_shape shape,
+                                const struct job *job)
 {
-    for (; reference->arrived < reference->count; reference->arrived++) {
-        struct job *job = &reference->jobs[reference->arrived];
-        if (job->arrival > reference->now)
+    const struct engine_config *config = reference->config;
+    struct job longest = {.prompt = larger(shape.prompt, job->prompt),
+                          .output = larger(shape.output, job->output)};
+    int64_t blocks = blocks_of(reference, lifetime_tok(reference, &longest));
+    int64_t places = shape.places + 1;
+    if (places > smaller(config->batching.max_batch, config->max_sequences) ||
+        places * blocks > config->kv_blocks)
+        return (struct static_shape){0};
+    return (struct static_shape){places, longest.prompt, longest.output};
+}
+
+/* Would one more arrival not change the batch? */
+static bool static_is_full(const struct reference *reference)
+{
+    const struct engine_config *config = reference->config;
+    struct static_shape shape = {0};
+    for (uint32_t i = 0; i < reference->waiting.count; i++) {
+        shape = with(reference, shape, reference->waiting.jobs[i]);
+        if (shape.places == 0 ||
+            shape.places == smaller(config->batching.max_batch, config->max_sequences))
+            return true;
+    }
+    return false;
+}
+
+static void wait_until(struct reference *reference, tick_t time)
+{
+    reference->now = time;
+    reference->fraction = 0;
+    take_arrivals(reference);
+}
+
+/* Goes to the time the next batch begins. */
+static void await_batch(struct reference *reference)
+{
+    tick_t window = reference->config->batching.window;
+    while (!static_is_full(reference)) {
+        bool more = reference->arrived < reference->count;
+        tick_t arrival = more ? reference->jobs[reference->arrived].arrival : TICK_NEVER;
+        tick_t due = TICK_NEVER;
+        if (window != TICK_NEVER)
+            due = reference->waiting.jobs[0]->arrival + window;
+        if (due <= reference->now)
             return;
-        job->rejected =
-            !engine_accepts(reference->config, (uint32_t)job->prompt, (uint32_t)job->output);
-        if (!job->rejected)
-            insert(&reference->waiting, reference->waiting.count, job);
+        if (due == TICK_NEVER && !more) { /* nobody else will come */
+            wait_until(reference, reference->now);
+            return;
+        }
+        wait_until(reference, smaller(arrival, due));
+    }
+}
+
+static fine_t padded_prompts_time(const struct reference *reference, struct static_shape shape)
+{
+    const struct engine_config *config = reference->config;
+    struct prefill_chunk chunks[REQUESTS_MAX];
+    int64_t budget = config->max_batch_tokens, count = 0, tokens = 0;
+    fine_t time = 0;
+    for (int64_t i = 0; i < shape.places; i++)
+        for (int64_t start = 0; start < shape.prompt; start += budget) {
+            int64_t length = smaller(shape.prompt - start, budget);
+            if (tokens + length > budget || (shape.prompt > budget && count > 0)) {
+                int64_t end = chunks[count - 1].start + chunks[count - 1].tokens;
+                time += steptime_mixed(config->steptime, 0, 0, chunks, count,
+                                       end == shape.prompt ? count : 0);
+                count = tokens = 0;
+            }
+            chunks[count++] = (struct prefill_chunk){start, length};
+            tokens += length;
+        }
+    return time + steptime_mixed(config->steptime, 0, 0, chunks, count, count);
+}
+
+static void run_batch(struct reference *reference)
+{
+    const struct engine_config *config = reference->config;
+    struct static_shape shape = {0};
+    struct list batch = {.count = 0};
+    while (reference->waiting.count > 0) {
+        struct job *job = next_job(reference);
+        struct static_shape more = with(reference, shape, job);
+        if (more.places == 0)
+            break;
+        shape = more;
+        take_next(reference);
+        job->first_scheduled = reference->now;
+        insert(&batch, batch.count, job);
+    }
+    int64_t places = shape.places;
+    pass(reference, padded_prompts_time(reference, shape));
+    for (int64_t emitted = 1; emitted <= shape.output; emitted++) {
+        if (emitted > 1)
+            pass(reference, steptime_mixed(config->steptime, places,
+                                           places * (shape.prompt + emitted - 2), NULL, 0, 0));
+        for (uint32_t i = 0; i < batch.count; i++) {
+            struct job *job = batch.jobs[i];
+            if (emitted == 1)
+                job->first_token = reference->now;
+            if (emitted <= job->output)
+                reference->counters[job->traits->tenant] += charge_of(job, 2);
+            if (job->output == emitted || !config->batching.returned_early)
+                job->last_token = reference->now;
+        }
+    }
+    reference->batches++;
+    reference->batched += batch.count;
+}
+
+static void run_step(struct reference *reference)
+{
+    if (reference->config->batching.kind == BATCHING_CONTINUOUS) {
+        schedule(reference);
+        run_iteration(reference);
+    } else {
+        await_batch(reference);
+        run_batch(reference);
     }
 }
 
@@ -475,6 +875,7 @@ static void run_reference(const struct scene *scene, struct reference *reference
 {
     *reference = (struct reference){.config = &scene->engine,
                                     .count = scene->requests,
+                                    .last_left = -1,
                                     .free_blocks = scene->engine.kv_blocks,
                                     .output_share = scene->engine.output_share.start};
     for (int64_t i = 0; i < reference->free_blocks; i++)
@@ -484,10 +885,13 @@ static void run_reference(const struct scene *scene, struct reference *reference
                                           .first_scheduled = TICK_NEVER,
                                           .prompt = scene->arrivals[i].prompt_tok,
                                           .output = scene->arrivals[i].output_tok,
-                                          .cached = scene->arrivals[i].cached_tok};
+                                          .cached = scene->arrivals[i].cached_tok,
+                                          .class_index = scene->arrivals[i].stream,
+                                          .traits = &rule_traits[scene->arrivals[i].stream]};
     for (;;) {
         take_arrivals(reference);
-        if (reference->running.count == 0 && reference->waiting.count == 0) {
+        if (reference->running.count + reference->swapped.count == 0 &&
+            !somebody_waits(reference)) {
             if (reference->arrived == reference->count)
                 break;
             reference->now = reference->jobs[reference->arrived].arrival;
@@ -495,8 +899,7 @@ static void run_reference(const struct scene *scene, struct reference *reference
             reference->output_share = scene->engine.output_share.start;
             continue;
         }
-        schedule(reference);
-        run_iteration(reference);
+        run_step(reference);
     }
     cr_assert_eq(reference->free_blocks, scene->engine.kv_blocks);
 }
@@ -519,7 +922,10 @@ static struct scene draw_scene(gsl_rng *rng)
                                           .max_model_tok = between(rng, 50, 1000),
                                           .chunked_prefill = between(rng, 0, 4) > 0};
     draw_engine_rules(rng, &scene.engine);
-    draw_speculation(rng, &scene.engine);
+    if (between(rng, 0, 5) == 0)
+        draw_static_batching(rng, &scene.engine);
+    else
+        draw_speculation(rng, &scene.engine);
     double grid = between(rng, 0, 1) ? 0.0009765625 : 0.001 * gsl_rng_uniform_pos(rng);
     struct steptime_given given = {.base_s = grid * between(rng, 0, 8),
                                    .per_sequence_s = grid * between(rng, 1, 3),
@@ -538,6 +944,8 @@ static struct scene draw_scene(gsl_rng *rng)
                                              .prompt_tok = prompt,
                                              .output_tok = between(rng, 1, longest),
                                              .cached_tok = draw_cached_tok(rng, prompt),
+                                             .stream = between(rng, 0, RULE_CLASSES - 1),
+                                             .client = ARRIVAL_NO_ID,
                                              .session = i};
     }
     return scene;
@@ -556,9 +964,16 @@ static void keep(void *context, const struct request_record *record)
     records->records[records->count++] = *record;
 }
 
+#define STREAM_RULE(rule_name, number)                                                             \
+    {                                                                                              \
+        .name = (rule_name), .stream = (number), .prompt_max_tok = UINT32_MAX,                     \
+        .output_max_tok = UINT32_MAX                                                               \
+    }
+
 static void run_engine(const struct scene *scene, struct records *records)
 {
-    static const struct class_rule all = CLASS_RULE_ALL("all");
+    static const struct class_rule streams[RULE_CLASSES] = {
+        STREAM_RULE("a", 0), STREAM_RULE("b", 1), STREAM_RULE("c", 2), CLASS_RULE_ALL("d")};
     static const struct router_config router = {.policy = {.index = 0}};
     struct pool_spec pool = {.name = "p", .engine = &scene->engine, .replicas = 1, .weight = 1};
     struct list_source list = LIST_SOURCE(scene->arrivals, scene->requests);
@@ -566,8 +981,8 @@ static void run_engine(const struct scene *scene, struct records *records)
                                    .pools = &pool,
                                    .pool_count = 1,
                                    .router = &router,
-                                   .classes = &all,
-                                   .class_count = 1,
+                                   .classes = streams,
+                                   .class_count = RULE_CLASSES,
                                    .horizon_s = INFINITY,
                                    .observer = {.context = records, .request = keep}};
     struct simulation_result result;
@@ -595,7 +1010,7 @@ static bool matches_one(const struct request_record *record, const struct refere
         const struct job *job = &reference->jobs[i];
         if (matched[i] || record->arrival_s != tick_to_s(job->arrival) ||
             record->prompt_tok != job->prompt || record->output_tok != job->output ||
-            !same_times(record, job))
+            record->class_index != job->class_index || !same_times(record, job))
             continue;
         return matched[i] = true;
     }
@@ -604,17 +1019,23 @@ static bool matches_one(const struct request_record *record, const struct refere
 
 static const char *rules_of(const struct engine_config *engine)
 {
-    static const char *const names[2][3] = {
-        {"mixed, preempt", "mixed, no evict", "mixed, estimate"},
-        {"prefill first, preempt", "prefill first, no evict", "prefill first, estimate"}};
-    return names[engine->prefill][engine->admission];
+    static char text[200];
+    static const char *const prefill[] = {"mixed", "prompts first", "decodes first"};
+    static const char *const admission[] = {"preempt", "no evict", "estimate"};
+    snprintf(
+        text, sizeof text, "%s, %s, %s, KV allocation %d, swap %lld, watermark %lld, batching %d",
+        prefill[engine->prefill], admission[engine->admission],
+        queue_order_names[engine->queue_order], engine->kv_allocation,
+        (long long)engine->swap_blocks, (long long)engine->watermark_blocks, engine->batching.kind);
+    return text;
 }
 
 struct tally {
     uint64_t preemptions[3], completed[3]; /* by admission */
-    uint64_t waits, refusals, stalls;
-    int64_t found[2];  /* by prefill */
-    int64_t cached[3]; /* by admission */
+    uint64_t waits, refusals, stalls, swaps, stand_backs, batches, batched;
+    uint64_t passed_over[ORDER_COUNT], stretches[KV_CONTIGUOUS_EXACT + 1];
+    int64_t found[PREFILL_DECODE_FIRST + 1]; /* by prefill */
+    int64_t cached[3];                       /* by admission */
 };
 
 static void compare(int number, struct tally *tally, const struct scene *scene,
@@ -635,6 +1056,12 @@ static void compare(int number, struct tally *tally, const struct scene *scene,
     tally->waits += reference->waits;
     tally->refusals += reference->refusals;
     tally->stalls += reference->stalls;
+    tally->swaps += reference->swaps;
+    tally->stand_backs += reference->stand_backs;
+    tally->batches += reference->batches;
+    tally->batched += reference->batched;
+    tally->passed_over[scene->engine.queue_order] += reference->passed_over;
+    tally->stretches[scene->engine.kv_allocation] += records->count;
     tally->found[scene->engine.prefill] += reference->found;
     tally->cached[scene->engine.admission] += reference->cached;
 }
@@ -658,6 +1085,14 @@ Test(engine_reference, schedules_as_the_engines_do)
     cr_assert_eq(tally.preemptions[ADMIT_NO_EVICT], 0);
     for (int i = ADMIT_PREEMPT; i <= ADMIT_ESTIMATE; i++)
         cr_assert(tally.completed[i] > 10000 && tally.cached[i] > 10000);
+    cr_assert_eq(tally.passed_over[ORDER_FCFS], 0);
+    for (int i = ORDER_FCFS + 1; i < ORDER_COUNT; i++)
+        cr_assert_gt(tally.passed_over[i], 1000, "%s", queue_order_names[i]);
+    for (int i = KV_PAGED; i <= KV_CONTIGUOUS_EXACT; i++)
+        cr_assert_gt(tally.stretches[i], 1000);
+    cr_assert_gt(tally.swaps, 1000);
+    cr_assert_gt(tally.stand_backs, 1000);
+    cr_assert(tally.batches > 1000 && tally.batched > tally.batches + 1000);
     cr_assert_gt(tally.waits, 1000);
     cr_assert_gt(tally.refusals, 1000);
     cr_assert_gt(tally.stalls, 1000);

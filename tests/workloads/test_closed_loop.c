@@ -23,6 +23,11 @@ static double peek_s(struct source *source)
     return time_s;
 }
 
+static void end_request(struct source *source, uint32_t stream, uint32_t client, double now_s)
+{
+    source_ended(source, &(struct arrival_end){stream, client, 10, now_s});
+}
+
 Test(closed_loop, all_clients_start_at_once_then_wait)
 {
     struct test_workload workload = open_loop("'clients': 5", "");
@@ -51,9 +56,9 @@ Test(closed_loop, the_next_request_follows_the_end)
         open_loop("'clients': 2, 'think': {'kind': 'constant', 'think_s': 3}", "");
     struct arrival arrivals[2];
     test_take(workload.source, arrivals, 2, NULL);
-    source_ended(workload.source, 0, 1, 7.5);
+    end_request(workload.source, 0, 1, 7.5);
     cr_assert_float_eq(peek_s(workload.source), 10.5, 1e-9);
-    source_ended(workload.source, 0, 0, 7);
+    end_request(workload.source, 0, 0, 7);
     cr_assert_float_eq(peek_s(workload.source), 10, 1e-9);
     source_take(workload.source, arrivals);
     cr_assert_eq(arrivals[0].client, 0);
@@ -68,7 +73,7 @@ Test(closed_loop, without_thinking_the_next_request_is_still_later)
     for (size_t i = 0; i < sizeof ends_s / sizeof *ends_s; i++) {
         peek_s(workload.source);
         source_take(workload.source, &arrival);
-        source_ended(workload.source, 0, 0, ends_s[i]);
+        end_request(workload.source, 0, 0, ends_s[i]);
         double next_s = peek_s(workload.source);
         cr_assert_gt(tick_from_s(next_s), tick_from_s(ends_s[i]));
         cr_assert_lt(next_s - ends_s[i], 1e-8);
@@ -131,7 +136,7 @@ Test(closed_loop, never_more_outstanding_than_clients)
             sent++;
         } else if (first < CLIENTS) {
             outstanding[first] = false;
-            source_ended(workload.source, 0, (uint32_t)first, ends_s[first]);
+            end_request(workload.source, 0, (uint32_t)first, ends_s[first]);
         } else {
             cr_assert_eq(status, SOURCE_END);
             break;
@@ -155,8 +160,8 @@ Test(closed_loop, can_be_filtered_clipped_and_limited)
     while (source_peek(workload.source, &time_s, &error) == SOURCE_READY) {
         source_take(workload.source, &arrivals[0]);
         cr_assert(arrivals[0].prompt_tok >= 51 && arrivals[0].output_tok == 4);
-        source_ended(workload.source, arrivals[0].stream, arrivals[0].client,
-                     arrivals[0].time_s + 1);
+        end_request(workload.source, arrivals[0].stream, arrivals[0].client,
+                    arrivals[0].time_s + 1);
         sent++;
     }
     cr_assert_eq(sent, 50);
@@ -178,7 +183,7 @@ Test(closed_loop, merges_with_an_open_stream)
     cr_assert_eq(last, SOURCE_WAIT);
     cr_assert_eq(arrivals[0].stream, 0);
     cr_assert_eq(arrivals[1].stream, 1);
-    source_ended(workload.source, 1, arrivals[2].client, 4);
+    end_request(workload.source, 1, arrivals[2].client, 4);
     cr_assert_float_eq(peek_s(workload.source), 4.5, 1e-9);
     source_take(workload.source, arrivals);
     cr_assert_eq(arrivals[0].stream, 1);

@@ -1,0 +1,117 @@
+#include "models/engine/extras.h"
+
+#include "models/engine/batch.h"
+#include "models/engine/run.h"
+#include "models/engine/static_batch.h"
+
+bool extras_at_work(const struct engine_config *config)
+{
+    return config->queue_order != ORDER_FCFS || config->swap_blocks > 0 ||
+           config->prefill == PREFILL_DECODE_FIRST || config->answer_cap_tok > 0 ||
+           config->batching.kind != BATCHING_CONTINUOUS || config->lora;
+}
+
+/* --- before prompts --- */
+
+/* PREFILL_DECODE_FIRST: when those that wait may interrupt the decodes. */
+static tick_t prompts_due(const struct engine *engine)
+{
+    tick_t wait = engine->config->decode_first_wait;
+    if (wait == TICK_NEVER)
+        return TICK_NEVER;
+    return request_of(engine, waiting_first(engine))->arrival + wait;
+}
+
+/* PREFILL_DECODE_FIRST: once the decodes have begun, prompts wait until they have ended, or until
+ * one has waited long enough. */
+static bool prompts_stand_back(const struct engine *engine)
+{
+    if (engine->config->prefill != PREFILL_DECODE_FIRST || engine->decodes == 0 ||
+        engine->after_prompts)
+        return false;
+    return engine->waiting == 0 || engine->boundary < prompts_due(engine);
+}
+
+bool extras_before_prompts(struct engine *engine)
+{
+    if (!engine->run.preempted)
+        swap_in(engine);
+    return !prompts_stand_back(engine);
+}
+
+/* --- decodes --- */
+
+void extras_count_decode(struct engine *engine, const struct request *request, int change)
+{
+    if (request->output_tok > engine->answer_cap_tok)
+        engine->long_answers += (uint32_t)change;
+    if (engine->fair)
+        fair_share_decodes(engine, request, change);
+}
+
+/* --- the run --- */
+
+/* PREFILL_DECODE_FIRST: the first of those that wait may interrupt the run when it is due. Who has
+ * been due for long does not fit. */
+static void stop_for_prompts(struct engine *engine)
+{
+    engine->after_prompts = engine->run.chunks > 0;
+    if (engine->config->prefill != PREFILL_DECODE_FIRST || engine->waiting == 0)
+        return;
+    tick_t due = prompts_due(engine);
+    if (due > engine->boundary && due < engine->next)
+        engine_cut(engine, due);
+}
+
+/* KV caches that were swapped, and adapters that a batch needs (vLLM's LRUCacheWorkerLoRAManager),
+ * are copied before the iteration begins. */
+static void add_copies(struct engine *engine)
+{
+    engine->run.iterations = 1;
+    engine->run.first += engine->copied_blocks * engine->config->swap_block_time + engine->loading;
+    engine->run.step = 0;
+    engine->copied_blocks = 0;
+    engine->loading = 0;
+}
+
+void extras_adjust_run(struct engine *engine)
+{
+    struct engine_run *run = &engine->run;
+    if (engine->copied_blocks > 0 || engine->loading > 0)
+        add_copies(engine);
+    if (engine->fair && engine->waiting > 0 && engine->queue.head == REQUEST_NONE)
+        run->iterations =
+            run_iterations(run, fair_share_tokens(engine, run_tokens(run, run->iterations)));
+    engine->next = run_tick(engine, run->iterations);
+    stop_for_prompts(engine);
+}
+
+/* --- arrivals --- */
+
+/* The run ends early if the request may be let in, or may come first before the run ends
+ * (ORDER_FAIR). Who waits for a slot for its adapter is passed. */
+static void cut_for_arrival(struct engine *engine, uint32_t number, tick_t now)
+{
+    bool is_first = waiting_first(engine) == number || engine->config->lora;
+    bool may_come_first = engine->fair && fair_share_only(engine, request_of(engine, number));
+    if (engine->config->prefill == PREFILL_DECODE_FIRST && is_first && engine->run.decodes > 0)
+        now = int64_max(now, prompts_due(engine));
+    bool may_change = (is_first && batch_may_admit(engine, number)) || may_come_first;
+    if ((may_change || engine->run.waits) && now < engine->next)
+        engine_cut(engine, now);
+}
+
+void extras_submit(struct engine *engine, uint32_t number, tick_t now)
+{
+    if (engine->config->queue_order != ORDER_FCFS)
+        queue_order_rank(engine, number);
+    if (engine->fair) /* counters of tenants are compared as they are now */
+        engine_settle(engine, now);
+    waiting_append(engine, number);
+    if (engine->config->batching.kind != BATCHING_CONTINUOUS)
+        static_batch_arrived(engine, now);
+    else if (engine->next == TICK_NEVER)
+        engine->next = now;
+    else
+        cut_for_arrival(engine, number, now);
+}
