@@ -22,6 +22,21 @@ static double mean_batch(const struct summary *summary)
     return busy > 0 ? sequences / busy : NAN;
 }
 
+/* Over the pools that count them (report_kv_slots), each by what its KV cache has taken. */
+static double kv_slots_held(const struct summary *summary)
+{
+    double taken = 0, held = 0;
+    for (size_t i = 0; i < summary->facts.spec->pool_count; i++) {
+        const struct pool_summary *pool = &summary->pools[i];
+        if (isnan(pool->kv_slots_held))
+            continue;
+        double blocks = pool->kv_slots_taken * (double)pool->kv_blocks_per_replica * pool->replicas;
+        taken += blocks;
+        held += blocks * pool->kv_slots_held;
+    }
+    return taken > 0 ? held / taken : NAN;
+}
+
 static void take_values(const struct summary *summary, double *values)
 {
     const double taken[COMPARE_METRICS] = {
@@ -41,6 +56,7 @@ static void take_values(const struct summary *summary, double *values)
         [COMPARE_E2E_P50_S] = summary->e2e_s.p50,
         [COMPARE_E2E_P99_S] = summary->e2e_s.p99,
         [COMPARE_MEAN_BATCH] = mean_batch(summary),
+        [COMPARE_KV_SLOTS_HELD] = kv_slots_held(summary),
         [COMPARE_USD_PER_MILLION_TOK] = summary->usd_per_million_tok,
         [COMPARE_USD_PER_MILLION_OUTPUT_TOK] = summary->usd_per_million_output_tok,
         [COMPARE_JOULES_PER_OUTPUT_TOK] = summary->joules_per_output_tok};

@@ -31,6 +31,7 @@ static const struct {
     [COMPARE_E2E_P50_S] = {"end-to-end latency, median (s)", human_duration},
     [COMPARE_E2E_P99_S] = {"end-to-end latency, 99th percentile (s)", human_duration},
     [COMPARE_MEAN_BATCH] = {"sequences per iteration, mean", human_number},
+    [COMPARE_KV_SLOTS_HELD] = {"KV slots taken that hold a token (share)", human_percent, true},
     [COMPARE_USD_PER_MILLION_TOK] = {"USD per million tokens", human_usd},
     [COMPARE_USD_PER_MILLION_OUTPUT_TOK] = {"USD per million output tokens", human_usd},
     [COMPARE_JOULES_PER_OUTPUT_TOK] = {"joules per output token", human_number},

@@ -154,6 +154,17 @@ static bool measure_all(struct plan_question *question, struct error *error)
 
 /* --- the question as a whole --- */
 
+/* A throughput measured for one pool says nothing of two that work together. */
+static bool check_roles(const struct scenario *scenario, struct error *error)
+{
+    if (!scenario->disaggregation && !scenario->config.disaggregation)
+        return true;
+    json_error(scenario->document, scenario->config.disaggregation ? "/disaggregation" : "/pools",
+               error, "a plan finds pools that prefill and decode, but no pools with roles");
+    return error_hint(error, "leave out \"disaggregation\" and the \"role\" of pools, or compare "
+                             "fleets with `tokenyard compare`");
+}
+
 bool plan_question_build(const struct scenario *scenario, struct plan_question *question,
                          struct error *error)
 {
@@ -162,6 +173,8 @@ bool plan_question_build(const struct scenario *scenario, struct plan_question *
         json_error(scenario->document, "", error, "the scenario has no \"plan\"");
         return error_hint(error, "give \"plan\": what may be rented, and the budget");
     }
+    if (!check_roles(scenario, error))
+        return false;
     bool given = scenario->config.plan->given != NULL;
     if (!(given ? take_given(question, error) : measure_all(question, error)))
         return false;

@@ -2,13 +2,15 @@
 
 #include <math.h>
 
+#include "analysis/transfer_report.h"
+
 /* NaN where there is nothing to divide by: "no requests" is not "0 seconds". */
 static double ratio(double part, double whole)
 {
     return whole > 0 ? part / whole : NAN;
 }
 
-static struct quantiles quantiles_of(const struct histogram *histogram)
+struct quantiles quantiles_of(const struct histogram *histogram)
 {
     return (struct quantiles){
         .mean = histogram_mean_s(histogram),
@@ -75,12 +77,18 @@ static struct pool_summary pool_of(const struct pool_spec *spec, const struct po
         .rejected = result->rejected,
         .in_flight = result->in_flight,
         .preemptions = result->preemptions,
+        .handed_out = result->handed_out,
+        .handed_in = result->handed_in,
         .iterations = result->iterations,
         .prompt_tok = result->prompt_tok,
         .output_tok = result->output_tok,
         .prefill_tok = result->prefill_tok,
         .utilisation = ratio(result->busy_s, simulated_s * spec->replicas),
         .mean_batch = result->mean_batch,
+        .kv_slots_taken = result->kv_slots_taken,
+        .kv_slots_held = result->kv_slots_held,
+        .swaps_kv = spec->engine->swap_blocks > 0,
+        .swaps = result->swaps,
         .mean_outstanding = result->mean_outstanding,
         .max_outstanding = result->max_outstanding,
         .peak_kv = result->peak_kv,
@@ -202,6 +210,10 @@ struct summary *summary_create(const struct run_facts *facts,
     sum_pools(summary, result);
     sum_money(summary);
     judge_slos(summary, result);
+    if (result->transfers) {
+        summary->transfers = ARENA_NEW(arena, struct transfer_summary);
+        transfer_summary_fill(summary->transfers, result);
+    }
     return summary;
 }
 

@@ -41,6 +41,13 @@ struct quantiles {
     double mean, p50, p90, p95, p99, max;
 };
 
+/* See struct transfer_result. */
+struct transfer_summary {
+    uint64_t transfers, local, recomputed, lent;
+    double bytes;
+    struct quantiles memory_wait_s, transfer_s, link_wait_s, visible_s;
+};
+
 struct class_summary {
     const char *name;
     uint64_t completed, rejected;
@@ -57,9 +64,13 @@ struct pool_summary {
     int64_t gpus;
     uint64_t kv_blocks_per_replica;
     uint64_t arrived, completed, rejected, in_flight, preemptions, iterations;
+    uint64_t handed_out, handed_in; /* to decode elsewhere; prefilled elsewhere */
     uint64_t prompt_tok, output_tok, prefill_tok;
     double utilisation; /* share of its replicas' time that they were iterating */
     double mean_batch, peak_kv;
+    double kv_slots_taken, kv_slots_held; /* as in pool_result; NaN: not counted */
+    bool swaps_kv;                        /* preempted requests are swapped, as a rule */
+    uint64_t swaps;
     double mean_outstanding; /* requests sent there that had not ended, over time */
     uint64_t max_outstanding;
     double output_tok_per_s;
@@ -93,11 +104,12 @@ struct summary {
     double usd_per_million_tok, usd_per_million_output_tok, usd_per_1k_requests, requests_per_usd;
     double energy_j, mean_power_w, joules_per_output_tok;
     uint64_t events, iterations;
-    struct class_summary *classes; /* facts.spec->class_count */
-    struct pool_summary *pools;    /* facts.spec->pool_count */
-    struct slo_summary *slos;      /* facts.spec->slo_count */
-    struct latency_set merged;     /* of all classes: for distributions */
-    struct histogram itl;          /* of all pools */
+    struct class_summary *classes;      /* facts.spec->class_count */
+    struct pool_summary *pools;         /* facts.spec->pool_count */
+    struct slo_summary *slos;           /* facts.spec->slo_count */
+    struct transfer_summary *transfers; /* NULL: no pool has a role */
+    struct latency_set merged;          /* of all classes: for distributions */
+    struct histogram itl;               /* of all pools */
 };
 
 struct summary *summary_create(const struct run_facts *facts,
@@ -112,6 +124,10 @@ void summary_put(struct json_writer *writer, const char *key, const struct summa
 /* The "simulator" object by itself, for manifest.json. */
 void summary_put_simulator(struct json_writer *writer, const struct summary *summary,
                            const struct simulator_figures *figures);
+
+/* For the blocks of features, which have files of their own. */
+struct quantiles quantiles_of(const struct histogram *histogram);
+void quantiles_put(struct json_writer *writer, const char *key, const struct quantiles *quantiles);
 
 /* How many of the classes to show to people: without the last, which takes the rest, where no
  * request was left for it. */

@@ -1,15 +1,17 @@
 /* The shape of summary.json. Keys are a promise to whoever reads results by script: add, never
  * rename. */
+#include <math.h>
+
 #include "analysis/basis_report.h"
 #include "analysis/summary.h"
+#include "analysis/transfer_report.h"
 
 static void put_count(struct json_writer *writer, const char *key, uint64_t count)
 {
     json_put_integer(writer, key, (int64_t)count);
 }
 
-static void put_quantiles(struct json_writer *writer, const char *key,
-                          const struct quantiles *quantiles)
+void quantiles_put(struct json_writer *writer, const char *key, const struct quantiles *quantiles)
 {
     json_begin_object(writer, key);
     json_put_number(writer, "mean", quantiles->mean);
@@ -106,12 +108,23 @@ static void put_class(struct json_writer *writer, const struct class_summary *cl
     put_count(writer, "completed", class->completed);
     put_count(writer, "rejected", class->rejected);
     put_tokens(writer, class->prompt_tok, class->output_tok);
-    put_quantiles(writer, "ttft_s", &class->ttft_s);
-    put_quantiles(writer, "tpot_s", &class->tpot_s);
-    put_quantiles(writer, "e2e_s", &class->e2e_s);
-    put_quantiles(writer, "queue_s", &class->queue_s);
+    quantiles_put(writer, "ttft_s", &class->ttft_s);
+    quantiles_put(writer, "tpot_s", &class->tpot_s);
+    quantiles_put(writer, "e2e_s", &class->e2e_s);
+    quantiles_put(writer, "queue_s", &class->queue_s);
     json_put_number(writer, "requests_per_s", class->requests_per_s);
     json_put_number(writer, "attainment", class->attainment);
+    json_end_object(writer);
+}
+
+/* Where the engine counts them (report_kv_slots). */
+static void put_kv_slots(struct json_writer *writer, const struct pool_summary *pool)
+{
+    if (isnan(pool->kv_slots_held))
+        return;
+    json_begin_object(writer, "kv_slots");
+    json_put_number(writer, "taken", pool->kv_slots_taken);
+    json_put_number(writer, "held", pool->kv_slots_held);
     json_end_object(writer);
 }
 
@@ -133,15 +146,18 @@ static void put_pool(struct json_writer *writer, const struct pool_summary *pool
     json_put_number(writer, "mean_outstanding", pool->mean_outstanding);
     put_count(writer, "max_outstanding", pool->max_outstanding);
     json_put_number(writer, "peak_kv", pool->peak_kv);
+    put_kv_slots(writer, pool);
     put_count(writer, "preemptions", pool->preemptions);
+    if (pool->swaps_kv)
+        put_count(writer, "swaps", pool->swaps);
     put_count(writer, "iterations", pool->iterations);
     put_tokens(writer, pool->prompt_tok, pool->output_tok);
     put_count(writer, "prefill_tokens_computed", pool->prefill_tok);
     json_put_number(writer, "output_tokens_per_s", pool->output_tok_per_s);
-    put_quantiles(writer, "ttft_s", &pool->ttft_s);
-    put_quantiles(writer, "tpot_s", &pool->tpot_s);
-    put_quantiles(writer, "itl_s", &pool->itl_s);
-    put_quantiles(writer, "e2e_s", &pool->e2e_s);
+    quantiles_put(writer, "ttft_s", &pool->ttft_s);
+    quantiles_put(writer, "tpot_s", &pool->tpot_s);
+    quantiles_put(writer, "itl_s", &pool->itl_s);
+    quantiles_put(writer, "e2e_s", &pool->e2e_s);
     json_put_number(writer, "usd_per_hour", pool->usd_per_hour);
     json_put_number(writer, "cost_usd", pool->cost_usd);
     json_put_number(writer, "usd_per_million_tokens", pool->usd_per_million_tok);
@@ -189,16 +205,17 @@ void summary_put(struct json_writer *writer, const char *key, const struct summa
     json_put_number(writer, "measured_s", summary->measured_s);
     put_requests(writer, summary);
     put_tokens(writer, summary->prompt_tok, summary->output_tok);
-    put_quantiles(writer, "ttft_s", &summary->ttft_s);
-    put_quantiles(writer, "tpot_s", &summary->tpot_s);
-    put_quantiles(writer, "itl_s", &summary->itl_s);
-    put_quantiles(writer, "e2e_s", &summary->e2e_s);
-    put_quantiles(writer, "queue_s", &summary->queue_s);
+    quantiles_put(writer, "ttft_s", &summary->ttft_s);
+    quantiles_put(writer, "tpot_s", &summary->tpot_s);
+    quantiles_put(writer, "itl_s", &summary->itl_s);
+    quantiles_put(writer, "e2e_s", &summary->e2e_s);
+    quantiles_put(writer, "queue_s", &summary->queue_s);
     put_throughput(writer, summary);
     put_slo(writer, summary);
     put_cost(writer, summary);
     put_energy(writer, summary);
     put_lists(writer, summary);
+    transfer_report_put(writer, summary);
     if (figures)
         summary_put_simulator(writer, summary, figures);
     json_end_object(writer);

@@ -4,6 +4,7 @@
 
 #include "analysis/basis_report.h"
 #include "analysis/human.h"
+#include "analysis/transfer_report.h"
 
 enum {
     NAME_COLUMNS = 18,
@@ -40,7 +41,7 @@ static void print_head(const struct summary *summary, FILE *out)
     fprintf(out, "\n");
 }
 
-static void print_latency(const char *name, const struct quantiles *quantiles, FILE *out)
+void table_print_latency(const char *name, const struct quantiles *quantiles, FILE *out)
 {
     const double columns[] = {quantiles->mean, quantiles->p50, quantiles->p90,
                               quantiles->p95,  quantiles->p99, quantiles->max};
@@ -58,11 +59,11 @@ static void print_latencies(const struct summary *summary, FILE *out)
     for (size_t i = 0; i < sizeof columns / sizeof columns[0]; i++)
         put_right(out, columns[i], 11);
     fprintf(out, "\n");
-    print_latency("  TTFT", &summary->ttft_s, out);
-    print_latency("  TPOT", &summary->tpot_s, out);
-    print_latency("  ITL", &summary->itl_s, out);
-    print_latency("  E2E", &summary->e2e_s, out);
-    print_latency("  queue", &summary->queue_s, out);
+    table_print_latency("  TTFT", &summary->ttft_s, out);
+    table_print_latency("  TPOT", &summary->tpot_s, out);
+    table_print_latency("  ITL", &summary->itl_s, out);
+    table_print_latency("  E2E", &summary->e2e_s, out);
+    table_print_latency("  queue", &summary->queue_s, out);
 }
 
 static void print_totals(const struct summary *summary, FILE *out)
@@ -204,5 +205,6 @@ void table_print(const struct summary *summary, FILE *out)
     print_slos(summary, out);
     print_classes(summary, out);
     print_pools(summary, out);
+    transfer_report_print(summary, out);
     print_step_times(summary, out);
 }

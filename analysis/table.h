@@ -11,4 +11,7 @@
 
 void table_print(const struct summary *summary, FILE *out);
 
+/* One row under the columns of latencies: mean, p50, p90, p95, p99, max. */
+void table_print_latency(const char *name, const struct quantiles *quantiles, FILE *out);
+
 #endif

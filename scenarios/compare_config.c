@@ -26,6 +26,7 @@ const char *const compare_metric_names[] = {
     [COMPARE_E2E_P50_S] = "e2e_p50_s",
     [COMPARE_E2E_P99_S] = "e2e_p99_s",
     [COMPARE_MEAN_BATCH] = "mean_batch",
+    [COMPARE_KV_SLOTS_HELD] = "kv_slots_held",
     [COMPARE_USD_PER_MILLION_TOK] = "usd_per_million_tok",
     [COMPARE_USD_PER_MILLION_OUTPUT_TOK] = "usd_per_million_output_tok",
     [COMPARE_JOULES_PER_OUTPUT_TOK] = "joules_per_output_tok",

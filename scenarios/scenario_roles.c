@@ -27,6 +27,15 @@ static bool check_alone(const struct scenario *scenario, struct error *error)
                                  : "leave out the roles, or \"client\" and \"drop_expired\"");
 }
 
+static bool check_clients(const struct scenario *scenario, struct error *error)
+{
+    if (!scenario->clients)
+        return true;
+    error_at(error, ERROR_BAD_INPUT, NULL, 0, "/pools",
+             "clients that give up are not modelled where pools have roles");
+    return error_hint(error, "leave out \"client\", of the scenario and of its classes");
+}
+
 bool scenario_roles_resolve(struct scenario *scenario, struct error *error)
 {
     size_t count = scenario->pool_count;
@@ -34,14 +43,16 @@ bool scenario_roles_resolve(struct scenario *scenario, struct error *error)
     for (size_t i = 0; i < count; i++)
         parts[i] = (struct pool_part){.name = scenario->pools[i].name,
                                       .role = scenario->pools[i].role,
-                                      .port = scenario->pools[i].port};
+                                      .port = scenario->pools[i].port,
+                                      .batching = scenario->pools[i].engine->batching.kind};
     if (!disaggregation_wanted(parts, count))
         return check_used(scenario, error);
     scenario->disaggregation = scenario->config.disaggregation
                                    ? scenario->config.disaggregation
                                    : disaggregation_defaults(scenario->arena);
     return check_alone(scenario, error) &&
-           disaggregation_check(scenario->disaggregation, parts, count, error);
+           disaggregation_check(scenario->disaggregation, parts, count, error) &&
+           check_clients(scenario, error);
 }
 
 /* The router whose object is at `pointer` serves the pools with such roles. */

@@ -115,30 +115,14 @@ static void record_gaps_after_stall(struct engine *engine)
         run_record_later_gaps(&engine->run, engine->itl);
 }
 
-static void lower_output_share(struct engine *engine)
-{
-    const struct output_share *share = &engine->config->output_share;
-    int64_t lower = engine->output_share - share->step * (int64_t)engine->run.iterations;
-    engine->output_share = lower > share->least ? lower : share->least;
-}
-
-/* Returns the tokens that each decode has emitted. */
-static uint64_t count_verified(struct engine *engine)
-{
-    const struct engine_run *run = &engine->run;
-    uint64_t tokens = run_tokens(run, run->iterations);
-    engine->token_phase = pace_after(&run->pace, run->iterations).phase;
-    engine->totals.verified += run->iterations * run->decodes;
-    engine->totals.verified_tok += tokens * run->decodes;
-    return tokens;
-}
-
 /* All that the run's decodes did: tokens, inter-token latencies, blocks. */
 static void advance_decodes(struct engine *engine)
 {
     const struct engine_run *run = &engine->run;
     const struct engine_config *config = engine->config;
-    uint64_t tokens = run_is_paced(run) ? count_verified(engine) : run->iterations;
+    uint64_t tokens = run->iterations;
+    if (engine->has_extras)
+        tokens = extras_advance_decodes(engine);
     if (engine->stall_count > 0)
         record_gaps_after_stall(engine);
     else if (engine->itl)
@@ -148,8 +132,6 @@ static void advance_decodes(struct engine *engine)
     engine->context_tok += (int64_t)tokens * run->decodes;
     engine->token += tokens;
     engine->block_phase = (uint32_t)((engine->block_phase + tokens) % config->block_tok);
-    if (config->admission == ADMIT_ESTIMATE)
-        lower_output_share(engine);
 }
 
 /* The run's iterations are over. */

@@ -87,6 +87,7 @@ struct engine_config {
     int64_t watermark_blocks;         /* ADMIT_PREEMPT: stay free when somebody is let in */
     int64_t swap_blocks;              /* ADMIT_PREEMPT: places in host memory; 0: recomputes */
     fine_t swap_block_time;           /* of copying a block out or in */
+    bool counts_slots;                /* kv_slots.h */
 
     struct speculation speculation;
     const struct steptime *plain_steptime; /* of iterations that draft nothing; NULL: the same */
@@ -102,7 +103,8 @@ struct engine_totals {
     tick_t busy;
     unsigned __int128 sequence_ticks; /* integral of the batch size over busy time */
     int64_t peak_blocks;
-    uint64_t verified;     /* decodes of iterations that drafted, ... */
+    uint64_t slots_taken, slots_held; /* kv_slots.h: summed over iterations that decode */
+    uint64_t verified;                /* decodes of iterations that drafted, ... */
     uint64_t verified_tok; /* ... and what they emitted, also beyond the ends of answers */
 };
 
@@ -191,10 +193,11 @@ struct engine {
 
     bool after_prompts; /* PREFILL_DECODE_FIRST: the iteration before worked on prompts */
     /* Rules at work that few engines have (orders other than fcfs, PREFILL_DECODE_FIRST, swapping,
-     * capped answers, batches served to their end): the others look at this alone. */
+     * capped answers, batches served to their end, ...): the others look at this alone. */
     bool has_extras;
 
-    uint32_t unanswered; /* static_batch.h: of the current batch */
+    uint32_t unanswered; /* static_batch.h: of the current batch ... */
+    int64_t held_tok;    /* ... and the tokens that these have in the cache */
     bool last_call;      /* static_batch.h: nobody else will come before an answer */
 
     struct stalled_group *stalls; /* [max_sequences + 1]; none while the decodes take part */

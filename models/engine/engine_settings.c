@@ -236,6 +236,13 @@ static const struct config_field engine_fields[] = {
      .max = 65536,
      .doc = "preemption \"swap\": host memory for each GPU of a replica; who finds none left is "
             "recomputed"},
+    {.name = "report_kv_slots",
+     .kind = CONFIG_BOOL,
+     .offset = FIELD(report_kv_slots),
+     .preset = "false",
+     .doc =
+         "count how much of the KV cache is taken, and how much of that holds a token, and say so "
+         "in the summary"},
     {0}};
 
 const struct config_type engine_settings_type = {

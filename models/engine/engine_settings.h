@@ -76,6 +76,7 @@ struct engine_settings {
     double watermark;                        /* share of the KV blocks */
     int preemption;                          /* enum preemption_kind */
     double swap_space_gib;                   /* of host memory, for each GPU */
+    bool report_kv_slots;
 };
 
 extern const struct config_type engine_settings_type;

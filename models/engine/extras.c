@@ -1,6 +1,7 @@
 #include "models/engine/extras.h"
 
 #include "models/engine/batch.h"
+#include "models/engine/kv_slots.h"
 #include "models/engine/run.h"
 #include "models/engine/static_batch.h"
 
@@ -8,7 +9,8 @@ bool extras_at_work(const struct engine_config *config)
 {
     return config->queue_order != ORDER_FCFS || config->swap_blocks > 0 ||
            config->prefill == PREFILL_DECODE_FIRST || config->answer_cap_tok > 0 ||
-           config->batching.kind != BATCHING_CONTINUOUS || config->lora;
+           config->batching.kind != BATCHING_CONTINUOUS || config->counts_slots ||
+           config->admission == ADMIT_ESTIMATE || config->speculation.draft_tok > 0 || config->lora;
 }
 
 /* --- before prompts --- */
@@ -50,6 +52,33 @@ void extras_count_decode(struct engine *engine, const struct request *request, i
 }
 
 /* --- the run --- */
+
+static void lower_output_share(struct engine *engine)
+{
+    const struct output_share *share = &engine->config->output_share;
+    int64_t lower = engine->output_share - share->step * (int64_t)engine->run.iterations;
+    engine->output_share = lower > share->least ? lower : share->least;
+}
+
+/* Returns the tokens that each decode has emitted. */
+static uint64_t count_verified(struct engine *engine)
+{
+    const struct engine_run *run = &engine->run;
+    uint64_t tokens = run_tokens(run, run->iterations);
+    engine->token_phase = pace_after(&run->pace, run->iterations).phase;
+    engine->totals.verified += run->iterations * run->decodes;
+    engine->totals.verified_tok += tokens * run->decodes;
+    return tokens;
+}
+
+uint64_t extras_advance_decodes(struct engine *engine)
+{
+    if (engine->config->admission == ADMIT_ESTIMATE)
+        lower_output_share(engine);
+    if (engine->config->counts_slots)
+        kv_slots_count(engine);
+    return run_is_paced(&engine->run) ? count_verified(engine) : engine->run.iterations;
+}
 
 /* PREFILL_DECODE_FIRST: the first of those that wait may interrupt the run when it is due. Who has
  * been due for long does not fit. */

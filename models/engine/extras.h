@@ -18,6 +18,9 @@ bool extras_before_prompts(struct engine *engine);
 /* A request has joined the decodes (1), or leaves them (-1). */
 void extras_count_decode(struct engine *engine, const struct request *request, int change);
 
+/* The decodes of the current run are about to advance by its iterations. */
+uint64_t extras_advance_decodes(struct engine *engine);
+
 /* Changes a run that was planned without extras, and engine->next with it. */
 void extras_adjust_run(struct engine *engine);
 

@@ -3,6 +3,7 @@
 #include "models/engine/static_batch.h"
 
 #include "models/engine/decodes.h"
+#include "models/engine/kv_slots.h"
 #include "models/engine/run.h"
 
 /* --- who fits --- */
@@ -151,6 +152,7 @@ static void answer(struct engine *engine, uint32_t number)
     request->emitted = request->output_tok;
     request->last_token = engine->boundary;
     engine->unanswered--;
+    engine->held_tok -= (int64_t)request->prompt_tok + request->output_tok - 1;
     if (engine->fair && request->output_tok > 1)
         fair_share_decodes(engine, request, -1);
     if (engine->config->batching.returned_early)
@@ -163,6 +165,7 @@ static void emit_first_token(struct engine *engine, uint32_t number)
     request->first_token = engine->boundary;
     request->emitted = 1;
     request->finish_token = engine->token + request->output_tok - 1;
+    engine->held_tok += request->prompt_tok;
     if (engine->fair)
         fair_share_charge_token(engine, request);
     if (request->output_tok == 1) {
@@ -200,6 +203,7 @@ static void give_up(struct engine *engine, uint32_t number)
     request->emitted = decode_emitted(engine, request);
     request->last_token = engine->boundary;
     engine->unanswered--;
+    engine->held_tok -= (int64_t)request->prompt_tok + request->emitted - 1;
     if (engine->fair)
         fair_share_decodes(engine, request, -1);
     finish_forget(engine, number);
@@ -241,6 +245,11 @@ static void advance_decodes(struct engine *engine)
     const struct engine_run *run = &engine->run;
     if (engine->itl && engine->unanswered > 0)
         histogram_add_run(engine->itl, run->first, run->step, run->iterations, engine->unanswered);
+    int64_t growth_tok = engine->unanswered;
+    if (engine->config->counts_slots)
+        kv_slots_add(engine, run->iterations, engine->used_blocks, engine->held_tok + growth_tok,
+                     growth_tok);
+    engine->held_tok += (int64_t)run->iterations * growth_tok;
     engine->context_tok += (int64_t)run->iterations * run->decodes;
     engine->token += run->iterations;
 }

@@ -482,6 +482,7 @@ static bool set_engine(const struct deployment_request *request, struct deployme
         .decode_first_wait = decode_first_wait(settings),
         .answer_cap_tok = engine_answer_cap_tok(settings),
         .kv_allocation = (enum kv_allocation)settings->kv_allocation,
+        .counts_slots = settings->report_kv_slots,
         .watermark_blocks = watermark_blocks(settings, deployment->memory.kv_blocks)};
     set_swap(request, deployment);
     if (!set_max_model_tok(request, deployment, error))

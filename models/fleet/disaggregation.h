@@ -19,6 +19,7 @@
 #ifndef TOKENYARD_MODELS_FLEET_DISAGGREGATION_H
 #define TOKENYARD_MODELS_FLEET_DISAGGREGATION_H
 
+#include "models/engine/batching.h"
 #include "models/fleet/router.h"
 #include "models/llm/llm.h"
 #include "sim/histogram.h"
@@ -92,6 +93,7 @@ struct pool_part {
     const char *name;
     enum pool_role role;
     struct kv_port port;
+    enum batching_kind batching;
 };
 
 /* Does any pool have a role that needs others? */

@@ -208,6 +208,17 @@ static bool check_roles(const struct disaggregation_config *config, const struct
     return true;
 }
 
+/* Who waits for a whole batch cannot let requests come and go half done. */
+static bool check_batching(const struct pool_part *pools, size_t count, struct error *error)
+{
+    for (size_t i = 0; i < count; i++)
+        if (pools[i].batching != BATCHING_CONTINUOUS)
+            return refuse(i, error,
+                          "its engine serves whole batches, so it cannot hand requests over",
+                          "pools with roles need \"batching\": \"continuous\"");
+    return true;
+}
+
 /* A cache is the same on both sides, bit for bit. */
 static bool check_caches(const struct pool_part *pools, size_t count, struct error *error)
 {
@@ -226,5 +237,6 @@ static bool check_caches(const struct pool_part *pools, size_t count, struct err
 bool disaggregation_check(const struct disaggregation_config *config, const struct pool_part *pools,
                           size_t count, struct error *error)
 {
-    return check_roles(config, pools, count, error) && check_caches(pools, count, error);
+    return check_roles(config, pools, count, error) && check_batching(pools, count, error) &&
+           check_caches(pools, count, error);
 }

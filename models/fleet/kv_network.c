@@ -34,8 +34,11 @@ static double latency_of(const struct builder *builder, double gpu_latency_us)
     return isnan(given_s) ? gpu_latency_us * 1e-6 : given_s;
 }
 
-static int64_t cards_of(const struct gpu *gpu)
+/* What a scenario says of a node's cards is of one that all GPUs share. */
+static int64_t cards_of(const struct builder *builder, const struct gpu *gpu)
 {
+    if (!isnan(builder->config->node_gb_s))
+        return 1;
     return gpu->nics_per_node == INT64_MIN ? gpu->gpus_per_node : gpu->nics_per_node;
 }
 
@@ -61,7 +64,7 @@ static double port_rate(const struct builder *builder, const struct kv_port *por
     if (!isnan(builder->config->gb_s))
         return builder->config->gb_s;
     const struct gpu *gpu = port->gpu;
-    double cards = (double)cards_of(gpu), parts = parts_of(port);
+    double cards = (double)cards_of(builder, gpu), parts = parts_of(port);
     double card_rate = node_rate(builder, gpu) / cards;
     double own_cards = ceil((double)gpus_of(port) * cards / (double)gpu->gpus_per_node);
     return fmin(parts * gpu->pcie_gb_s, fmin(parts, own_cards) * card_rate);

@@ -114,7 +114,7 @@ struct simulation_spec {
     const struct disaggregation_config *disaggregation;
     const struct class_rule *classes;
     size_t class_count;                /* 1..REQUEST_CLASSES_MAX */
-    const struct class_traits *traits; /* [class_count]; NULL: all classes are alike to engines */
+    const struct class_traits *traits; /* [class_count]; NULL: as the engines of the pools say */
     const uint32_t *class_models; /* [class_count]: what its requests ask for; NULL: all for 0 */
     uint32_t model_count;         /* of them, at most ROUTER_MODELS_MAX; 0 is 1. Some pool serves
                                    * each that is asked for */
@@ -148,6 +148,10 @@ struct slo_result {
 
 struct pool_result {
     uint64_t arrived, completed, rejected, in_flight, preemptions, iterations;
+    uint64_t swaps; /* preemptions that copied the KV cache to host memory */
+    /* Means over iterations that decode, of the slots of the KV cache: the share that is taken, and
+     * of that the share that holds a token. NaN where the engine does not count them. */
+    double kv_slots_taken, kv_slots_held;
     uint64_t cancelled; /* attempts that were given up or stopped; the others count attempts, too */
     uint64_t handed_out, handed_in;  /* prefilled here, to decode elsewhere; the other way round */
     uint64_t prompt_tok, output_tok; /* of completed requests */

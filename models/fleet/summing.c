@@ -31,6 +31,7 @@ static void sum_up_pool(struct simulation *sim, uint32_t pool)
     tick_t busy = 0;
     unsigned __int128 sequence_ticks = 0;
     int64_t peak_blocks = 0;
+    double slots_taken = 0, slots_held = 0, decode_iterations = 0;
     for (uint32_t i = 0; i < spec->replicas; i++) {
         const struct engine *engine = &sim->engines[sim->first_replica[pool] + i];
         const struct engine_totals *totals = &engine->totals;
@@ -42,6 +43,10 @@ static void sum_up_pool(struct simulation *sim, uint32_t pool)
         result->iterations += totals->iterations;
         result->preemptions += totals->preemptions;
         result->prefill_tok += totals->prefill_tok;
+        result->swaps += totals->swaps;
+        slots_taken += (double)totals->slots_taken;
+        slots_held += (double)totals->slots_held;
+        decode_iterations += (double)engine->token;
         int64_t open_blocks = engine_blocks_at(engine, last_tick(sim));
         peak_blocks = totals->peak_blocks > peak_blocks ? totals->peak_blocks : peak_blocks;
         peak_blocks = open_blocks > peak_blocks ? open_blocks : peak_blocks;
@@ -55,6 +60,9 @@ static void sum_up_pool(struct simulation *sim, uint32_t pool)
     result->max_outstanding = (uint64_t)sim->outstanding[pool].max;
     result->kv_blocks = (uint64_t)sim->configs[pool].kv_blocks;
     result->peak_kv = (double)peak_blocks / (double)sim->configs[pool].kv_blocks;
+    double slots = (double)result->kv_blocks * sim->configs[pool].block_tok;
+    result->kv_slots_taken = slots_taken > 0 ? slots_taken / (decode_iterations * slots) : NAN;
+    result->kv_slots_held = slots_taken > 0 ? slots_held / slots_taken : NAN;
     result->cost_usd = spec->usd_per_hour * spec->replicas * end_s / 3600;
     result->energy_j =
         spec->idle_w * spec->replicas * end_s + (spec->busy_w - spec->idle_w) * result->busy_s;

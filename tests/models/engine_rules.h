@@ -47,6 +47,7 @@ static inline void draw_memory_rules(gsl_rng *rng, struct engine_config *engine)
             engine->max_model_tok =
                 rule_between(rng, 1, (uint32_t)(engine->kv_blocks * engine->block_tok));
     }
+    engine->counts_slots = rule_between(rng, 0, 3) == 0;
     if (engine->admission != ADMIT_PREEMPT)
         return;
     if (rule_between(rng, 0, 3) == 0)

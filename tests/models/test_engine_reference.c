@@ -982,6 +982,7 @@ static void run_engine(const struct scene *scene, struct records *records)
                                    .pool_count = 1,
                                    .router = &router,
                                    .classes = streams,
+                                   .traits = rule_traits,
                                    .class_count = RULE_CLASSES,
                                    .horizon_s = INFINITY,
                                    .observer = {.context = records, .request = keep}};

@@ -203,6 +203,11 @@ static void draw_router(gsl_rng *rng, struct scene *scene)
     scene->weighted.shares.items = scene->shares;
     scene->router.policy.value = &scene->weighted;
     scene->router.policy.index = one_in(rng, 3) ? WEIGHTED_POLICY : (int)within;
+}
+
+/* Half of the scenes get a policy that looks at more than loads, by a stream of its own. */
+static void draw_router_too(gsl_rng *rng, struct scene *scene)
+{
     if (one_in(rng, 2))
         scene->router.policy =
             draw_other_policy(rng, pool_names, scene->pools, 0.01, &scene->drawn_router);
@@ -232,6 +237,9 @@ static void draw_scene_with_roles(gsl_rng *rng, struct scene *scene)
     scene->has_roles = true;
     scene->router.policy = (struct config_variant){(int)between(rng, 0, LAST_PLAIN_POLICY), NULL};
     draw_roles(rng, &scene->roles, scene->specs, scene->pools, LAST_PLAIN_POLICY + 1);
+    /* Who hands over does so between iterations. */
+    for (size_t pool = 0; pool < scene->pools; pool++)
+        scene->engines[pool].batching = (struct batching){0};
     bool tight = one_in(rng, 2);
     for (size_t pool = 0; tight && pool < scene->pools; pool++) {
         scene->engines[pool].kv_blocks = between(rng, 4, 12);
@@ -257,6 +265,7 @@ static struct simulation_result simulate(const struct scene *scene, bool stepwis
         .router = &scene->router,
         .disaggregation = scene->has_roles ? &scene->roles.config : NULL,
         .classes = classes,
+        .traits = rule_traits,
         .class_count = CLASSES,
         .seed = 7,
         .warmup_s = scene->warmup_s,
@@ -395,6 +404,10 @@ static void expect_same(const struct scene *scene, const struct simulation_resul
         cr_assert_eq(a->preemptions, b->preemptions);
         cr_assert_eq(a->prefill_tok, b->prefill_tok);
         cr_assert_eq(a->mean_batch, b->mean_batch);
+        cr_assert_eq(a->swaps, b->swaps);
+        cr_assert(same_number(a->kv_slots_taken, b->kv_slots_taken) &&
+                  same_number(a->kv_slots_held, b->kv_slots_held));
+        cr_assert(isnan(a->kv_slots_held) || a->kv_slots_held <= 1);
         cr_assert_eq(a->mean_outstanding, b->mean_outstanding);
         cr_assert_eq(a->busy_s, b->busy_s);
         cr_assert_eq(a->peak_kv, b->peak_kv);
@@ -447,14 +460,17 @@ static void try_scene(struct scene *scene, struct tally *tally)
 Test(fast_forward, equals_stepping_in_every_bit)
 {
     gsl_rng *rng = random_stream(20251121, 0, "test/fast-forward");
+    gsl_rng *routers = random_stream(20251121, 0, "test/fast-forward routers");
     struct tally tally = {0};
     for (int i = 0; i < SCENARIOS; i++) {
         struct scene scene;
         draw_scene(rng, NULL, &scene);
+        draw_router_too(routers, &scene);
         try_scene(&scene, &tally);
     }
+    gsl_rng_free(routers);
     /* The scenarios must have been worth it. */
-    cr_assert_gt(tally.preemptions, 200, "only %u preemptions", (unsigned)tally.preemptions);
+    cr_assert_gt(tally.preemptions, 150, "only %u preemptions", (unsigned)tally.preemptions);
     cr_assert_gt(tally.rejected, 100);
     cr_assert_lt(tally.jumped_events * 2, tally.stepped_events);
     gsl_rng_free(rng);
@@ -490,7 +506,7 @@ Test(fast_forward, equals_stepping_on_real_hardware)
         draw_scene(rng, &catalogue, &scene);
         try_scene(&scene, &tally);
     }
-    cr_assert_gt(tally.preemptions, 100, "only %u preemptions", (unsigned)tally.preemptions);
+    cr_assert_gt(tally.preemptions, 60, "only %u preemptions", (unsigned)tally.preemptions);
     cr_assert_lt(tally.jumped_events * 2, tally.stepped_events);
     gsl_rng_free(rng);
     arena_destroy(arena);
