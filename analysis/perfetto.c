@@ -62,7 +62,8 @@ enum { EVENTS_PER_REQUEST = 8, EVENTS_PER_SAMPLE = 3 };
 void perfetto_request(struct perfetto *trace, const struct request_record *record)
 {
     trace->requests++;
-    if (record->rejected || !take_room(trace, EVENTS_PER_REQUEST, record->arrival_s))
+    if (record->rejected || record->timed_out ||
+        !take_room(trace, EVENTS_PER_REQUEST, record->arrival_s))
         return;
     double arrival_s = record->arrival_s, end_s = arrival_s + record->e2e_s;
     double started_s = arrival_s + record->queue_s, first_token_s = arrival_s + record->ttft_s;

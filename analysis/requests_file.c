@@ -13,7 +13,8 @@ static const struct column request_columns[] = {
     {"pool", COLUMN_U32, "pool that served it, an index into pools of summary.json"},
     {"replica", COLUMN_U32, "replica within the pool"},
     {"preemptions", COLUMN_U32, "how often it lost its KV cache and was recomputed"},
-    {"rejected", COLUMN_U32, "1 when it was refused, 0 when it completed"},
+    {"rejected", COLUMN_U32, "1 when it was refused, 0 otherwise"},
+    {"cancelled", COLUMN_U32, "1 when its client gave up, 2 when its user stopped reading, or 0"},
 };
 
 enum { REQUEST_COLUMNS = sizeof request_columns / sizeof request_columns[0] };
@@ -25,11 +26,13 @@ struct column_file *requests_file_create(const char *path, struct error *error)
 
 void requests_file_add(struct column_file *file, const struct request_record *record)
 {
+    uint32_t cancelled = record->timed_out ? 1 : record->stopped ? 2 : 0;
     const union column_value row[REQUEST_COLUMNS] = {
         {.f64 = record->arrival_s},  {.f64 = record->queue_s},     {.f64 = record->ttft_s},
         {.f64 = record->tpot_s},     {.f64 = record->e2e_s},       {.u32 = record->prompt_tok},
         {.u32 = record->output_tok}, {.u32 = record->class_index}, {.u32 = record->pool},
         {.u32 = record->replica},    {.u32 = record->preemptions}, {.u32 = record->rejected},
+        {.u32 = cancelled},
     };
     column_file_append(file, row);
 }

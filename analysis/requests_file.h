@@ -1,7 +1,7 @@
 /* requests.h5: one row for every ended request, in the order they ended.
  *
  * h5py: f["ttft_s"][:]. Classes, pools and replicas are numbers, 0 being the first that
- * summary.json lists. Times of rejected requests are NaN. */
+ * summary.json lists. Times of rejected requests, and of those that timed out, are NaN. */
 #ifndef TOKENYARD_ANALYSIS_REQUESTS_FILE_H
 #define TOKENYARD_ANALYSIS_REQUESTS_FILE_H
 

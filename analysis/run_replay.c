@@ -241,7 +241,7 @@ static void collect(void *context, const struct request_record *record)
                                              .tpot_s = record->tpot_s,
                                              .e2e_s = record->e2e_s,
                                              .preemptions = record->preemptions,
-                                             .ended = !record->rejected};
+                                             .ended = !record->rejected && !record->timed_out};
         return;
     }
 }

@@ -2,6 +2,7 @@
 
 #include <math.h>
 
+#include "analysis/model_report.h"
 #include "analysis/transfer_report.h"
 
 /* NaN where there is nothing to divide by: "no requests" is not "0 seconds". */
@@ -22,7 +23,7 @@ struct quantiles quantiles_of(const struct histogram *histogram)
     };
 }
 
-static void latency_merge(struct latency_set *into, const struct latency_set *from)
+void latency_merge(struct latency_set *into, const struct latency_set *from)
 {
     histogram_merge(&into->ttft, &from->ttft);
     histogram_merge(&into->tpot, &from->tpot);
@@ -30,18 +31,27 @@ static void latency_merge(struct latency_set *into, const struct latency_set *fr
     histogram_merge(&into->queue, &from->queue);
     into->completed += from->completed;
     into->rejected += from->rejected;
+    into->timed_out += from->timed_out;
+    into->stopped += from->stopped;
     into->late += from->late;
     into->prompt_tok += from->prompt_tok;
     into->output_tok += from->output_tok;
     into->slo_met += from->slo_met;
 }
 
-/* Rejected requests were promised the same bounds and got nothing: they count as missed. */
+/* All whose end is known. */
+static uint64_t ended(const struct latency_set *set)
+{
+    return set->completed + set->rejected + set->timed_out + set->stopped;
+}
+
+/* Rejected requests were promised the same bounds and got nothing: they count as missed, and so do
+ * those that were given up. */
 static double attainment_of(const struct simulation_spec *spec, const struct latency_set *set)
 {
     if (spec->slo_count == 0)
         return NAN;
-    return ratio((double)set->slo_met, (double)(set->completed + set->rejected + set->late));
+    return ratio((double)set->slo_met, (double)(ended(set) + set->late));
 }
 
 static struct class_summary class_of(const struct summary *summary, const char *name,
@@ -51,6 +61,8 @@ static struct class_summary class_of(const struct summary *summary, const char *
         .name = name,
         .completed = set->completed,
         .rejected = set->rejected,
+        .timed_out = set->timed_out,
+        .stopped = set->stopped,
         .prompt_tok = set->prompt_tok,
         .output_tok = set->output_tok,
         .ttft_s = quantiles_of(&set->ttft),
@@ -75,6 +87,7 @@ static struct pool_summary pool_of(const struct pool_spec *spec, const struct po
         .arrived = result->arrived,
         .completed = result->completed,
         .rejected = result->rejected,
+        .cancelled = result->cancelled,
         .in_flight = result->in_flight,
         .preemptions = result->preemptions,
         .handed_out = result->handed_out,
@@ -105,11 +118,16 @@ static struct pool_summary pool_of(const struct pool_spec *spec, const struct po
     };
 }
 
+uint64_t class_summary_requests(const struct class_summary *class)
+{
+    return class->completed + class->rejected + class->timed_out + class->stopped;
+}
+
 size_t summary_shown_classes(const struct summary *summary)
 {
     size_t count = summary->facts.spec->class_count;
     const struct class_summary *rest = &summary->classes[count - 1];
-    return count > 1 && rest->completed + rest->rejected == 0 ? count - 1 : count;
+    return count > 1 && class_summary_requests(rest) == 0 ? count - 1 : count;
 }
 
 static void sum_classes(struct summary *summary, const struct simulation_result *result)
@@ -121,7 +139,7 @@ static void sum_classes(struct summary *summary, const struct simulation_result 
         summary->classes[i] = class_of(summary, spec->classes[i].name, &result->by_class[i]);
     }
     const struct latency_set *all = &summary->merged;
-    summary->measured = all->completed + all->rejected;
+    summary->measured = ended(all);
     summary->ttft_s = quantiles_of(&all->ttft);
     summary->tpot_s = quantiles_of(&all->tpot);
     summary->e2e_s = quantiles_of(&all->e2e);
@@ -202,6 +220,7 @@ struct summary *summary_create(const struct run_facts *facts,
     summary->arrived = result->arrived;
     summary->completed = result->completed;
     summary->rejected = result->rejected;
+    summary->cancelled = result->cancelled;
     summary->in_flight = result->in_flight;
     summary->skipped = result->skipped;
     summary->events = result->events;
@@ -210,6 +229,11 @@ struct summary *summary_create(const struct run_facts *facts,
     sum_pools(summary, result);
     sum_money(summary);
     judge_slos(summary, result);
+    summary->models = model_report_sum(summary, result);
+    if (result->clients) {
+        summary->clients = ARENA_NEW(arena, struct client_result);
+        *summary->clients = *result->clients;
+    }
     if (result->transfers) {
         summary->transfers = ARENA_NEW(arena, struct transfer_summary);
         transfer_summary_fill(summary->transfers, result);

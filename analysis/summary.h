@@ -48,9 +48,18 @@ struct transfer_summary {
     struct quantiles memory_wait_s, transfer_s, link_wait_s, visible_s;
 };
 
+/* Of the pools that serve a model, and the classes that ask for it. */
+struct model_summary {
+    const char *name;
+    int64_t gpus;
+    uint64_t completed, prompt_tok, output_tok;
+    struct quantiles ttft_s, tpot_s, e2e_s;
+    double usd_per_hour, cost_usd, usd_per_million_tok;
+};
+
 struct class_summary {
     const char *name;
-    uint64_t completed, rejected;
+    uint64_t completed, rejected, timed_out, stopped;
     uint64_t prompt_tok, output_tok;
     struct quantiles ttft_s, tpot_s, e2e_s, queue_s;
     double requests_per_s;
@@ -63,7 +72,7 @@ struct pool_summary {
     uint32_t replicas;
     int64_t gpus;
     uint64_t kv_blocks_per_replica;
-    uint64_t arrived, completed, rejected, in_flight, preemptions, iterations;
+    uint64_t arrived, completed, rejected, cancelled, in_flight, preemptions, iterations;
     uint64_t handed_out, handed_in; /* to decode elsewhere; prefilled elsewhere */
     uint64_t prompt_tok, output_tok, prefill_tok;
     double utilisation; /* share of its replicas' time that they were iterating */
@@ -92,8 +101,8 @@ struct summary {
     struct run_facts facts;
     bool interrupted;
     double simulated_s, measured_s;
-    uint64_t arrived, completed, rejected, in_flight, skipped;
-    uint64_t measured; /* measured requests, completed and rejected */
+    uint64_t arrived, completed, rejected, cancelled, in_flight, skipped;
+    uint64_t measured; /* measured requests: completed, rejected and cancelled */
     uint64_t prompt_tok, output_tok;
     struct quantiles ttft_s, tpot_s, itl_s, e2e_s, queue_s;
     double requests_per_s, output_tok_per_s, total_tok_per_s;
@@ -108,6 +117,8 @@ struct summary {
     struct pool_summary *pools;         /* facts.spec->pool_count */
     struct slo_summary *slos;           /* facts.spec->slo_count */
     struct transfer_summary *transfers; /* NULL: no pool has a role */
+    struct client_result *clients;      /* NULL: nobody gives up */
+    struct model_summary *models;       /* facts.spec->model_count; NULL: there is one */
     struct latency_set merged;          /* of all classes: for distributions */
     struct histogram itl;               /* of all pools */
 };
@@ -128,6 +139,11 @@ void summary_put_simulator(struct json_writer *writer, const struct summary *sum
 /* For the blocks of features, which have files of their own. */
 struct quantiles quantiles_of(const struct histogram *histogram);
 void quantiles_put(struct json_writer *writer, const char *key, const struct quantiles *quantiles);
+
+void latency_merge(struct latency_set *into, const struct latency_set *from);
+
+/* Measured ones, however they ended. */
+uint64_t class_summary_requests(const struct class_summary *class);
 
 /* How many of the classes to show to people: without the last, which takes the rest, where no
  * request was left for it. */

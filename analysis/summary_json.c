@@ -3,6 +3,8 @@
 #include <math.h>
 
 #include "analysis/basis_report.h"
+#include "analysis/client_report.h"
+#include "analysis/model_report.h"
 #include "analysis/summary.h"
 #include "analysis/transfer_report.h"
 
@@ -182,7 +184,7 @@ static void put_lists(struct json_writer *writer, const struct summary *summary)
 void summary_put_simulator(struct json_writer *writer, const struct summary *summary,
                            const struct simulator_figures *figures)
 {
-    double ended = (double)(summary->completed + summary->rejected);
+    double ended = (double)(summary->completed + summary->rejected + summary->cancelled);
     json_begin_object(writer, "simulator");
     json_put_number(writer, "requests_per_s",
                     ended / figures->cpu_s); /* null when not measurable */
@@ -215,7 +217,9 @@ void summary_put(struct json_writer *writer, const char *key, const struct summa
     put_cost(writer, summary);
     put_energy(writer, summary);
     put_lists(writer, summary);
+    model_report_put(writer, summary);
     transfer_report_put(writer, summary);
+    client_report_put(writer, summary);
     if (figures)
         summary_put_simulator(writer, summary, figures);
     json_end_object(writer);

@@ -3,7 +3,9 @@
 #include <math.h>
 
 #include "analysis/basis_report.h"
+#include "analysis/client_report.h"
 #include "analysis/human.h"
+#include "analysis/model_report.h"
 #include "analysis/transfer_report.h"
 
 enum {
@@ -33,9 +35,11 @@ static void print_head(const struct summary *summary, FILE *out)
     fprintf(out, "%s requests: %s completed, %s rejected, %s in flight at the end",
             human_count(summary->arrived, a), human_count(summary->completed, b),
             human_count(summary->rejected, c), human_count(summary->in_flight, d));
+    if (summary->clients)
+        fprintf(out, ", %s cancelled", human_count(summary->cancelled, a));
     if (summary->skipped)
         fprintf(out, ", %s skipped", human_count(summary->skipped, a));
-    if (summary->measured < summary->completed + summary->rejected)
+    if (summary->measured < summary->completed + summary->rejected + summary->cancelled)
         fprintf(out, "\n%s of them arrived after the warm-up and are measured",
                 human_count(summary->measured, a));
     fprintf(out, "\n");
@@ -125,7 +129,7 @@ static void print_class(const struct class_summary *class, size_t name_columns, 
     char text[HUMAN_SIZE], name[4 * CLASS_COLUMNS_MAX + 1];
     fprintf(out, "  ");
     human_put_left(out, human_name(class->name, name_columns, name, sizeof name), name_columns);
-    put_right(out, human_count(class->completed + class->rejected, text), 12);
+    put_right(out, human_count(class_summary_requests(class), text), 12);
     put_right(out, human_duration(class->ttft_s.p50, text), 10);
     put_right(out, human_duration(class->ttft_s.p99, text), 10);
     put_right(out, human_duration(class->tpot_s.p50, text), 10);
@@ -202,8 +206,10 @@ void table_print(const struct summary *summary, FILE *out)
     print_head(summary, out);
     print_latencies(summary, out);
     print_totals(summary, out);
+    client_report_print(summary, out);
     print_slos(summary, out);
     print_classes(summary, out);
+    model_report_print(summary, out);
     print_pools(summary, out);
     transfer_report_print(summary, out);
     print_step_times(summary, out);

@@ -392,6 +392,7 @@ struct simulation_spec scenario_spec(const struct scenario *scenario, uint64_t r
                                     .traits = scenario->traits,
                                     .class_models = scenario->class_models,
                                     .model_count = (uint32_t)scenario->model_count,
+                                    .model_names = scenario->model_names,
                                     .clients = scenario->clients,
                                     .slos = scenario->slos,
                                     .slo_count = scenario->slo_count,

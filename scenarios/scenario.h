@@ -109,6 +109,7 @@ struct scenario {
     struct calibration *calibration; /* kernel curves and engine constants of these GPUs */
     const struct llm *llm;           /* of config.model; NULL when that is */
     struct scenario_model *models;   /* all that pools serve or requests ask for */
+    const char **model_names;        /* of them */
     size_t model_count;
     uint32_t *pool_models;          /* [pools of config]: into models */
     struct deployment *deployments; /* [pool_count] */

@@ -28,6 +28,7 @@ static bool read_model(struct scenario *scenario, const char *name, const char *
         llm_read(scenario->catalog_folder, scenario->folder, name, scenario->arena, &found);
     if (!llm) /* in the model's own file, or here: an unknown name */
         return scenario_locate(scenario, pointer, &found, error);
+    scenario->model_names[scenario->model_count] = name;
     scenario->models[scenario->model_count++] = (struct scenario_model){name, llm};
     return true;
 }
@@ -58,6 +59,7 @@ bool scenario_read_models(struct scenario *scenario, struct error *error)
 {
     size_t pools = scenario->config.pools.count, classes = scenario->config.classes.count;
     scenario->models = ARENA_ARRAY(scenario->arena, 1 + pools + classes, struct scenario_model);
+    scenario->model_names = ARENA_ARRAY(scenario->arena, 1 + pools + classes, const char *);
     scenario->pool_models = ARENA_ARRAY(scenario->arena, pools, uint32_t);
     if (!read_each(scenario, error))
         return false;

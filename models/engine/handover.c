@@ -4,11 +4,11 @@
 
 #include "models/engine/decodes.h"
 
-/* Somebody may be let in now who could not before. */
+/* Somebody may be let in now who could not before, or need not be waited for any more. */
 static void wake(struct engine *engine, tick_t now)
 {
     if (engine->waiting == 0 && engine->fetched.head == REQUEST_NONE &&
-        engine->swapped.head == REQUEST_NONE)
+        engine->swapped.head == REQUEST_NONE && !engine->run.waits)
         return;
     if (engine->next == TICK_NEVER)
         engine->next = now;

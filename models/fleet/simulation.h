@@ -115,9 +115,10 @@ struct simulation_spec {
     const struct class_rule *classes;
     size_t class_count;                /* 1..REQUEST_CLASSES_MAX */
     const struct class_traits *traits; /* [class_count]; NULL: as the engines of the pools say */
-    const uint32_t *class_models; /* [class_count]: what its requests ask for; NULL: all for 0 */
-    uint32_t model_count;         /* of them, at most ROUTER_MODELS_MAX; 0 is 1. Some pool serves
-                                   * each that is asked for */
+    const uint32_t *class_models;   /* [class_count]: what its requests ask for; NULL: all for 0 */
+    uint32_t model_count;           /* of them, at most ROUTER_MODELS_MAX; 0 is 1. Some pool serves
+                                     * each that is asked for */
+    const char *const *model_names; /* [model_count]; for reports */
     const struct client_rule *clients; /* [class_count]; NULL: nobody gives up */
     const struct slo_rule *slos;
     size_t slo_count;

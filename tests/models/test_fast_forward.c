@@ -9,6 +9,7 @@
 #include "models/fleet/simulation.h"
 #include "sim/random.h"
 #include "tests/models/arrivals.h"
+#include "tests/models/draw_clients.h"
 #include "tests/models/draw_roles.h"
 #include "tests/models/drawn_router.h"
 #include "tests/models/engine_rules.h"
@@ -18,6 +19,7 @@ enum {
     SCENARIOS = 2000,
     REAL_SCENARIOS = 300,
     ROLE_SCENARIOS = 1500,
+    CLIENT_SCENARIOS = 1000,
     REQUESTS_MAX = 80,
     POOLS_MAX = 3,
     SAMPLES_MAX = 64,
@@ -46,6 +48,8 @@ struct scene {
     struct router_config router;
     struct drawn_roles roles;
     bool has_roles;
+    struct drawn_clients clients_drawn;
+    bool has_clients;
     struct router_weighted_config weighted;
     struct router_share shares[CLASSES * POOLS_MAX];
     struct drawn_router drawn_router;
@@ -267,6 +271,7 @@ static struct simulation_result simulate(const struct scene *scene, bool stepwis
         .classes = classes,
         .traits = rule_traits,
         .class_count = CLASSES,
+        .clients = scene->has_clients ? scene->clients_drawn.rules : NULL,
         .seed = 7,
         .warmup_s = scene->warmup_s,
         .horizon_s = scene->horizon_s,
@@ -334,11 +339,12 @@ static bool answers_return_at_once(const struct scene *scene)
 static void check_conservation(const struct scene *scene, const struct simulation_result *result,
                                const struct trail *trail)
 {
-    cr_assert_eq(result->arrived, result->completed + result->rejected + result->in_flight);
+    cr_assert_eq(result->arrived,
+                 result->completed + result->rejected + result->cancelled + result->in_flight);
     if (isinf(scene->horizon_s)) {
         cr_assert_eq(result->in_flight, 0);
         cr_assert_eq(result->arrived, scene->requests);
-        if (scene->warmup_s == 0 && answers_return_at_once(scene))
+        if (scene->warmup_s == 0 && !scene->has_clients && answers_return_at_once(scene))
             check_gaps(scene, result, trail);
     }
     uint64_t handed_out = 0, handed_in = 0;
@@ -372,7 +378,8 @@ static bool same_record(const struct request_record *a, const struct request_rec
            same_number(a->ttft_s, b->ttft_s) && same_number(a->tpot_s, b->tpot_s) &&
            same_number(a->e2e_s, b->e2e_s) && a->prompt_tok == b->prompt_tok &&
            a->output_tok == b->output_tok && a->pool == b->pool && a->replica == b->replica &&
-           a->preemptions == b->preemptions && a->rejected == b->rejected;
+           a->preemptions == b->preemptions && a->rejected == b->rejected &&
+           a->timed_out == b->timed_out && a->stopped == b->stopped;
 }
 
 static bool same_sample(const struct pool_sample *a, const struct pool_sample *b)
@@ -422,8 +429,15 @@ static void expect_same_transfers(const struct transfer_result *a, const struct 
     cr_assert(memcmp(a, b, sizeof *a) == 0, "the transfers differ");
 }
 
+static void expect_same_clients(const struct client_result *a, const struct client_result *b)
+{
+    cr_assert((a == NULL) == (b == NULL));
+    cr_assert(!a || memcmp(a, b, sizeof *a) == 0, "what clients did differs");
+}
+
 struct tally {
     uint64_t preemptions, rejected, jumped_events, stepped_events;
+    uint64_t timed_out, stopped, shed, retries, wasted_tok;
     uint64_t transfers, waited, recomputed, lent;
 };
 
@@ -433,6 +447,17 @@ static void count_transfers(struct tally *tally, const struct transfer_result *r
     tally->waited += result->link_wait.max > 0;
     tally->recomputed += result->recomputed;
     tally->lent += result->lent;
+}
+
+static void count_clients(struct tally *tally, const struct client_result *result)
+{
+    if (!result)
+        return;
+    tally->timed_out += result->timed_out;
+    tally->stopped += result->stopped;
+    tally->shed += result->shed;
+    tally->retries += result->retries;
+    tally->wasted_tok += result->wasted_output_tok;
 }
 
 static void try_scene(struct scene *scene, struct tally *tally)
@@ -450,6 +475,8 @@ static void try_scene(struct scene *scene, struct tally *tally)
         expect_same_transfers(jump.transfers, step.transfers);
         count_transfers(tally, jump.transfers);
     }
+    expect_same_clients(jump.clients, step.clients);
+    count_clients(tally, jump.clients);
     tally->rejected += jump.rejected;
     tally->jumped_events += jump.events;
     tally->stepped_events += step.events;
@@ -491,6 +518,31 @@ Test(fast_forward, equals_stepping_with_prefill_and_decode_apart)
 
     cr_assert_gt(tally.preemptions, 200);
     gsl_rng_free(rng);
+}
+
+/* Cancellations come at any tick, at boundaries of iterations, too. */
+Test(fast_forward, equals_stepping_with_clients_that_give_up)
+{
+    struct arena *arena = arena_create();
+    gsl_rng *rng = random_stream(20251121, 0, "test/fast-forward clients");
+    struct tally tally = {0};
+    for (int i = 0; i < CLIENT_SCENARIOS; i++) {
+        struct scene scene;
+        draw_scene(rng, NULL, &scene);
+        scene.clients_drawn.arena = arena;
+        scene.has_clients = true;
+        draw_clients(rng, &scene.clients_drawn, CLASSES);
+        try_scene(&scene, &tally);
+    }
+    cr_assert_gt(tally.timed_out, 2000);
+    cr_assert_gt(tally.stopped, 500);
+    cr_assert_gt(tally.shed, 500);
+    cr_assert_gt(tally.retries, 2000);
+    cr_assert_gt(tally.wasted_tok, 10000);
+    cr_assert_gt(tally.preemptions, 30);
+    cr_assert_lt(tally.jumped_events * 3, tally.stepped_events * 2);
+    gsl_rng_free(rng);
+    arena_destroy(arena);
 }
 
 Test(fast_forward, equals_stepping_on_real_hardware)
