@@ -262,6 +262,7 @@ static bool compile_pool(struct scenario *scenario, size_t index, const struct g
                                          .expert_weights =
                                              given->expert_weights < 0 ? NULL : &expert_weights,
                                          .kv = (enum precision)given->kv,
+                                         .network_rtt_s = given->network_rtt_ms / 1e3,
                                          .engine = &given->engine,
                                          .step_time = &given->step_time,
                                          .calibration = scenario->calibration,

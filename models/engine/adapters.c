@@ -77,32 +77,33 @@ bool lora_check(const struct lora_settings *settings, struct error *error)
 
 /* --- what is asked for --- */
 
-bool lora_config_init(struct lora_config *config, const struct lora_settings *settings)
+struct lora_config *lora_config_create(const struct lora_settings *settings)
 {
-    *config = (struct lora_config){.adapters = (uint32_t)settings->adapters,
-                                   .max_loras = (uint32_t)settings->max_loras};
+    size_t adapters = (size_t)settings->adapters;
+    struct lora_config *config = calloc(1, sizeof *config + adapters * sizeof *config->cumulative);
+    if (!config)
+        return NULL;
+    config->adapters = (uint32_t)adapters;
+    config->max_loras = (uint32_t)settings->max_loras;
     config->max_cpu_loras = settings->max_cpu_loras == INT64_MIN
                                 ? config->max_loras
                                 : (uint32_t)settings->max_cpu_loras;
-    config->cumulative = malloc(config->adapters * sizeof *config->cumulative);
-    if (!config->cumulative)
-        return false;
     double sum = 0;
     for (uint32_t i = 0; i < config->adapters; i++)
         config->cumulative[i] = sum += pow(i + 1.0, -settings->zipf);
     for (uint32_t i = 0; i < config->adapters; i++)
         config->cumulative[i] /= sum;
-    return true;
+    return config;
 }
 
-void lora_config_clear(struct lora_config *config)
+void lora_config_destroy(struct lora_config *config)
 {
-    free(config->cumulative);
-    *config = (struct lora_config){0};
+    free(config);
 }
 
-uint32_t lora_adapter_of(const struct lora_config *config, double unit)
+uint32_t lora_adapter_of(const struct lora_config *config, uint32_t draw)
 {
+    double unit = (draw + 0.5) * 0x1p-32;
     uint32_t low = 0, high = config->adapters - 1;
     while (low < high) {
         uint32_t middle = low + (high - low) / 2;

@@ -33,15 +33,15 @@ bool lora_check(const struct lora_settings *settings, struct error *error);
 struct lora_config {
     uint32_t adapters, max_loras, max_cpu_loras;
     fine_t host_load, disk_load; /* of one adapter: host to GPU, disk to host */
-    double *cumulative;          /* [adapters]: the share of requests for it or one before it */
+    double cumulative[];         /* [adapters]: the share of requests for it or one before it */
 };
 
-/* Fills in all but the loads. Cleared with lora_config_clear; false when out of memory. */
-bool lora_config_init(struct lora_config *config, const struct lora_settings *settings);
-void lora_config_clear(struct lora_config *config);
+/* Without the loads, which are 0. NULL when out of memory. */
+struct lora_config *lora_config_create(const struct lora_settings *settings);
+void lora_config_destroy(struct lora_config *config); /* NULL is allowed */
 
-/* The adapter that `unit`, uniform in (0, 1), stands for. */
-uint32_t lora_adapter_of(const struct lora_config *config, double unit);
+/* The adapter that `draw`, one of all 2^32 alike, stands for. */
+uint32_t lora_adapter_of(const struct lora_config *config, uint32_t draw);
 
 /* Adapters in one memory. */
 struct adapter_memory {
@@ -59,6 +59,14 @@ struct adapter_totals {
     uint64_t in_host; /* ... in host memory */
     fine_t loading;   /* time that iterations took longer */
 };
+
+static inline void adapter_totals_add(struct adapter_totals *to, const struct adapter_totals *more)
+{
+    to->used += more->used;
+    to->in_slot += more->in_slot;
+    to->in_host += more->in_host;
+    to->loading += more->loading;
+}
 
 struct adapters {
     const struct lora_config *config;

@@ -132,6 +132,9 @@ static void cut_for_arrival(struct engine *engine, uint32_t number, tick_t now)
 
 void extras_submit(struct engine *engine, uint32_t number, tick_t now)
 {
+    struct request *request = request_of(engine, number);
+    if (engine->config->lora)
+        request->adapter = lora_adapter_of(engine->config->lora, request->adapter_draw);
     if (engine->config->queue_order != ORDER_FCFS)
         queue_order_rank(engine, number);
     if (engine->fair) /* counters of tenants are compared as they are now */

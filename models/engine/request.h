@@ -46,7 +46,8 @@ struct request {
     uint32_t child;   /* while it waits in such an order, see queue_order.c */
     uint32_t replica; /* in the fleet */
     uint32_t class_index;
-    uint32_t adapter;        /* where the pool has some (adapters.h) */
+    uint32_t adapter_draw;   /* of all 2^32: says which adapter it asks for, ... */
+    uint32_t adapter;        /* ... in an engine that has some (adapters.h) */
     uint32_t stream, client; /* who sent it, for closed loops */
     uint32_t held_blocks;    /* PLACE_HANDED: blocks that wait for engine_release */
     uint8_t place;           /* enum request_place */

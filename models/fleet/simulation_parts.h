@@ -6,6 +6,7 @@
 
 #include "models/fleet/simulation.h"
 #include "sim/event_queue.h"
+#include "sim/random.h"
 #include "sim/time_stat.h"
 
 enum priority {
@@ -40,6 +41,8 @@ struct simulation {
     struct clients *clients;               /* NULL: nobody gives up */
     struct bounds *bounds;                 /* [slo rules] */
     struct time_stat *outstanding;         /* [pools]: requests sent there that have not ended */
+
+    gsl_rng *adapters; /* which one a request asks for; NULL: no pool has any */
 
     tick_t now, horizon, warmup;
     bool measuring; /* the warm-up is over */
