@@ -117,17 +117,28 @@ void extras_adjust_run(struct engine *engine)
 
 /* --- arrivals --- */
 
+/* When the first of those that wait may be let in, if there is room. */
+static tick_t let_in_from(const struct engine *engine, tick_t now)
+{
+    bool stands_back = engine->config->prefill == PREFILL_DECODE_FIRST && engine->run.decodes > 0;
+    return stands_back ? int64_max(now, prompts_due(engine)) : now;
+}
+
 /* The run ends early if the request may be let in, or may come first before the run ends
  * (ORDER_FAIR). Who waits for a slot for its adapter is passed. */
 static void cut_for_arrival(struct engine *engine, uint32_t number, tick_t now)
 {
     bool is_first = waiting_first(engine) == number || engine->config->lora;
-    bool may_come_first = engine->fair && fair_share_only(engine, request_of(engine, number));
-    if (engine->config->prefill == PREFILL_DECODE_FIRST && is_first && engine->run.decodes > 0)
-        now = int64_max(now, prompts_due(engine));
-    bool may_change = (is_first && batch_may_admit(engine, number)) || may_come_first;
-    if ((may_change || engine->run.waits) && now < engine->next)
-        engine_cut(engine, now);
+    /* Who is refused keeps out a better one that comes later: it has to be asked. */
+    bool may_be_refused = engine->config->admission == ADMIT_ESTIMATE && !engine->refused;
+    bool is_new_tenant = engine->fair && fair_share_only(engine, request_of(engine, number));
+    tick_t cut = TICK_NEVER;
+    if (is_first && (may_be_refused || batch_may_admit(engine, number)))
+        cut = let_in_from(engine, now);
+    if (is_new_tenant || engine->run.waits)
+        cut = now;
+    if (cut < engine->next)
+        engine_cut(engine, cut);
 }
 
 void extras_submit(struct engine *engine, uint32_t number, tick_t now)
