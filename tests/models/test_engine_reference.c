@@ -83,7 +83,7 @@ struct reference {
     int64_t output_share; /* SGLang's new_token_ratio, in 1 / OUTPUT_SHARE_ONE */
     bool batch_is_full;   /* SGLang's */
     bool retracted;       /* in this iteration, for blocks that decodes need */
-    uint64_t begun; /* of a token, in 1 / PACE_ONE, that the pace of speculation has begun */
+    uint64_t begun;       /* of a token, in 1 / PACE_ONE, that the pace of speculation has begun */
     tick_t now;
     fine_t fraction;
     /* What happened, for the test of the test. */
@@ -1085,7 +1085,7 @@ Test(engine_reference, schedules_as_the_engines_do)
     cr_assert_gt(tally.preemptions[ADMIT_ESTIMATE], 200);
     cr_assert_eq(tally.preemptions[ADMIT_NO_EVICT], 0);
     for (int i = ADMIT_PREEMPT; i <= ADMIT_ESTIMATE; i++)
-        cr_assert(tally.completed[i] > 8000 && tally.cached[i] > 8000);
+        cr_assert(tally.completed[i] > 8000 && tally.cached[i] > 6000);
     cr_assert_eq(tally.passed_over[ORDER_FCFS], 0);
     for (int i = ORDER_FCFS + 1; i < ORDER_COUNT; i++)
         cr_assert_gt(tally.passed_over[i], 1000, "%s", queue_order_names[i]);
