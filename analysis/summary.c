@@ -106,6 +106,7 @@ static struct pool_summary pool_of(const struct pool_spec *spec, const struct po
         .tokens_per_step = ratio((double)result->verified_tok, (double)result->verified),
         .has_adapters = spec->engine->lora != NULL,
         .adapters = result->adapters,
+        .prefix = result->prefix,
         .mean_outstanding = result->mean_outstanding,
         .max_outstanding = result->max_outstanding,
         .peak_kv = result->peak_kv,

@@ -84,6 +84,7 @@ struct pool_summary {
     double tokens_per_step; /* that such an iteration emitted; NaN: there was none */
     bool has_adapters;
     struct adapter_totals adapters;
+    struct prefix_totals prefix;
     double mean_outstanding; /* requests sent there that had not ended, over time */
     uint64_t max_outstanding;
     double output_tok_per_s;

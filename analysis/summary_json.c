@@ -6,6 +6,7 @@
 #include "analysis/client_report.h"
 #include "analysis/model_report.h"
 #include "analysis/summary.h"
+#include "analysis/prefix_report.h"
 #include "analysis/transfer_report.h"
 
 static void put_count(struct json_writer *writer, const char *key, uint64_t count)
@@ -248,6 +249,7 @@ void summary_put(struct json_writer *writer, const char *key, const struct summa
     put_lists(writer, summary);
     model_report_put(writer, summary);
     transfer_report_put(writer, summary);
+    prefix_report_put(writer, summary);
     client_report_put(writer, summary);
     if (figures)
         summary_put_simulator(writer, summary, figures);

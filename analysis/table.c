@@ -6,6 +6,7 @@
 #include "analysis/client_report.h"
 #include "analysis/human.h"
 #include "analysis/model_report.h"
+#include "analysis/prefix_report.h"
 #include "analysis/transfer_report.h"
 
 enum {
@@ -212,5 +213,6 @@ void table_print(const struct summary *summary, FILE *out)
     model_report_print(summary, out);
     print_pools(summary, out);
     transfer_report_print(summary, out);
+    prefix_report_print(summary, out);
     print_step_times(summary, out);
 }

@@ -387,6 +387,8 @@ struct simulation_spec scenario_spec(const struct scenario *scenario, uint64_t r
     return (struct simulation_spec){.pools = scenario->pools,
                                     .pool_count = scenario->pool_count,
                                     .router = &config->router,
+                                    .output_prediction =
+                                        output_prediction_of(&config->engine.output_prediction),
                                     .disaggregation = scenario->disaggregation,
                                     .classes = scenario->classes,
                                     .class_count = scenario->class_count,

@@ -4,6 +4,7 @@
 #include "models/engine/batch.h"
 
 #include "models/engine/handover.h"
+#include "models/engine/loading.h"
 #include "models/engine/preemption.h"
 #include "models/engine/run.h"
 
@@ -28,34 +29,44 @@ static inline int64_t more_blocks(const struct engine *engine, const struct requ
 /* SGLang's PrefillAdder.add_one_req: prompt and answer, and a page for rounding, must fit beside a
  * share of what the decodes have still to answer and all that others of this batch may. */
 static bool estimate_fits(const struct engine *engine, const struct batch *batch,
-                          const struct request *request)
+                          const struct request *request, int64_t shared_blocks)
 {
     int64_t block_tok = engine->config->block_tok;
     int64_t wanted_tok = prefill_length(request) + promised_tok(engine, request);
-    int64_t spare_tok = batch->free_blocks * block_tok - batch->promised_tok - wanted_tok;
+    int64_t spare_tok =
+        (batch->free_blocks + shared_blocks) * block_tok - batch->promised_tok - wanted_tok;
     return spare_tok * OUTPUT_SHARE_ONE > decodes_left_capped_tok(engine) * engine->output_share;
 }
 
+/* shared_blocks: of its prompt, those that others use now. (TensorRT-LLM's rule as if each request
+ * had a copy of its own: it sets more aside than is needed.) */
 static inline bool memory_admits(const struct engine *engine, const struct batch *batch,
-                                 const struct request *request)
+                                 const struct request *request, int64_t shared_blocks)
 {
+    int64_t needed = blocks_for(engine, prefill_length(request)) - shared_blocks;
     switch (engine->config->admission) {
     case ADMIT_NO_EVICT:
         return lifetime_blocks(engine, request) + batch->reserved_blocks <=
                engine->config->kv_blocks - engine->reserved_blocks;
     case ADMIT_ESTIMATE:
-        return !engine->refused && estimate_fits(engine, batch, request) &&
-               blocks_for(engine, prefill_length(request)) <= batch->free_blocks;
+        return !engine->refused && estimate_fits(engine, batch, request, shared_blocks) &&
+               needed <= batch->free_blocks;
     case ADMIT_PREEMPT:
     case ADMIT_MAX_UTILIZATION:
         break;
     }
-    return blocks_for(engine, prefill_length(request)) + engine->config->watermark_blocks <=
-           batch->free_blocks;
+    return needed + engine->config->watermark_blocks <= batch->free_blocks;
 }
 
-/* Tokens that need not be computed if the request is let in now. The decodes of this iteration have
- * taken their blocks before; where they stall, theirs are set aside, but still in the queue. */
+/* The decodes of this iteration take their blocks before prompts do; where they stall, theirs are
+ * set aside, but still in the queue. */
+static void trim_queue(struct engine *engine)
+{
+    bool mixed = engine->config->prefill == PREFILL_MIXED;
+    prefixes_trim(engine, mixed ? next_blocks(engine) : 0);
+}
+
+/* Tokens that need not be computed where requests do not name what they share. */
 static inline int64_t found_tok(const struct engine *engine, const struct batch *batch,
                                 const struct request *request)
 {
@@ -68,13 +79,29 @@ static inline int64_t found_tok(const struct engine *engine, const struct batch 
     return kept_tok > request->cached_tok ? kept_tok : request->cached_tok;
 }
 
-static inline bool has_place(const struct engine *engine, const struct batch *batch,
-                             const struct request *request)
+/* What need not be computed if the request is let in now. */
+static inline struct prefix_found look_up(struct engine *engine, const struct batch *batch,
+                                          const struct request *request)
 {
-    const struct engine_config *config = engine->config;
-    return batch->budget_tok > 0 && batch->sequences < config->max_sequences &&
-           (config->chunked_prefill || request->remote_kv ||
-            prefill_length(request) - found_tok(engine, batch, request) <= batch->budget_tok);
+    if (request->remote_kv)
+        return (struct prefix_found){0};
+    if (!engine->prefixes)
+        return (struct prefix_found){.tok = found_tok(engine, batch, request)};
+    trim_queue(engine);
+    return prefixes_find(engine, request);
+}
+
+static inline bool has_place(const struct engine *engine, const struct batch *batch)
+{
+    return batch->budget_tok > 0 && batch->sequences < engine->config->max_sequences;
+}
+
+/* computed_tok: of the request, or found. */
+static inline bool within_budget(const struct engine *engine, const struct batch *batch,
+                                 const struct request *request, int64_t computed_tok)
+{
+    return engine->config->chunked_prefill || request->remote_kv ||
+           prefill_length(request) - computed_tok <= batch->budget_tok;
 }
 
 /* Takes the request's next so many tokens, and the blocks they need, out of what the batch may
@@ -89,6 +116,15 @@ static inline void batch_take(const struct engine *engine, struct batch *batch,
         batch->promised_tok += promised_tok(engine, request);
 }
 
+/* Others that are let in now share it already. */
+static void name_computed(struct engine *engine, struct batch *batch, const struct request *request)
+{
+    trim_queue(engine);
+    int64_t given = prefixes_name(engine, request);
+    engine->used_blocks -= given;
+    batch->free_blocks += given;
+}
+
 static void add_chunk(struct engine *engine, struct batch *batch, uint32_t number, int64_t tokens)
 {
     struct request *request = request_of(engine, number);
@@ -99,6 +135,8 @@ static void add_chunk(struct engine *engine, struct batch *batch, uint32_t numbe
     engine->used_blocks += new_blocks;
     batch_take(engine, batch, request, tokens, new_blocks);
     request->computed += (uint32_t)tokens;
+    if (engine->prefixes)
+        name_computed(engine, batch, request);
     if (request->first_scheduled == TICK_NEVER)
         request->first_scheduled = engine->boundary;
     if (request->computed == prefill_length(request)) {
@@ -160,14 +198,15 @@ static void refuse(struct engine *engine)
 }
 
 /* Blocks of tokens that need not be computed are in use from now on. */
-static inline void take_found(struct engine *engine, struct batch *batch, struct request *request)
+static inline void take_found(struct engine *engine, struct batch *batch, struct request *request,
+                              const struct prefix_found *found)
 {
-    int64_t tokens = found_tok(engine, batch, request);
     request->kept_blocks = 0;
-    if (tokens == 0)
+    if (!engine->prefixes && found->tok == 0)
         return;
-    request->computed = (uint32_t)tokens;
-    int64_t blocks = blocks_for(engine, tokens);
+    request->computed = (uint32_t)found->tok;
+    int64_t blocks =
+        engine->prefixes ? prefixes_take(engine, request, found) : blocks_for(engine, found->tok);
     engine->used_blocks += blocks;
     batch->free_blocks -= blocks;
 }
@@ -189,68 +228,132 @@ static uint32_t first_with_slot(const struct engine *engine)
     return number;
 }
 
+/* It is part of this iteration, with what fits of it. */
+static void join(struct engine *engine, struct batch *batch, uint32_t number)
+{
+    const struct request *request = request_of(engine, number);
+    running_append(engine, number);
+    add_chunk(engine, batch, number,
+              int64_min(prefill_length(request) - request->computed, batch->budget_tok));
+}
+
+/* Is part of it still to be loaded from a lower tier? Then it takes the blocks of its prompt. */
+static bool starts_loading(struct engine *engine, struct batch *batch, uint32_t number,
+                           const struct prefix_found *found)
+{
+    int64_t blocks = loading_begin(engine, number, found);
+    batch->free_blocks -= blocks;
+    return blocks > 0;
+}
+
+static void admit(struct engine *engine, struct batch *batch, uint32_t number,
+                  const struct prefix_found *found)
+{
+    struct request *request = request_of(engine, number);
+    waiting_admit(engine, number);
+    set_blocks_aside(engine, request);
+    adapter_take(engine, request);
+    if (request->remote_kv) {
+        admit_remote(engine, batch, number);
+        return;
+    }
+    if (engine->prefixes && starts_loading(engine, batch, number, found))
+        return;
+    take_found(engine, batch, request, found);
+    join(engine, batch, number);
+}
+
 static void admit_waiting(struct engine *engine, struct batch *batch)
 {
     while (engine->waiting > 0 && engine->partial == REQUEST_NONE) {
         uint32_t number = engine->config->lora ? first_with_slot(engine) : waiting_first(engine);
         if (number == REQUEST_NONE)
             return;
-        struct request *request = request_of(engine, number);
-        if (!has_place(engine, batch, request))
+        const struct request *request = request_of(engine, number);
+        if (!has_place(engine, batch))
             return;
-        if (!memory_admits(engine, batch, request)) {
+        struct prefix_found found = look_up(engine, batch, request);
+        if (!within_budget(engine, batch, request, found.tok))
+            return;
+        if (!memory_admits(engine, batch, request, found.shared_blocks)) {
             refuse(engine);
             return;
         }
-        waiting_admit(engine, number);
-        set_blocks_aside(engine, request);
-        adapter_take(engine, request);
-        if (request->remote_kv) {
-            admit_remote(engine, batch, number);
-            continue;
-        }
-        running_append(engine, number);
-        take_found(engine, batch, request);
-        add_chunk(engine, batch, number,
-                  int64_min(prefill_length(request) - request->computed, batch->budget_tok));
+        admit(engine, batch, number, &found);
+    }
+}
+
+/* Those whose KV was loaded have their blocks. */
+static void admit_loaded(struct engine *engine, struct batch *batch)
+{
+    while (engine->loaded.head != REQUEST_NONE && engine->partial == REQUEST_NONE) {
+        uint32_t number = engine->loaded.head;
+        const struct request *request = request_of(engine, number);
+        if (!has_place(engine, batch) || !within_budget(engine, batch, request, request->computed))
+            return;
+        batch->free_blocks += loading_admit(engine, number);
+        join(engine, batch, number);
     }
 }
 
 /* --- waiting for a fuller batch --- */
 
 /* Takes as much of the request as fits, without doing it; returns all its tokens. computed_tok:
- * what it has, or would find. */
+ * what it has, or would find, some of it in blocks that others use. */
 static int64_t try_prompt(const struct engine *engine, struct batch *batch,
-                          const struct request *request, int64_t computed_tok)
+                          const struct request *request, int64_t computed_tok,
+                          int64_t shared_blocks)
 {
     int64_t length = prefill_length(request);
     int64_t tokens = int64_min(length - computed_tok, batch->budget_tok);
-    int64_t new_blocks =
-        blocks_for(engine, computed_tok + tokens) - blocks_for(engine, request->computed);
+    int64_t new_blocks = blocks_for(engine, computed_tok + tokens) -
+                         blocks_for(engine, request->computed) - shared_blocks;
     batch_take(engine, batch, request, tokens, new_blocks);
     return length;
 }
 
+/* Of those whose KV was loaded; they have the blocks of their prompts. */
+static int64_t loaded_prompts_tok(const struct engine *engine, struct batch *batch)
+{
+    int64_t tokens = 0;
+    for (uint32_t i = engine->loaded.head; i != REQUEST_NONE; i = request_of(engine, i)->next) {
+        const struct request *request = request_of(engine, i);
+        if (!has_place(engine, batch) || !within_budget(engine, batch, request, request->computed))
+            break;
+        int64_t left_tok = prefill_length(request) - request->computed;
+        batch_take(engine, batch, request, int64_min(left_tok, batch->budget_tok), 0);
+        tokens += prefill_length(request);
+    }
+    return tokens;
+}
+
 /* Tokens of all prompts that could be worked on now, each counted whole, what is cached, too. */
-static int64_t ready_prompts_tok(const struct engine *engine, struct batch batch)
+static int64_t ready_prompts_tok(struct engine *engine, struct batch batch)
 {
     int64_t tokens = 0;
     if (engine->partial != REQUEST_NONE) {
         if (batch.budget_tok == 0 || !partial_fits(engine, &batch))
             return 0;
         const struct request *partial = request_of(engine, engine->partial);
-        tokens = try_prompt(engine, &batch, partial, partial->computed);
+        tokens = try_prompt(engine, &batch, partial, partial->computed, 0);
     }
+    if (!engine->run.preempted)
+        tokens += loaded_prompts_tok(engine, &batch);
     if (engine->run.preempted || engine->swapped.head != REQUEST_NONE)
         return tokens;
     for (uint32_t i = engine->queue.head; i != REQUEST_NONE; i = request_of(engine, i)->next) {
         const struct request *request = request_of(engine, i);
-        if (request->remote_kv)
-            continue;
-        if (!has_place(engine, &batch, request) || !memory_admits(engine, &batch, request))
+        if (!has_place(engine, &batch))
+            break;
+        struct prefix_found found = look_up(engine, &batch, request);
+        if (!within_budget(engine, &batch, request, found.tok) ||
+            !memory_admits(engine, &batch, request, found.shared_blocks))
             break;
         batch.reserved_blocks += lifetime_blocks(engine, request);
-        tokens += try_prompt(engine, &batch, request, found_tok(engine, &batch, request));
+        if (request->remote_kv) /* nothing to compute; but who does not fit keeps others out */
+            batch_take(engine, &batch, request, 0, blocks_for(engine, prefill_length(request) - 1));
+        else
+            tokens += try_prompt(engine, &batch, request, found.tok, found.shared_blocks);
     }
     return tokens;
 }
@@ -287,7 +390,11 @@ static int64_t add_prompts(struct engine *engine, bool mixed)
     if (config->batch_wait_iterations > 0 && prompts_wait(engine, &batch))
         return 0;
     continue_partial(engine, &batch);
-    if (!engine->run.preempted && engine->swapped.head == REQUEST_NONE)
+    bool idle = engine->decodes == 0 && engine->run.chunks == 0;
+    if (!engine->run.preempted || idle) /* they may have what made others give way */
+        admit_loaded(engine, &batch);
+    if (!engine->run.preempted && engine->swapped.head == REQUEST_NONE &&
+        engine->loaded.head == REQUEST_NONE)
         admit_waiting(engine, &batch);
     return batch.finishing;
 }
@@ -300,7 +407,8 @@ int64_t batch_form(struct engine *engine)
     if (mixed && decodes_lack_blocks(engine))
         make_room_for_decodes(engine);
     int64_t finishing = 0;
-    bool prompts = engine->waiting > 0 || engine->partial != REQUEST_NONE;
+    bool prompts = engine->waiting > 0 || engine->partial != REQUEST_NONE ||
+                   engine->loaded.head != REQUEST_NONE;
     if (engine->has_extras)
         prompts = extras_before_prompts(engine) && prompts;
     if (prompts)
@@ -311,6 +419,8 @@ int64_t batch_form(struct engine *engine)
         if (decodes_lack_blocks(engine))
             make_room_for_decodes(engine);
         run_take_decodes(engine);
+        if (engine->decodes == 0 && engine->loaded.head != REQUEST_NONE)
+            finishing = add_prompts(engine, mixed);
     }
     return finishing;
 }
@@ -324,6 +434,8 @@ bool batch_may_admit(const struct engine *engine, uint32_t number)
     if (sequences >= config->max_sequences || engine->partial != REQUEST_NONE ||
         engine->swapped.head != REQUEST_NONE)
         return false;
+    if (engine->loaded.head != REQUEST_NONE) /* they go first, when prompts are due */
+        return config->prefill == PREFILL_DECODE_FIRST;
     if (config->prefill == PREFILL_MIXED && engine->decodes >= config->max_batch_tokens)
         return false;
     const struct request *request = request_of(engine, number);
@@ -331,5 +443,8 @@ bool batch_may_admit(const struct engine *engine, uint32_t number)
         return false;
     if (config->admission == ADMIT_NO_EVICT)
         return lifetime_blocks(engine, request) <= config->kv_blocks - engine->reserved_blocks;
-    return !engine->refused && blocks_for(engine, prefill_length(request)) <= free_blocks(engine);
+    int64_t needed = blocks_for(engine, prefill_length(request));
+    if (needed > free_blocks(engine) && engine->prefixes)
+        needed -= prefixes_find(engine, request).shared_blocks;
+    return !engine->refused && needed <= free_blocks(engine);
 }

@@ -14,7 +14,7 @@ static inline bool batch_is_decodes(const struct engine *engine)
 {
     return engine->waiting == 0 && engine->partial == REQUEST_NONE &&
            engine->fetched.head == REQUEST_NONE && engine->swapped.head == REQUEST_NONE &&
-           !decodes_lack_blocks(engine);
+           engine->loaded.head == REQUEST_NONE && !decodes_lack_blocks(engine);
 }
 
 /* Could a request that has just arrived, and is first in the queue, be admitted at a boundary of

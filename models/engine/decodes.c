@@ -122,3 +122,18 @@ void stall_end(struct engine *engine, tick_t end)
     engine->stall_serial += engine->stall_count;
     engine->stall_count = 0;
 }
+
+/* --- leaving --- */
+
+void give_back_ahead(struct engine *engine, const struct request *request, int64_t context_tok,
+                     int64_t ahead_tok)
+{
+    int64_t blocks = blocks_for(engine, context_tok + ahead_tok) - blocks_for(engine, context_tok);
+    if (request->emitted == decode_emitted(engine, request)) {
+        engine->ahead_blocks -= blocks;
+        return;
+    }
+    if (engine->prefixes)
+        prefixes_drop_unnamed(engine, blocks);
+    give_back_blocks(engine, blocks);
+}

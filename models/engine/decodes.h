@@ -55,8 +55,8 @@ static inline bool finish_before(const struct finish_entry *a, const struct fini
     return a->token != b->token ? a->token < b->token : a->order < b->order;
 }
 
-/* An entry outlives a preemption of its request, but not its request: the request can only end
- * later than the entry says, and by then the entry has been first and was dropped. */
+/* An entry outlives a preemption of its request, but not its request (finish_forget): the record
+ * may soon be another's, on another replica, with the same order. */
 static inline bool finish_is_stale(const struct engine *engine, const struct finish_entry *entry)
 {
     return request_of(engine, entry->request)->order != entry->order;
@@ -205,28 +205,23 @@ static inline uint32_t decode_emitted(const struct engine *engine, const struct 
     return request->output_tok - (uint32_t)(request->finish_token - engine->token);
 }
 
-/* Who leaves before its first iteration has not taken them yet. */
-static inline void give_back_ahead(struct engine *engine, uint32_t number, uint32_t context_tok)
-{
-    const struct request *request = request_of(engine, number);
-    int64_t blocks = blocks_ahead(engine, context_tok);
-    if (request->emitted == decode_emitted(engine, request))
-        engine->ahead_blocks -= blocks;
-    else
-        give_back_blocks(engine, blocks);
-}
+/* Gives back what a decode holds beyond its context. Who leaves before its first iteration has not
+ * taken it yet. */
+void give_back_ahead(struct engine *engine, const struct request *request, int64_t context_tok,
+                     int64_t ahead_tok);
 
-/* Takes a decode with this much context out of the batch, and its blocks out of use.
- * request->emitted is still what it was when it joined. */
-static inline void decode_leave(struct engine *engine, uint32_t number, uint32_t context_tok)
+/* Takes a decode with this much context out of the batch; its blocks for that are still in use.
+ * beyond_tok: what its last iteration verified beyond the end of the answer. request->emitted is
+ * still what it was when it joined. */
+static inline void decode_leave(struct engine *engine, uint32_t number, uint32_t context_tok,
+                                uint32_t beyond_tok)
 {
     engine->decodes--;
-    engine->context_tok -= context_tok;
-    uint32_t ahead_tok = (uint32_t)engine->config->speculation.ahead_tok;
+    engine->context_tok -= context_tok + beyond_tok;
+    uint32_t ahead_tok = (uint32_t)engine->config->speculation.ahead_tok + beyond_tok;
     engine->block_slots[block_slot(engine, context_tok + ahead_tok)]--;
-    give_back_blocks(engine, blocks_for(engine, context_tok));
     if (ahead_tok > 0)
-        give_back_ahead(engine, number, context_tok);
+        give_back_ahead(engine, request_of(engine, number), context_tok, ahead_tok);
     const struct request *request = request_of(engine, number);
     engine->finish_sum -= request->finish_token;
     if (engine->has_extras)

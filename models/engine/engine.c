@@ -11,6 +11,7 @@
 #include "models/engine/decodes.h"
 #include "models/engine/extras.h"
 #include "models/engine/handover.h"
+#include "models/engine/loading.h"
 #include "models/engine/run.h"
 #include "models/engine/static_batch.h"
 
@@ -33,6 +34,8 @@ bool engine_init(struct engine *engine, const struct engine_config *config,
                               .fetching = {REQUEST_NONE, REQUEST_NONE},
                               .fetched = {REQUEST_NONE, REQUEST_NONE},
                               .swapped = {REQUEST_NONE, REQUEST_NONE},
+                              .loading = {REQUEST_NONE, REQUEST_NONE},
+                              .loaded = {REQUEST_NONE, REQUEST_NONE},
                               .ordered = REQUEST_NONE,
                               .next_order = 1,
                               .output_share = config->output_share.start,
@@ -74,6 +77,7 @@ void engine_free(struct engine *engine)
     free(engine->stalls);
     fair_share_destroy(engine->fair);
     adapters_free(&engine->adapters);
+    prefixes_destroy(engine->prefixes);
     *engine = (struct engine){.next = TICK_NEVER};
 }
 
@@ -103,7 +107,10 @@ bool engine_accepts(const struct engine_config *config, uint32_t prompt_tok, uin
 
 static void end_request(struct engine *engine, uint32_t number)
 {
-    request_of(engine, number)->last_token = engine->boundary;
+    struct request *request = request_of(engine, number);
+    request->last_token = engine->boundary;
+    if (request->preemptions > 0)
+        finish_forget(engine, number);
     engine->ended[engine->ended_count++] = number;
 }
 
@@ -156,9 +163,9 @@ static void end_finished_decodes(struct engine *engine)
             break;
         finish_drop_first(engine);
         struct request *request = request_of(engine, first.request);
-        uint32_t beyond_tok = (uint32_t)(engine->token - first.token);
-        decode_leave(engine, first.request,
-                     request->prompt_tok + request->output_tok - 1 + beyond_tok);
+        uint32_t context_tok = request->prompt_tok + request->output_tok - 1;
+        decode_leave(engine, first.request, context_tok, (uint32_t)(engine->token - first.token));
+        leave_blocks(engine, request, context_tok);
         request->emitted = request->output_tok;
         end_request(engine, first.request);
     }
@@ -168,6 +175,8 @@ static void end_finished_decodes(struct engine *engine)
 static void emit_after_prefill(struct engine *engine, uint32_t number)
 {
     struct request *request = request_of(engine, number);
+    if (engine->prefixes && request->emitted == 0)
+        prefixes_prompt_complete(engine, request);
     if (request->emitted == 0)
         request->first_token = engine->boundary;
     else if (engine->itl) /* it was preempted after its last token */
@@ -182,7 +191,7 @@ static void emit_after_prefill(struct engine *engine, uint32_t number)
             decode_join(engine, number, engine->boundary);
         return;
     }
-    give_back_blocks(engine, blocks_for(engine, request->computed));
+    leave_blocks(engine, request, request->computed);
     running_remove(engine, number);
     end_request(engine, number);
 }
@@ -203,11 +212,13 @@ static uint64_t closed_iterations(const struct engine *engine, uint64_t most)
     if (engine->run.waits && config->admission != ADMIT_NO_EVICT)
         return 1;
     /* Who was preempted is somewhere in the queue, and who is at its head was not asked. At its
-     * head, it would not fit: if its blocks were free, it would not have been preempted. But it may
-     * need fewer without drafts, and others may pass it whose adapters are in their slots. */
+     * head, it would not fit: if its blocks were free, it would not have been preempted. But others
+     * may have what it left, those whose KV was loaded have their blocks, without drafts it needs
+     * fewer, and others pass it whose adapters are in their slots. */
     if (engine->run.preempted &&
         (config->admission == ADMIT_ESTIMATE || config->queue_order == ORDER_PRIORITY ||
-         config->speculation.draft_tok > 0 || config->lora || engine->swapped.head != REQUEST_NONE))
+         config->speculation.draft_tok > 0 || config->lora ||
+         engine->swapped.head != REQUEST_NONE || engine->prefixes))
         return 1;
     if (!engine->run.waits)
         return most;
@@ -262,6 +273,16 @@ static void schedule(struct engine *engine)
 }
 /* --- the two calls --- */
 
+/* Ends the run, or the idling, when the next request's KV is here. */
+static void wait_for_loads(struct engine *engine)
+{
+    tick_t loaded = loading_next(engine);
+    if (engine_busy(engine))
+        engine_cut(engine, loaded);
+    else
+        engine->next = loaded;
+}
+
 void engine_boundary(struct engine *engine)
 {
     engine->ended_count = 0;
@@ -281,7 +302,11 @@ void engine_boundary(struct engine *engine)
         engine->boundary = engine->next;
         engine->fraction = 0;
     }
+    if (engine->load_count > 0)
+        loading_end(engine);
     schedule(engine);
+    if (engine->load_count > 0)
+        wait_for_loads(engine);
     assert(engine->next != TICK_NEVER || engine->waiting + engine->swapped_count == 0 ||
            engine->incoming > 0 || engine->held_blocks > 0);
 }
@@ -359,8 +384,9 @@ void engine_submit(struct engine *engine, uint32_t number, tick_t now)
     }
     bool was_empty = engine->waiting == 0;
     waiting_append_fcfs(engine, number);
-    if (engine->next == TICK_NEVER) {
-        engine->next = now; /* begins after all that arrives at this tick */
+    if (!engine_busy(engine)) {
+        if (now < engine->next)
+            engine->next = now; /* begins after all that arrives at this tick */
         return;
     }
     /* Whoever was waiting already is blocked until the run ends: first come, first served. But who

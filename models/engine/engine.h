@@ -27,11 +27,11 @@
  * schedule_policy.py (PrefillAdder), v0.5. It retracts who has answered least; here it is the
  * latest admitted, as under vLLM.
  *
- * Prefix caching: of a prompt, the whole blocks of cached_tok are found in the cache whenever the
- * request is let in, and take neither time nor token budget. They take memory as if computed: a
- * copy of the request's own, as if nobody shared them, and nothing pushes them out of the cache.
- * Which tokens those are the workload says; the engine does not look for prefixes that requests
- * share.
+ * Prefix caching: requests that name what they share find it (models/engine/prefixes.h). Where the
+ * workload says instead how much is cached (cached_tok), the whole blocks of that are found
+ * whenever the request is let in, and take neither time nor token budget. They take memory as if
+ * computed: a copy of the request's own, as if nobody shared them, and nothing pushes them out of
+ * the cache.
  *
  * Requests that come or go half done (prefill and decode on different engines) and those whose
  * client gives up are told of in models/engine/handover.h.
@@ -50,6 +50,7 @@
 #include "models/engine/class_traits.h"
 #include "models/engine/engine_settings.h"
 #include "models/engine/output_prediction.h"
+#include "models/engine/prefix_tiers.h"
 #include "models/engine/queue_order.h"
 #include "models/engine/request.h"
 #include "models/engine/speculation.h"
@@ -70,7 +71,8 @@ struct engine_config {
     enum engine_prefill prefill;
     enum engine_admission admission;
     bool chunked_prefill;
-    bool keeps_blocks; /* prefix caching: see above, and kept_blocks.h */
+    bool keeps_blocks;           /* prefix caching: see above, and kept_blocks.h */
+    struct prefix_config prefix; /* of that */
     bool stepwise;
     int64_t batch_wait_iterations;     /* prompts wait at most so long for ... */
     int64_t batch_wait_tok;            /* so many tokens in the batch; PREFILL_MIXED only */
@@ -180,6 +182,10 @@ struct engine {
     int64_t swapped_blocks; /* of host memory */
     int64_t copied_blocks;  /* to and from it, before the next iteration */
 
+    struct engine_prefixes *prefixes;    /* NULL: requests do not name what they share */
+    struct request_list loading, loaded; /* PLACE_LOADING: load_count of them; PLACE_LOADED */
+    uint32_t load_count;
+
     struct finish_entry *finish_heap; /* decodes by last token; stale entries go lazily */
     uint32_t finish_count, finish_capacity;
     uint64_t finish_sum; /* of the decodes' last tokens */
@@ -219,7 +225,7 @@ struct engine {
     uint32_t cancelled_count;
 
     struct adapters adapters; /* unused without config->lora */
-    fine_t loading;           /* of adapters: what the next iteration takes longer */
+    fine_t adapter_load;      /* what the next iteration takes longer for them */
 
     struct engine_totals totals;
 };

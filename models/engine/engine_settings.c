@@ -87,9 +87,9 @@ static const struct config_field engine_fields[] = {
      .kind = CONFIG_BOOL,
      .offset = FIELD(enable_prefix_caching),
      .optional = true,
-     .doc = "tokens of a prompt that the workload says are cached are not computed again, and a "
-            "preempted request finds those of its KV blocks that nobody has taken since (preempt "
-            "only; prefixes that requests share are not looked for); null: the engine's"},
+     .doc = "requests that share the beginnings of their prompts (hash_ids of a trace, turns of a "
+            "session) share the KV blocks of these and do not compute them again, while nobody has "
+            "taken the blocks; null: the engine's"},
     {.name = "gpu_memory_utilization",
      .kind = CONFIG_NUMBER,
      .offset = FIELD(gpu_memory_utilization),
@@ -216,7 +216,8 @@ static const struct config_field engine_fields[] = {
      .preset = "\"exact\"",
      .variants = output_prediction_kinds,
      .selector = "kind",
-     .doc = "queue_order \"shortest_output\": what it believes that a request will answer"},
+     .doc = "what queue_order \"shortest_output\" believes that a request will answer; the "
+            "scenario's is also what routers believe"},
     {.name = "decode_first_max_wait_ms",
      .kind = CONFIG_NUMBER,
      .offset = FIELD(decode_first_max_wait_ms),
@@ -266,6 +267,12 @@ static const struct config_field engine_fields[] = {
      .doc =
          "count how much of the KV cache is taken, and how much of that holds a token, and say so "
          "in the summary"},
+    {.name = "prefix_cache",
+     .kind = CONFIG_OBJECT,
+     .offset = FIELD(prefix_cache),
+     .object = &prefix_settings_type,
+     .optional = true,
+     .doc = "where prefixes are kept besides the GPU; null: nowhere"},
     {0}};
 
 const struct config_type engine_settings_type = {
@@ -653,7 +660,8 @@ bool engine_settings_check(const struct engine_settings *settings, struct error 
     return check_budget(settings, error) && check_batch_wait(settings, error) &&
            check_conservativeness(settings, error) && check_preempting(settings, error) &&
            check_batching(settings, error) && check_order(settings, error) &&
-           check_speculation(settings, error) && check_adapters(settings, error);
+           check_speculation(settings, error) && check_adapters(settings, error) &&
+           prefix_settings_check(settings->prefix_cache, settings->enable_prefix_caching, error);
 }
 
 /* --- in the engine's own terms --- */

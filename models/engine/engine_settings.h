@@ -9,6 +9,7 @@
 #define TOKENYARD_MODELS_ENGINE_ENGINE_SETTINGS_H
 
 #include "models/engine/adapters.h"
+#include "models/engine/prefix_settings.h"
 #include "models/engine/speculation.h"
 #include "models/hardware/hardware.h"
 #include "sim/config.h"
@@ -80,6 +81,7 @@ struct engine_settings {
     double watermark;                        /* share of the KV blocks */
     int preemption;                          /* enum preemption_kind */
     double swap_space_gib;                   /* of host memory, for each GPU */
+    struct prefix_settings *prefix_cache;    /* NULL: prefixes are kept on the GPU alone */
     bool report_kv_slots;
 };
 

@@ -97,16 +97,17 @@ static void stop_for_prompts(struct engine *engine)
 static void add_copies(struct engine *engine)
 {
     engine->run.iterations = 1;
-    engine->run.first += engine->copied_blocks * engine->config->swap_block_time + engine->loading;
+    engine->run.first +=
+        engine->copied_blocks * engine->config->swap_block_time + engine->adapter_load;
     engine->run.step = 0;
     engine->copied_blocks = 0;
-    engine->loading = 0;
+    engine->adapter_load = 0;
 }
 
 void extras_adjust_run(struct engine *engine)
 {
     struct engine_run *run = &engine->run;
-    if (engine->copied_blocks > 0 || engine->loading > 0)
+    if (engine->copied_blocks > 0 || engine->adapter_load > 0)
         add_copies(engine);
     if (engine->fair && engine->waiting > 0 && engine->queue.head == REQUEST_NONE)
         run->iterations =
@@ -153,8 +154,8 @@ void extras_submit(struct engine *engine, uint32_t number, tick_t now)
     waiting_append(engine, number);
     if (engine->config->batching.kind != BATCHING_CONTINUOUS)
         static_batch_arrived(engine, now);
-    else if (engine->next == TICK_NEVER)
-        engine->next = now;
-    else
+    else if (engine_busy(engine))
         cut_for_arrival(engine, number, now);
+    else if (now < engine->next)
+        engine->next = now;
 }

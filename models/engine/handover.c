@@ -3,17 +3,19 @@
 #include <assert.h>
 
 #include "models/engine/decodes.h"
+#include "models/engine/loading.h"
 
 /* Somebody may be let in now who could not before, or need not be waited for any more. */
 static void wake(struct engine *engine, tick_t now)
 {
     if (engine->waiting == 0 && engine->fetched.head == REQUEST_NONE &&
-        engine->swapped.head == REQUEST_NONE && !engine->run.waits)
+        engine->swapped.head == REQUEST_NONE && engine->loaded.head == REQUEST_NONE &&
+        !engine->run.waits)
         return;
-    if (engine->next == TICK_NEVER)
-        engine->next = now;
-    else
+    if (engine_busy(engine))
         engine_cut(engine, now);
+    else if (now < engine->next)
+        engine->next = now;
 }
 
 /* --- prefilled here --- */
@@ -22,8 +24,10 @@ void hand_over(struct engine *engine, uint32_t number)
 {
     struct request *request = request_of(engine, number);
     running_remove(engine, number);
+    if (request->preemptions > 0)
+        finish_forget(engine, number);
     request->place = PLACE_HANDED;
-    request->held_blocks = (uint32_t)blocks_for(engine, request->computed);
+    request->held_blocks = (uint32_t)drop_blocks(engine, request, request->computed);
     engine->held_blocks += request->held_blocks;
     if (engine->config->admission == ADMIT_NO_EVICT)
         engine->reserved_blocks += request->held_blocks;
@@ -100,7 +104,10 @@ static void cancel_incoming(struct engine *engine, struct request_list *list, ui
     no_longer_incoming(engine, list, number);
     free_set_aside(engine, request);
     adapter_leave(engine, request);
-    give_back_blocks(engine, blocks_for(engine, request->computed));
+    int64_t blocks = blocks_for(engine, request->computed);
+    if (engine->prefixes)
+        prefixes_drop_unnamed(engine, blocks);
+    give_back_blocks(engine, blocks);
     engine->refused = false;
 }
 
@@ -127,6 +134,11 @@ bool engine_cancel(struct engine *engine, uint32_t number, tick_t now)
     case PLACE_SWAPPED:
         swapped_remove(engine, number);
         break;
+    case PLACE_LOADING:
+    case PLACE_LOADED:
+        engine_settle(engine, now);
+        loading_cancel(engine, number);
+        break;
     case PLACE_HANDED:
         assert(!"the owner gives it up with engine_release");
     }
@@ -141,13 +153,14 @@ static void take_out(struct engine *engine, uint32_t number)
     struct request *request = request_of(engine, number);
     if (number == engine->partial) {
         engine->partial = REQUEST_NONE;
-        give_back_blocks(engine, blocks_for(engine, request->computed));
+        give_back_blocks(engine, drop_blocks(engine, request, request->computed));
         running_remove(engine, number);
     } else {
         uint32_t emitted = decode_emitted(engine, request);
         request->last_token = stall_leave(engine, request);
-        decode_leave(engine, number, request->prompt_tok + emitted - 1);
+        decode_leave(engine, number, request->prompt_tok + emitted - 1, 0);
         request->emitted = emitted;
+        leave_blocks(engine, request, context_tok(request));
     }
     finish_forget(engine, number);
     engine->ended[engine->ended_count++] = number;

@@ -29,7 +29,6 @@ void preempt_partial(struct engine *engine)
 {
     uint32_t number = engine->partial;
     struct request *request = request_of(engine, number);
-    give_back_blocks(engine, blocks_for(engine, request->computed));
     keep_blocks(engine, request, request->computed);
     engine->partial = REQUEST_NONE;
     running_remove(engine, number);
@@ -91,10 +90,12 @@ static void preempt_decode(struct engine *engine, uint32_t number)
     uint32_t emitted = decode_emitted(engine, request);
     uint32_t context_tok = request->prompt_tok + emitted - 1;
     request->last_token = stall_leave(engine, request);
-    decode_leave(engine, number, context_tok);
+    decode_leave(engine, number, context_tok, 0);
     request->emitted = emitted;
-    if (swap_out(engine, number, context_tok))
+    if (swap_out(engine, number, context_tok)) {
+        give_back_blocks(engine, drop_blocks(engine, request, context_tok));
         return;
+    }
     keep_blocks(engine, request, context_tok);
     requeue(engine, number);
 }

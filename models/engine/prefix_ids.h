@@ -27,11 +27,12 @@ struct prefix_list {
     uint32_t prompt_tok; /* of the request */
     uint32_t prompt_ids; /* ids of the prompt; the others are of the answer */
     uint32_t count;
-    /* In the KV cache of the replica it is on, see prefix_cache.h: the first `held` ids, ... */
-    uint32_t held;
-    uint32_t held_tok; /* ... which are so many tokens of its own, whole KV blocks ... */
-    uint32_t kept;     /* ... and after a preemption what follows them, or 0 */
-    uint32_t size;     /* class of the list's size; free lists are linked by `count` */
+    /* In the cache of the replica it is on, see prefix_cache.h. */
+    uint32_t held;      /* the first so many ids are what the request uses there */
+    uint32_t kept;      /* after a preemption: what it left there behind ... */
+    uint32_t kept_from; /* ... the first so many ids; see kept_id */
+    uint32_t size;      /* class of the list's size; free lists are linked by `count` */
+    uint64_t kept_id;
     uint64_t ids[];
 };
 
@@ -53,6 +54,8 @@ static inline bool prefix_ids_given(const struct arrival *arrival)
 /* The list of an arrival. session_block_tok: tokens to an id where its session gives them. */
 uint32_t prefix_ids_take(struct prefix_ids *pool, const struct arrival *arrival,
                          uint32_t session_block_tok);
+/* Another of the same ids, in no cache yet. */
+uint32_t prefix_ids_copy(struct prefix_ids *pool, uint32_t list);
 void prefix_ids_give_back(struct prefix_ids *pool, uint32_t list);
 
 static inline struct prefix_list *prefix_list_of(const struct prefix_ids *pool, uint32_t list)

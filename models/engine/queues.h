@@ -94,7 +94,7 @@ static inline bool adapter_admits(const struct engine *engine, const struct requ
 static inline void adapter_take(struct engine *engine, const struct request *request)
 {
     if (engine->config->lora)
-        engine->loading += adapters_enter(&engine->adapters, request->adapter);
+        engine->adapter_load += adapters_enter(&engine->adapters, request->adapter);
 }
 
 static inline void adapter_leave(struct engine *engine, const struct request *request)

@@ -20,7 +20,9 @@ enum request_place {
     PLACE_FETCHING, /* let in; its KV cache is on the way from elsewhere */
     PLACE_FETCHED,  /* which has arrived: it decodes from the next iteration on */
     PLACE_HANDED,   /* prefilled for another engine; this one still holds its blocks */
-    PLACE_SWAPPED   /* preempted; its KV cache is in host memory */
+    PLACE_SWAPPED,  /* preempted; its KV cache is in host memory */
+    PLACE_LOADING,  /* the cached beginning of its prompt is on the way from a lower tier */
+    PLACE_LOADED    /* which has arrived: it is let in before all that wait */
 };
 
 struct request {
@@ -41,6 +43,8 @@ struct request {
     uint32_t preemptions;
     uint32_t kept_blocks; /* after a preemption, see kept_blocks.h */
     int64_t kept_end;
+    tick_t kv_loaded; /* PLACE_LOADING: when it will be there */
+    uint32_t prefix;  /* its list of prefix_ids.h; 0: none */
     int64_t rank; /* in an order other than fcfs: lower goes first, and of equals the lower ... */
     uint32_t ticket;  /* ... number of arrival */
     uint32_t child;   /* while it waits in such an order, see queue_order.c */
@@ -48,6 +52,7 @@ struct request {
     uint32_t class_index;
     uint32_t adapter_draw;   /* of all 2^32: says which adapter it asks for, ... */
     uint32_t adapter;        /* ... in an engine that has some (adapters.h) */
+    uint32_t predicted_tok;  /* output tokens that routers believe in */
     uint32_t stream, client; /* who sent it, for closed loops */
     uint32_t held_blocks;    /* PLACE_HANDED: blocks that wait for engine_release */
     uint8_t place;           /* enum request_place */

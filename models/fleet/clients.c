@@ -221,10 +221,12 @@ static struct request renewed(const struct simulation *sim, uint32_t number)
     return (struct request){.arrival = old->arrival,
                             .prompt_tok = old->prompt_tok,
                             .output_tok = old->output_tok,
+                            .predicted_tok = old->predicted_tok,
                             .cached_tok = attempt_of(sim, number)->cached_tok,
                             .class_index = old->class_index,
                             .stream = old->stream,
-                            .client = old->client};
+                            .client = old->client,
+                            .prefix = old->prefix};
 }
 
 static void try_again_later(struct simulation *sim, uint32_t number)
@@ -232,6 +234,7 @@ static void try_again_later(struct simulation *sim, uint32_t number)
     struct clients *clients = sim->clients;
     struct request again = renewed(sim, number);
     struct attempt attempt = *attempt_of(sim, number);
+    again.prefix = sharing_again(sim, again.prefix);
     const struct client_settings *settings = rule_of(sim, &again)->settings;
     double wait_s = backoff_s(sim, settings, attempt.retries);
     uint32_t retry = request_pool_take(&sim->requests, &again);

@@ -544,6 +544,19 @@ static void set_swap(const struct deployment_request *request, struct deployment
     deployment->engine.swap_block_time = fine_from_s(copy_s);
 }
 
+static void set_prefix_cache(const struct deployment_request *request,
+                             struct deployment *deployment)
+{
+    double per_gpu = deployment->memory.kv_bytes_per_token_per_gpu;
+    int64_t rank_gpus = deployment->gpus / deployment->attention_dp;
+    struct prefix_replica replica = {.bytes_per_tok = per_gpu * (double)rank_gpus,
+                                     .bytes_per_tok_per_gpu = per_gpu,
+                                     .pcie_gb_s = deployment->gpu->pcie_gb_s,
+                                     .gpu_tok = deployment->engine.kv_blocks *
+                                                deployment->engine.block_tok};
+    deployment->engine.prefix = prefix_settings_config(request->engine->prefix_cache, &replica);
+}
+
 /* Who gets all its memory at the start is let in when it fits; a batch that is served to its end is
  * not let in one by one. */
 static enum engine_admission admission_of(const struct engine_settings *settings)
@@ -624,6 +637,7 @@ static bool set_engine(const struct deployment_request *request, struct deployme
         .counts_slots = settings->report_kv_slots,
         .watermark_blocks = watermark_blocks(settings, deployment->memory.kv_blocks)};
     set_swap(request, deployment);
+    set_prefix_cache(request, deployment);
     if (settings->speculative)
         deployment->engine.speculation = speculation_of(settings->speculative);
     deployment->engine.plain_steptime = deployment->plain_steptime;

@@ -122,6 +122,13 @@ void disaggregation_stop(struct simulation *sim)
     sim->disaggregation = NULL;
 }
 
+struct router *disaggregation_router_of(const struct simulation *sim, uint32_t replica)
+{
+    const struct disaggregation *d = sim->disaggregation;
+    bool prefills = sim->spec->pools[sim->pool_of[replica]].role == ROLE_PREFILL;
+    return prefills ? d->prefill : d->decode;
+}
+
 /* --- arrivals --- */
 
 static bool prefill_queues_are_short(const struct simulation *sim, int64_t max_waiting)
@@ -188,7 +195,7 @@ static bool place_pair(struct simulation *sim, struct request *request, struct h
 static bool place_apart(struct simulation *sim, struct request *request,
                         const struct arrival *arrival, struct handover *handover)
 {
-    struct router_request asked = routing_request(sim, request, arrival);
+    struct router_request asked = routing_request(sim, request, arrival->session);
     handover->charged = CHARGED_PREFILL;
     request->replica = router_choose(sim->disaggregation->prefill, &asked);
     request->handoff = request->output_tok > 1;
@@ -198,7 +205,7 @@ static bool place_apart(struct simulation *sim, struct request *request,
 static bool place_together(struct simulation *sim, struct request *request,
                            const struct arrival *arrival, struct handover *handover)
 {
-    struct router_request asked = routing_request(sim, request, arrival);
+    struct router_request asked = routing_request(sim, request, arrival->session);
     handover->charged = CHARGED_DECODE;
     request->replica = router_choose(sim->disaggregation->decode, &asked);
     return pool_accepts(sim, request->replica, request, request->output_tok);
@@ -216,7 +223,7 @@ static bool place(struct simulation *sim, struct request *request, const struct 
 
 static void release(struct router *router, const struct request *request)
 {
-    router_release(router, request->replica, request->prompt_tok, request->output_tok);
+    router_release(router, request->replica, request->prompt_tok, request->predicted_tok);
 }
 
 static void release_charge(struct disaggregation *d, const struct handover *handover,
@@ -269,6 +276,7 @@ void disaggregation_arrive(struct simulation *sim, struct request *request,
     if (!accepted) {
         release_charge(sim->disaggregation, &handover, request);
         simulation_reject(sim, request);
+        sharing_end(sim, request);
         return;
     }
     if (!request->handoff && request->arrival >= sim->warmup)
@@ -429,8 +437,8 @@ static uint32_t choose_decoder(struct simulation *sim, const struct request *req
     handover->charged = CHARGED_DECODE;
     /* By its prefix it was routed to where it is computed; here that would find nothing (Dynamo's
      * decode routing, too, leaves out the overlap). */
-    const struct arrival known = {.session = handover->session};
-    struct router_request asked = routing_request(sim, request, &known);
+    struct router_request asked = routing_request(sim, request, handover->session);
+    asked.id_count = 0;
     return router_choose(sim->disaggregation->decode, &asked);
 }
 

@@ -9,7 +9,7 @@
  * sent to a replica and have not ended, waiting and running alike; charged when routed, released
  * when they end. Least-outstanding policies divide by the weight of the replica's pool, as nginx's
  * least_conn does; all but the random ones break ties by the lowest replica number. Output lengths
- * are taken as known (a perfect predictor).
+ * are what the caller says: the true ones, or a prediction (models/engine/output_prediction.h).
  *
  * The router owns its state and copies what it needs of the fleet, but for names. Choosing
  * allocates nothing, but for tables of prefixes that grow until they have seen enough. Time comes

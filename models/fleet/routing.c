@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "models/fleet/simulation_parts.h"
+#include "sim/arena.h"
 
 static int64_t least_of(int64_t a, int64_t b)
 {
@@ -101,18 +102,28 @@ static uint32_t model_of(const struct simulation_spec *spec, uint32_t class_inde
     return spec->class_models ? spec->class_models[class_index] : 0;
 }
 
-struct router_request routing_request(const struct simulation *sim, const struct request *request,
-                                      const struct arrival *arrival)
+uint32_t routing_predict(const struct simulation *sim, const struct request *request)
 {
-    return (struct router_request){.now = sim->now,
+    int64_t predicted_tok = output_predict(&sim->spec->output_prediction, request);
+    return (uint32_t)least_of(predicted_tok, UINT32_MAX);
+}
+
+struct router_request routing_request(const struct simulation *sim, const struct request *request,
+                                      uint32_t session)
+{
+    struct router_request asked = {.now = sim->now,
                                    .class_index = request->class_index,
                                    .model = model_of(sim->spec, request->class_index),
                                    .prompt_tok = request->prompt_tok,
-                                   .output_tok = request->output_tok,
-                                   .session = arrival->session,
-                                   .block_tok = arrival->block_tok,
-                                   .id_count = arrival->blocks,
-                                   .ids = arrival->hash_ids};
+                                   .output_tok = request->predicted_tok,
+                                   .session = session};
+    if (request->prefix != PREFIX_NONE) {
+        const struct prefix_list *list = prefix_list_of(&sim->prefix_ids, request->prefix);
+        asked.block_tok = list->block_tok;
+        asked.id_count = list->prompt_ids;
+        asked.ids = list->ids;
+    }
+    return asked;
 }
 
 struct router *routing_create(struct simulation *sim, const struct router_config *config, int roles,
@@ -132,7 +143,7 @@ struct router *routing_create(struct simulation *sim, const struct router_config
                                      .bounds = bounds,
                                      .class_count = (uint32_t)spec->class_count,
                                      .model_count = spec->model_count,
-                                     .poll = {sim, ask_engine},
+                                     .poll = {sim, stream ? NULL : ask_engine},
                                      .stream = stream,
                                      .seed = spec->seed,
                                      .replication = spec->replication};
@@ -144,4 +155,48 @@ struct router *routing_create(struct simulation *sim, const struct router_config
     free(names);
     free(bounds);
     return router;
+}
+
+/* --- what replicas tell of their prefix caches --- */
+
+/* Whose news it is, and who hears it. */
+struct cache_ear {
+    struct simulation *sim;
+    struct router *router;
+    uint32_t replica;
+    struct prefix_listener listener;
+};
+
+static void hear_stored(void *context, uint64_t id)
+{
+    const struct cache_ear *ear = context;
+    router_stored(ear->router, ear->replica, id, ear->sim->now);
+}
+
+static void hear_removed(void *context, uint64_t id)
+{
+    const struct cache_ear *ear = context;
+    router_removed(ear->router, ear->replica, id, ear->sim->now);
+}
+
+static struct router *router_of(const struct simulation *sim, uint32_t replica)
+{
+    return sim->disaggregation ? disaggregation_router_of(sim, replica) : sim->router;
+}
+
+void routing_listen(struct simulation *sim, uint32_t replica)
+{
+    struct router *router = router_of(sim, replica);
+    if (!router || !router_listens(router))
+        return;
+    if (!sim->ears)
+        sim->ears = calloc(sim->replicas, sizeof *sim->ears);
+    if (!sim->ears)
+        out_of_memory();
+    struct cache_ear *ear = &sim->ears[replica];
+    *ear = (struct cache_ear){.sim = sim,
+                              .router = router,
+                              .replica = replica,
+                              .listener = {ear, hear_stored, hear_removed}};
+    prefix_cache_listen(sim->engines[replica].prefixes->cache, &ear->listener);
 }

@@ -14,9 +14,12 @@ struct router_pool routing_pool(const struct pool_spec *pool, uint32_t first_rep
 
 struct simulation; /* models/fleet/simulation_parts.h */
 
-/* The request as its router sees it: with what the arrival says of its prefix, while that lasts. */
+/* What the routers are told that the request will answer. */
+uint32_t routing_predict(const struct simulation *sim, const struct request *request);
+
+/* The request as its router sees it. */
 struct router_request routing_request(const struct simulation *sim, const struct request *request,
-                                      const struct arrival *arrival);
+                                      uint32_t session);
 
 #define ROUTING_ALL (-1) /* otherwise roles are a bit for each enum pool_role */
 
@@ -24,5 +27,9 @@ struct router_request routing_request(const struct simulation *sim, const struct
  * numbers; NULL: "fleet/router". NULL when out of memory. */
 struct router *routing_create(struct simulation *sim, const struct router_config *config, int roles,
                               const char *stream);
+
+/* The replica shares prefixes from now on: the router that sends it requests hears what its cache
+ * stores and removes, if its policy listens. */
+void routing_listen(struct simulation *sim, uint32_t replica);
 
 #endif

@@ -11,7 +11,7 @@ static void sample_pool(struct simulation *sim, uint32_t pool, tick_t blocks_at)
     int64_t blocks = 0;
     for (uint32_t i = 0; i < spec->replicas; i++) {
         const struct engine *engine = &sim->engines[sim->first_replica[pool] + i];
-        sample->waiting += engine->waiting + engine->swapped_count;
+        sample->waiting += engine->waiting + engine->swapped_count + engine->load_count;
         sample->running += engine_running(engine);
         blocks += engine_blocks_at(engine, blocks_at);
         busy += engine->totals.busy + busy_in_run(engine, sim->now);

@@ -41,7 +41,8 @@ void simulation_let_go(struct simulation *sim, uint32_t number)
     if (sim->disaggregation)
         disaggregation_ended(sim, number);
     else
-        router_release(sim->router, request->replica, request->prompt_tok, request->output_tok);
+        router_release(sim->router, request->replica, request->prompt_tok, request->predicted_tok);
+    sharing_end(sim, request);
     request_pool_give_back(&sim->requests, number);
 }
 
@@ -146,14 +147,15 @@ uint32_t simulation_submit(struct simulation *sim, const struct request *request
 uint32_t simulation_route(struct simulation *sim, struct request *request,
                           const struct arrival *arrival, uint32_t asked_tok)
 {
-    struct router_request asked = routing_request(sim, request, arrival);
+    struct router_request asked = routing_request(sim, request, arrival->session);
     request->replica = router_choose(sim->router, &asked);
     uint32_t pool = sim->pool_of[request->replica];
     sim->result->pools[pool].arrived++;
     if (engine_accepts(&sim->configs[pool], request->prompt_tok, asked_tok))
         return simulation_submit(sim, request);
-    router_release(sim->router, request->replica, request->prompt_tok, request->output_tok);
+    router_release(sim->router, request->replica, request->prompt_tok, request->predicted_tok);
     simulation_reject(sim, request);
+    sharing_end(sim, request);
     return REQUEST_NONE;
 }
 
@@ -167,9 +169,11 @@ static void arrive(struct simulation *sim)
                               .cached_tok = arrival.cached_tok,
                               .class_index = classify(sim, &arrival),
                               .stream = arrival.stream,
-                              .client = arrival.client};
+                              .client = arrival.client,
+                              .prefix = sharing_arrive(sim, &arrival)};
     if (sim->adapters)
         request.adapter_draw = (uint32_t)gsl_rng_get(sim->adapters);
+    request.predicted_tok = routing_predict(sim, &request);
     if (sim->disaggregation)
         disaggregation_arrive(sim, &request, &arrival);
     else if (sim->clients)
@@ -401,6 +405,7 @@ static void release(struct simulation *sim)
 {
     for (uint32_t i = 0; sim->engines && i < sim->replicas; i++)
         engine_free(&sim->engines[i]);
+    sharing_release(sim);
     free(sim->engines);
     free(sim->pool_of);
     free(sim->first_replica);
@@ -426,6 +431,7 @@ bool simulation_run(const struct simulation_spec *spec, struct simulation_result
     struct error own_error = {0};
     struct simulation sim = {.spec = spec, .result = result, .error = error ? error : &own_error};
     request_pool_init(&sim.requests);
+    prefix_ids_init(&sim.prefix_ids);
     if (!allocate(&sim) || !make_engines(&sim) || !make_adapters(&sim)) {
         error_set(error, ERROR_FAILED, "out of memory");
         sim.failed = true;

@@ -110,6 +110,7 @@ struct simulation_spec {
     const struct pool_spec *pools;
     size_t pool_count;
     const struct router_config *router;
+    struct output_prediction output_prediction; /* that routers go by */
     /* NULL where no pool has a role; otherwise disaggregation_check has accepted the pools. */
     const struct disaggregation_config *disaggregation;
     const struct class_rule *classes;
@@ -167,6 +168,7 @@ struct pool_result {
     struct adapter_totals adapters;
     double cost_usd;
     double energy_j;
+    struct prefix_totals prefix;      /* zeros while no request names what it shares */
     struct histogram ttft, tpot, e2e; /* of the measured requests that it completed */
     struct histogram itl;
 };

@@ -4,6 +4,7 @@
 #ifndef TOKENYARD_MODELS_FLEET_SIMULATION_PARTS_H
 #define TOKENYARD_MODELS_FLEET_SIMULATION_PARTS_H
 
+#include "models/engine/prefixes.h"
 #include "models/fleet/simulation.h"
 #include "sim/event_queue.h"
 #include "sim/random.h"
@@ -42,7 +43,12 @@ struct simulation {
     struct bounds *bounds;                 /* [slo rules] */
     struct time_stat *outstanding;         /* [pools]: requests sent there that have not ended */
 
-    gsl_rng *adapters; /* which one a request asks for; NULL: no pool has any */
+    gsl_rng *adapters;            /* which one a request asks for; NULL: no pool has any */
+    struct prefix_ids prefix_ids; /* of requests in flight, once they name what they share */
+    bool shares_prefixes;
+    struct kv_store
+        *remote_kv[ROUTER_MODELS_MAX]; /* the tier that a model's replicas share, or NULL */
+    struct cache_ear *ears; /* [replicas], once a router listens to their caches; or NULL */
 
     tick_t now, horizon, warmup;
     bool measuring; /* the warm-up is over */
@@ -133,6 +139,8 @@ void disaggregation_stop(struct simulation *sim);
 /* A request has arrived: gives it a replica, or refuses it. */
 void disaggregation_arrive(struct simulation *sim, struct request *request,
                            const struct arrival *arrival);
+/* Who sends requests to the replica. */
+struct router *disaggregation_router_of(const struct simulation *sim, uint32_t replica);
 /* A replica was at a boundary. */
 void disaggregation_boundary(struct simulation *sim, uint32_t replica);
 /* The time of actor_transfers has come. */
@@ -182,6 +190,18 @@ void sampling_start(struct simulation *sim);
 void sample(struct simulation *sim);
 /* What has happened since the last sample goes into one more. */
 void sample_end(struct simulation *sim);
+
+/* --- sharing.c --- */
+
+/* What the arriving request shares with others: a list of sim->prefix_ids, or PREFIX_NONE. The
+ * first that names something makes all engines that keep blocks share prefixes. */
+uint32_t sharing_arrive(struct simulation *sim, const struct arrival *arrival);
+/* The request is sent once more: a list of its own. */
+uint32_t sharing_again(struct simulation *sim, uint32_t list);
+/* The request is over. */
+void sharing_end(struct simulation *sim, const struct request *request);
+void sharing_release(struct simulation *sim);
+void sharing_sum_up(struct simulation *sim, uint32_t pool);
 
 /* --- summing.c --- */
 

@@ -54,6 +54,7 @@ static void sum_up_pool(struct simulation *sim, uint32_t pool)
         peak_blocks = totals->peak_blocks > peak_blocks ? totals->peak_blocks : peak_blocks;
         peak_blocks = open_blocks > peak_blocks ? open_blocks : peak_blocks;
     }
+    sharing_sum_up(sim, pool);
     double end_s = tick_to_s(sim->now);
     result->in_flight = result->arrived + result->handed_in - result->handed_out -
                         result->completed - result->rejected - result->cancelled;
@@ -98,6 +99,8 @@ void sum_up(struct simulation *sim)
         judge_list(sim, sim->engines[i].running.head);
         judge_list(sim, sim->engines[i].swapped.head);
         judge_list(sim, sim->engines[i].queue.head);
+        judge_list(sim, sim->engines[i].loading.head);
+        judge_list(sim, sim->engines[i].loaded.head);
         judge_list(sim, sim->engines[i].fetching.head);
         judge_list(sim, sim->engines[i].fetched.head);
     }

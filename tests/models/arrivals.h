@@ -9,7 +9,7 @@
 
 struct list_source {
     struct source source;
-    const struct arrival *arrivals; /* sorted by time */
+    const struct arrival *arrivals; /* sorted by time; session 0: none */
     size_t count, at;
 };
 
@@ -28,6 +28,8 @@ static inline void list_take(struct source *source, struct arrival *arrival)
 {
     struct list_source *list = (struct list_source *)source;
     *arrival = list->arrivals[list->at++];
+    if (arrival->session == 0)
+        arrival->session = ARRIVAL_NO_ID;
 }
 
 static const struct source_ops list_source_ops = {

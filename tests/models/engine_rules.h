@@ -119,8 +119,6 @@ static inline void draw_speculation(gsl_rng *rng, struct engine_config *engine)
                              .ahead_tok = drafts + 1 - (int64_t)(per_turn >> PACE_BITS),
                              .most_decodes = INT64_MAX};
     engine->max_batch_tokens += drafts * engine->max_sequences;
-    if (engine->admission == ADMIT_PREEMPT) /* kept_blocks.h says why */
-        engine->keeps_blocks = false;
 }
 
 #endif
