@@ -123,7 +123,13 @@ void stall_end(struct engine *engine, tick_t end)
     engine->stall_count = 0;
 }
 
-/* --- leaving --- */
+/* --- drafts --- */
+
+int64_t next_blocks_drafting(const struct engine *engine)
+{
+    struct pace pace = draft_pace(engine);
+    return blocks_needed(engine, decodes_draft(engine) ? pace_steps(&pace, 1) : 1);
+}
 
 void give_back_ahead(struct engine *engine, const struct request *request, int64_t context_tok,
                      int64_t ahead_tok)

@@ -28,10 +28,10 @@
 /* --- the pace --- */
 
 /* Do the decodes, if they take part in the next iteration, draft tokens? Without speculation,
- * most_decodes is 0. */
+ * most_decodes is 0. (Asked all the time: most engines have no extras.) */
 static inline bool decodes_draft(const struct engine *engine)
 {
-    return engine->decodes <= engine->config->speculation.most_decodes;
+    return engine->has_extras && engine->decodes <= engine->config->speculation.most_decodes;
 }
 
 /* At which they emit tokens if they do, as long as their number stays as it is. */
@@ -115,13 +115,13 @@ static inline int64_t blocks_needed(const struct engine *engine, uint64_t tokens
     return needed;
 }
 
+int64_t next_blocks_drafting(const struct engine *engine);
+
 /* Blocks that the decodes need in their next iteration. */
 static inline int64_t next_blocks(const struct engine *engine)
 {
-    if (!decodes_draft(engine))
-        return engine->block_slots[engine->block_phase] + engine->ahead_blocks;
-    struct pace pace = draft_pace(engine);
-    return blocks_needed(engine, pace_steps(&pace, 1));
+    return engine->has_extras ? next_blocks_drafting(engine)
+                              : engine->block_slots[engine->block_phase];
 }
 
 /* For how many of up to `wanted` tokens of each decode the free blocks are enough. */

@@ -56,9 +56,9 @@ static inline void run_take_decodes(struct engine *engine)
 static inline const struct steptime *run_steptime(const struct engine *engine)
 {
     const struct engine_config *config = engine->config;
-    if (!config->plain_steptime || engine->run.decodes <= config->speculation.most_decodes)
-        return config->steptime;
-    return config->plain_steptime;
+    bool plain = engine->has_extras && config->plain_steptime &&
+                 engine->run.decodes > config->speculation.most_decodes;
+    return plain ? config->plain_steptime : config->steptime;
 }
 
 /* The iterations in which n decodes take part in the run, as far as the step time's line goes;
@@ -78,8 +78,10 @@ static inline uint64_t run_follow_line(struct engine *engine, int64_t n, uint64_
 static inline uint64_t run_within_blocks(const struct engine *engine, uint64_t most)
 {
     const struct engine_run *run = &engine->run;
-    uint64_t wanted = run_tokens(run, most), tokens = affordable_tokens(engine, wanted);
-    return tokens == wanted ? most : run_iterations(run, tokens + 1) - 1;
+    if (!run_is_paced(run))
+        return affordable_tokens(engine, most);
+    uint64_t wanted = pace_steps(&run->pace, most), tokens = affordable_tokens(engine, wanted);
+    return tokens == wanted ? most : pace_turns(&run->pace, tokens + 1) - 1;
 }
 
 /* Keeps run_time far from the limits of its integers: at most 2^61 fine units, 2048 s. */
