@@ -80,6 +80,10 @@ struct pool_summary {
     double kv_slots_taken, kv_slots_held; /* as in pool_result; NaN: not counted */
     bool swaps_kv;                        /* preempted requests are swapped, as a rule */
     uint64_t swaps;
+    int64_t draft_tok;      /* of an iteration of each decode; 0: it does not speculate */
+    double tokens_per_step; /* that such an iteration emitted; NaN: there was none */
+    bool has_adapters;
+    struct adapter_totals adapters;
     struct prefix_totals prefix;
     double mean_outstanding; /* requests sent there that had not ended, over time */
     uint64_t max_outstanding;

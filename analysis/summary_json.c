@@ -131,6 +131,33 @@ static void put_kv_slots(struct json_writer *writer, const struct pool_summary *
     json_end_object(writer);
 }
 
+/* acceptance: of all drafts, those that were accepted. */
+static void put_speculative(struct json_writer *writer, const struct pool_summary *pool)
+{
+    if (pool->draft_tok == 0)
+        return;
+    json_begin_object(writer, "speculative");
+    json_put_number(writer, "tokens_per_step", pool->tokens_per_step);
+    json_put_number(writer, "acceptance", (pool->tokens_per_step - 1) / (double)pool->draft_tok);
+    json_end_object(writer);
+}
+
+/* Where each request that was let in found its adapter. */
+static void put_adapters(struct json_writer *writer, const struct pool_summary *pool)
+{
+    const struct adapter_totals *adapters = &pool->adapters;
+    if (!pool->has_adapters)
+        return;
+    json_begin_object(writer, "adapters");
+    put_count(writer, "used", adapters->used);
+    put_count(writer, "in_slot", adapters->in_slot);
+    put_count(writer, "in_host", adapters->in_host);
+    put_count(writer, "from_disk", adapters->used - adapters->in_slot - adapters->in_host);
+    json_put_number(writer, "hit_rate", (double)adapters->in_slot / (double)adapters->used);
+    json_put_number(writer, "loading_s", fine_to_s(adapters->loading));
+    json_end_object(writer);
+}
+
 static void put_pool(struct json_writer *writer, const struct pool_summary *pool)
 {
     json_begin_object(writer, NULL);
@@ -154,6 +181,8 @@ static void put_pool(struct json_writer *writer, const struct pool_summary *pool
     if (pool->swaps_kv)
         put_count(writer, "swaps", pool->swaps);
     put_count(writer, "iterations", pool->iterations);
+    put_speculative(writer, pool);
+    put_adapters(writer, pool);
     put_tokens(writer, pool->prompt_tok, pool->output_tok);
     put_count(writer, "prefill_tokens_computed", pool->prefill_tok);
     json_put_number(writer, "output_tokens_per_s", pool->output_tok_per_s);

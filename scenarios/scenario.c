@@ -186,6 +186,7 @@ static bool compile_pool(struct scenario *scenario, size_t index, const struct h
         .weights = (enum precision)given->weights,
         .expert_weights = given->expert_weights < 0 ? NULL : &expert_weights,
         .kv = (enum precision)given->kv,
+        .network_rtt_s = given->network_rtt_ms / 1e3,
         .engine = &given->engine,
         .step_time = &given->step_time,
         .calibration = scenario->calibration,
@@ -229,8 +230,9 @@ static bool check_layout(const struct scenario *scenario, const struct scenario_
 }
 
 /* The pool's hardware: one part, or one of each stage. NULL on error. */
-static struct hardware_part *find_parts(struct scenario *scenario, const struct scenario_pool *given,
-                                    const char *pointer, size_t *count, struct error *error)
+static struct hardware_part *find_parts(struct scenario *scenario,
+                                        const struct scenario_pool *given, const char *pointer,
+                                        size_t *count, struct error *error)
 {
     const struct scenario_stage *stages = given->stages.items;
     *count = given->stages.count > 0 ? given->stages.count : 1;
@@ -239,7 +241,8 @@ static struct hardware_part *find_parts(struct scenario *scenario, const struct 
         return NULL;
     if (given->stages.count == 0) {
         parts->pointer = pointer;
-        return hardware_part_find(scenario, given->gpu, given->instance, parts, error) ? parts : NULL;
+        return hardware_part_find(scenario, given->gpu, given->instance, parts, error) ? parts
+                                                                                       : NULL;
     }
     for (size_t i = 0; i < *count; i++) {
         parts[i].pointer = arena_printf(scenario->arena, "%s/stages/%zu", pointer, i);
@@ -373,26 +376,25 @@ struct source *scenario_open_source(const struct scenario *scenario, uint64_t re
 struct simulation_spec scenario_spec(const struct scenario *scenario, uint64_t replication)
 {
     const struct scenario_config *config = &scenario->config;
-    return (struct simulation_spec){.pools = scenario->pools,
-                                    .pool_count = scenario->pool_count,
-                                    .router = &config->router,
-                                    .output_prediction =
-                                        output_prediction_of(&config->engine.output_prediction),
-                                    .disaggregation = scenario->disaggregation,
-                                    .classes = scenario->classes,
-                                    .class_count = scenario->class_count,
-                                    .traits = scenario->traits,
-                                    .class_models = scenario->class_models,
-                                    .model_count = (uint32_t)scenario->model_count,
-                                    .model_names = scenario->model_names,
-                                    .clients = scenario->clients,
-                                    .slos = scenario->slos,
-                                    .slo_count = scenario->slo_count,
-                                    .seed = (uint64_t)config->seed,
-                                    .replication = replication,
-                                    .horizon_s =
-                                        isnan(config->horizon_s) ? INFINITY : config->horizon_s,
-                                    .warmup_s = config->warmup_s};
+    return (struct simulation_spec){
+        .pools = scenario->pools,
+        .pool_count = scenario->pool_count,
+        .router = &config->router,
+        .output_prediction = output_prediction_of(&config->engine.output_prediction),
+        .disaggregation = scenario->disaggregation,
+        .classes = scenario->classes,
+        .class_count = scenario->class_count,
+        .traits = scenario->traits,
+        .class_models = scenario->class_models,
+        .model_count = (uint32_t)scenario->model_count,
+        .model_names = scenario->model_names,
+        .clients = scenario->clients,
+        .slos = scenario->slos,
+        .slo_count = scenario->slo_count,
+        .seed = (uint64_t)config->seed,
+        .replication = replication,
+        .horizon_s = isnan(config->horizon_s) ? INFINITY : config->horizon_s,
+        .warmup_s = config->warmup_s};
 }
 
 cJSON *scenario_to_json(const struct scenario *scenario)

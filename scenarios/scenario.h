@@ -47,6 +47,7 @@ struct scenario_pool {
     int role;                /* enum pool_role */
     int weights, kv;         /* enum precision */
     int expert_weights;      /* likewise; -1: as weights */
+    double network_rtt_ms;   /* between clients and the pool */
     double usd_per_gpu_hour; /* NaN: from the instance, or the cheapest with this GPU */
     double weight;
     struct engine_settings engine; /* the scenario's, where the pool says nothing else */

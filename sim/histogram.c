@@ -40,7 +40,7 @@ static tick_t bucket_end(uint32_t index)
 }
 
 /* How many of the values first, first + step, ... lie in the bucket of the first one. */
-static uint64_t values_in_bucket(fine_t first, fine_t step, uint32_t index)
+static inline uint64_t values_in_bucket(fine_t first, fine_t step, uint32_t index)
 {
     tick_t end = bucket_end(index);
     if (step == 0 || end > INT64_MAX >> FINE_SHIFT)
@@ -77,6 +77,43 @@ void histogram_add_run(struct histogram *histogram, fine_t first, fine_t step, u
         histogram->bucket[index] += inside * count;
         steps -= inside;
         value += step * (fine_t)inside;
+    }
+}
+
+/* How many of the turns, from `turn` on, have their value in the bucket of this one's value. */
+static uint64_t turns_in_bucket(fine_t first, fine_t step, const struct pace *pace, uint64_t turn,
+                                uint32_t index)
+{
+    fine_t value = first + step * (fine_t)pace_steps(pace, turn);
+    uint64_t steps = values_in_bucket(value, step, index);
+    if (steps == UINT64_MAX)
+        return UINT64_MAX;
+    return pace_turns(pace, pace_steps(pace, turn) + steps) - turn;
+}
+
+void histogram_add_paced(struct histogram *histogram, fine_t first, fine_t step,
+                         const struct pace *pace, uint64_t turns, uint64_t count)
+{
+    if (turns == 0 || count == 0)
+        return;
+    fine_t last = first + step * (fine_t)pace_steps(pace, turns - 1);
+    histogram->count += turns * count;
+    histogram->sum += ((unsigned __int128)turns * (uint64_t)first +
+                       (unsigned __int128)pace_sum(pace, turns) * (uint64_t)step) *
+                      count;
+    if (first >> FINE_SHIFT < histogram->min)
+        histogram->min = first >> FINE_SHIFT;
+    if (last >> FINE_SHIFT > histogram->max)
+        histogram->max = last >> FINE_SHIFT;
+
+    for (uint64_t turn = 0; turn < turns;) {
+        fine_t value = first + step * (fine_t)pace_steps(pace, turn);
+        uint32_t index = histogram_index(value >> FINE_SHIFT);
+        uint64_t inside = turns_in_bucket(first, step, pace, turn, index);
+        if (inside > turns - turn)
+            inside = turns - turn;
+        histogram->bucket[index] += inside * count;
+        turn += inside;
     }
 }
 

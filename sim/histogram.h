@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "sim/clock.h"
+#include "sim/pace.h"
 
 #define HISTOGRAM_BITS       9
 #define HISTOGRAM_UNIT_SHIFT (TICK_BITS - 30) /* one unit is 2^-30 s, whatever a tick is */
@@ -57,6 +58,10 @@ static inline void histogram_add(struct histogram *histogram, tick_t value, uint
  * takes it unrounded. first must not be negative, and the last value must fit a fine_t. */
 void histogram_add_run(struct histogram *histogram, fine_t first, fine_t step, uint64_t steps,
                        uint64_t count);
+
+/* Likewise, but the value of turn j is first + step * pace_steps(pace, j). */
+void histogram_add_paced(struct histogram *histogram, fine_t first, fine_t step,
+                         const struct pace *pace, uint64_t turns, uint64_t count);
 
 /* Value at quantile q in [0, 1], seconds: the middle of the bucket that holds the value of rank
  * ceil(q * count), clamped to [min, max]. NaN when empty. */

@@ -6,6 +6,7 @@
 #include "models/engine/handover.h"
 #include "models/engine/loading.h"
 #include "models/engine/preemption.h"
+#include "models/engine/run.h"
 
 struct batch {
     int64_t budget_tok;      /* what may still be added */
@@ -63,7 +64,7 @@ static inline bool memory_admits(const struct engine *engine, const struct batch
 static void trim_queue(struct engine *engine)
 {
     bool mixed = engine->config->prefill == PREFILL_MIXED;
-    prefixes_trim(engine, mixed ? engine->block_slots[engine->block_phase] : 0);
+    prefixes_trim(engine, mixed ? next_blocks(engine) : 0);
 }
 
 /* Tokens that need not be computed where requests do not name what they share. */
@@ -74,7 +75,7 @@ static inline int64_t found_tok(const struct engine *engine, const struct batch 
         return request->cached_tok;
     int64_t queued = batch->free_blocks;
     if (engine->config->prefill != PREFILL_MIXED)
-        queued += engine->block_slots[engine->block_phase];
+        queued += next_blocks(engine);
     int64_t kept_tok = kept_blocks_left(engine, request, queued) * engine->config->block_tok;
     return kept_tok > request->cached_tok ? kept_tok : request->cached_tok;
 }
@@ -180,10 +181,12 @@ static void make_room_for_partial(struct engine *engine, struct batch *batch)
         uint32_t victim = preemption_victim(engine);
         if (victim == engine->partial)
             return;
+        int64_t before_tok = decodes_tok(engine);
         preempt(engine, victim);
-        batch->free_blocks = free_blocks(engine) - engine->block_slots[engine->block_phase];
+        batch->free_blocks = free_blocks(engine) - next_blocks(engine);
         batch->sequences--;
-        batch->budget_tok += mixed;
+        if (mixed)
+            batch->budget_tok += before_tok - decodes_tok(engine);
     }
 }
 
@@ -228,6 +231,15 @@ static void admit_remote(struct engine *engine, struct batch *batch, uint32_t nu
     batch_take(engine, batch, request, 0, blocks);
 }
 
+/* Who would bring an adapter too many is passed over. */
+static uint32_t first_with_slot(const struct engine *engine)
+{
+    uint32_t number = engine->queue.head;
+    while (number != REQUEST_NONE && !adapter_admits(engine, request_of(engine, number)))
+        number = request_of(engine, number)->next;
+    return number;
+}
+
 /* It is part of this iteration, with what fits of it. */
 static inline void join(struct engine *engine, struct batch *batch, uint32_t number)
 {
@@ -252,6 +264,7 @@ static void admit(struct engine *engine, struct batch *batch, uint32_t number,
     struct request *request = request_of(engine, number);
     waiting_admit(engine, number);
     set_blocks_aside(engine, request);
+    adapter_take(engine, request);
     if (request->remote_kv) {
         admit_remote(engine, batch, number);
         return;
@@ -265,7 +278,9 @@ static void admit(struct engine *engine, struct batch *batch, uint32_t number,
 static void admit_waiting(struct engine *engine, struct batch *batch)
 {
     while (engine->waiting > 0 && engine->partial == REQUEST_NONE) {
-        uint32_t number = waiting_first(engine);
+        uint32_t number = engine->config->lora ? first_with_slot(engine) : waiting_first(engine);
+        if (number == REQUEST_NONE)
+            return;
         const struct request *request = request_of(engine, number);
         if (!has_place(engine, batch))
             return;
@@ -367,7 +382,7 @@ static bool prompts_wait(struct engine *engine, const struct batch *batch)
     int64_t tokens = ready_prompts_tok(engine, *batch);
     if (tokens == 0)
         return false;
-    bool enough = tokens + engine->decodes >= config->batch_wait_tok;
+    bool enough = tokens + decodes_tok(engine) >= config->batch_wait_tok;
     engine->run.waits = !enough && engine->waited < config->batch_wait_iterations;
     if (!engine->run.waits)
         engine->waited = 0;
@@ -379,9 +394,8 @@ static bool prompts_wait(struct engine *engine, const struct batch *batch)
 static inline struct batch open_batch(const struct engine *engine, bool mixed)
 {
     int64_t budget_tok = engine->config->max_batch_tokens;
-    return (struct batch){.budget_tok = budget_tok - (mixed ? engine->decodes : 0),
-                          .free_blocks =
-                              free_blocks(engine) - engine->block_slots[engine->block_phase],
+    return (struct batch){.budget_tok = budget_tok - (mixed ? decodes_tok(engine) : 0),
+                          .free_blocks = free_blocks(engine) - next_blocks(engine),
                           .promised_tok = engine->incoming_promised_tok,
                           .sequences = (int64_t)engine->decodes + engine->incoming};
 }
@@ -425,11 +439,11 @@ int64_t batch_form(struct engine *engine)
     if (prompts)
         finishing = add_prompts(engine, mixed);
     if (mixed) {
-        engine->run.decodes = engine->decodes;
+        run_take_decodes(engine);
     } else if (engine->run.chunks == 0) {
         if (decodes_lack_blocks(engine))
             make_room_for_decodes(engine);
-        engine->run.decodes = engine->decodes;
+        run_take_decodes(engine);
     }
     if (engine->loaded.head != REQUEST_NONE && engine->decodes + engine->run.chunks == 0)
         finishing = go_on_with_loaded(engine, mixed);
@@ -450,6 +464,8 @@ bool batch_may_admit(const struct engine *engine, uint32_t number)
     if (config->prefill == PREFILL_MIXED && engine->decodes >= config->max_batch_tokens)
         return false;
     const struct request *request = request_of(engine, number);
+    if (!adapter_admits(engine, request))
+        return false;
     if (config->admission == ADMIT_NO_EVICT)
         return lifetime_blocks(engine, request) <= config->kv_blocks - engine->reserved_blocks;
     int64_t needed = blocks_for(engine, prefill_length(request));

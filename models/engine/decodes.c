@@ -60,7 +60,7 @@ int64_t decodes_left_capped_tok(const struct engine *engine)
     int64_t cap_tok = engine->answer_cap_tok;
     for (uint32_t i = 0; i < engine->finish_count; i++) {
         const struct finish_entry *entry = &engine->finish_heap[i];
-        int64_t over_tok = (int64_t)(entry->iteration - engine->iteration) - cap_tok;
+        int64_t over_tok = (int64_t)(entry->token - engine->token) - cap_tok;
         if (over_tok > 0 && !finish_is_stale(engine, entry))
             left_tok -= over_tok;
     }
@@ -121,4 +121,25 @@ void stall_end(struct engine *engine, tick_t end)
                               engine->stalls[i].decodes);
     engine->stall_serial += engine->stall_count;
     engine->stall_count = 0;
+}
+
+/* --- drafts --- */
+
+int64_t next_blocks_drafting(const struct engine *engine)
+{
+    struct pace pace = draft_pace(engine);
+    return blocks_needed(engine, decodes_draft(engine) ? pace_steps(&pace, 1) : 1);
+}
+
+void give_back_ahead(struct engine *engine, const struct request *request, int64_t context_tok,
+                     int64_t ahead_tok)
+{
+    int64_t blocks = blocks_for(engine, context_tok + ahead_tok) - blocks_for(engine, context_tok);
+    if (request->emitted == decode_emitted(engine, request)) {
+        engine->ahead_blocks -= blocks;
+        return;
+    }
+    if (engine->prefixes)
+        prefixes_drop_unnamed(engine, blocks);
+    give_back_blocks(engine, blocks);
 }

@@ -2,12 +2,14 @@
  * tokens have.
  *
  * A decoding sequence is never touched while it decodes. Its progress is the difference between
- * engine->iteration, which counts the iterations that the decodes took part in, and its
- * finish_iteration. Joining and leaving cost O(log batch).
+ * engine->token, which counts the tokens that each of the decodes has emitted, and its
+ * finish_token. Joining and leaving cost O(log batch). Without speculation, tokens and iterations
+ * are the same; with it, an iteration emits several tokens for each, at a pace common to all.
  *
- * A sequence with c tokens in the cache at iteration i needs a new block in every iteration j with
- * c + (j - i) divisible by the block size, that is in every iteration of one phase (j mod block
- * size). Counting sequences by phase gives the blocks that any number of iterations will need.
+ * A sequence with c tokens in the cache at token t needs a new block for every token u with
+ * c + (u - t) divisible by the block size, that is for every token of one phase (u mod block size).
+ * Counting sequences by phase gives the blocks that any number of tokens will need. Who speculates
+ * holds blocks for ahead_tok tokens beyond its context (speculation.h).
  *
  * While prompts go first the decodes stall, and a request that was decoded elsewhere before has
  * waited, too. Those that emitted their last token at the same time form a group. Who is in which
@@ -23,11 +25,34 @@
 #include "models/engine/kept_blocks.h"
 #include "models/engine/queues.h"
 
+/* --- the pace --- */
+
+/* Do the decodes, if they take part in the next iteration, draft tokens? Without speculation,
+ * most_decodes is 0. (Asked all the time: most engines have no extras.) */
+static inline bool decodes_draft(const struct engine *engine)
+{
+    return engine->has_extras && engine->decodes <= engine->config->speculation.most_decodes;
+}
+
+/* At which they emit tokens if they do, as long as their number stays as it is. */
+static inline struct pace draft_pace(const struct engine *engine)
+{
+    return (struct pace){engine->config->speculation.pace.per_turn, engine->token_phase};
+}
+
+/* Batch tokens of the decodes. */
+static inline int64_t decodes_tok(const struct engine *engine)
+{
+    if (!decodes_draft(engine))
+        return engine->decodes;
+    return engine->decodes * (1 + engine->config->speculation.draft_tok);
+}
+
 /* --- finish order --- */
 
 static inline bool finish_before(const struct finish_entry *a, const struct finish_entry *b)
 {
-    return a->iteration != b->iteration ? a->iteration < b->iteration : a->order < b->order;
+    return a->token != b->token ? a->token < b->token : a->order < b->order;
 }
 
 /* An entry outlives a preemption of its request, but not its request (finish_forget): the record
@@ -66,7 +91,7 @@ static inline const struct finish_entry *finish_first(struct engine *engine)
 
 /* --- KV blocks of decodes --- */
 
-/* The phase of the iterations in which a sequence with context_tok cached tokens needs a block. */
+/* The phase of the tokens for which a sequence with blocks for context_tok needs another. */
 static inline uint32_t block_slot(const struct engine *engine, uint32_t context_tok)
 {
     uint32_t block_tok = engine->config->block_tok;
@@ -75,13 +100,13 @@ static inline uint32_t block_slot(const struct engine *engine, uint32_t context_
     return slot >= block_tok ? slot - block_tok : slot;
 }
 
-/* Blocks that the decodes need in so many more iterations. */
-static inline int64_t blocks_needed(const struct engine *engine, uint64_t iterations)
+/* Blocks that the decodes need for so many more tokens each. */
+static inline int64_t blocks_needed(const struct engine *engine, uint64_t tokens)
 {
     uint32_t block_tok = engine->config->block_tok;
-    uint64_t cycles = iterations / block_tok;
-    uint32_t rest = (uint32_t)(iterations % block_tok);
-    int64_t needed = (int64_t)cycles * engine->decodes;
+    uint64_t cycles = tokens / block_tok;
+    uint32_t rest = (uint32_t)(tokens % block_tok);
+    int64_t needed = engine->ahead_blocks + (int64_t)cycles * engine->decodes;
     for (uint32_t i = 0, slot = engine->block_phase; i < rest; i++) {
         needed += engine->block_slots[slot];
         if (++slot == block_tok)
@@ -90,12 +115,20 @@ static inline int64_t blocks_needed(const struct engine *engine, uint64_t iterat
     return needed;
 }
 
-/* How many of up to `wanted` iterations the free blocks allow; at least 1, as the next is
- * affordable. */
-static inline uint64_t affordable_iterations(const struct engine *engine, uint64_t wanted)
+int64_t next_blocks_drafting(const struct engine *engine);
+
+/* Blocks that the decodes need in their next iteration. */
+static inline int64_t next_blocks(const struct engine *engine)
+{
+    return engine->has_extras ? next_blocks_drafting(engine)
+                              : engine->block_slots[engine->block_phase];
+}
+
+/* For how many of up to `wanted` tokens of each decode the free blocks are enough. */
+static inline uint64_t affordable_tokens(const struct engine *engine, uint64_t wanted)
 {
     uint32_t block_tok = engine->config->block_tok;
-    int64_t left = free_blocks(engine);
+    int64_t left = free_blocks(engine) - engine->ahead_blocks;
     uint64_t cycles = (wanted + block_tok - 1) / block_tok;
     if ((int64_t)cycles * engine->decodes <= left)
         return wanted;
@@ -132,11 +165,18 @@ void stall_end(struct engine *engine, tick_t end);
 /* Tokens that the decodes have still to emit. */
 static inline int64_t decodes_left_tok(const struct engine *engine)
 {
-    return (int64_t)(engine->finish_sum - engine->decodes * engine->iteration);
+    return (int64_t)(engine->finish_sum - engine->decodes * engine->token);
 }
 
 /* The same, where no answer counts for more than answer_cap_tok (ADMIT_ESTIMATE). */
 int64_t decodes_left_capped_tok(const struct engine *engine);
+
+/* What a decode with this much context holds beyond its blocks for that. */
+static inline int64_t blocks_ahead(const struct engine *engine, int64_t context_tok)
+{
+    return blocks_for(engine, context_tok + engine->config->speculation.ahead_tok) -
+           blocks_for(engine, context_tok);
+}
 
 /* A running request has its whole context in the cache, and emitted its last token at `since`:
  * engine->boundary, or before that, elsewhere. */
@@ -146,10 +186,13 @@ static inline void decode_join(struct engine *engine, uint32_t number, tick_t si
     uint32_t context_tok = request->prompt_tok + request->emitted - 1;
     engine->decodes++;
     engine->context_tok += context_tok;
-    engine->block_slots[block_slot(engine, context_tok)]++;
-    request->finish_iteration = engine->iteration + (request->output_tok - request->emitted);
-    engine->finish_sum += request->finish_iteration;
-    finish_push(engine, (struct finish_entry){request->finish_iteration, request->order, number});
+    uint32_t ahead_tok = (uint32_t)engine->config->speculation.ahead_tok;
+    if (ahead_tok > 0)
+        engine->ahead_blocks += blocks_ahead(engine, context_tok);
+    engine->block_slots[block_slot(engine, context_tok + ahead_tok)]++;
+    request->finish_token = engine->token + (request->output_tok - request->emitted);
+    engine->finish_sum += request->finish_token;
+    finish_push(engine, (struct finish_entry){request->finish_token, request->order, number});
     if (engine->stall_count > 0 || since < engine->boundary)
         stall_join(engine, request, since);
     if (engine->has_extras)
@@ -159,17 +202,28 @@ static inline void decode_join(struct engine *engine, uint32_t number, tick_t si
 /* Tokens a decode has emitted by now. */
 static inline uint32_t decode_emitted(const struct engine *engine, const struct request *request)
 {
-    return request->output_tok - (uint32_t)(request->finish_iteration - engine->iteration);
+    return request->output_tok - (uint32_t)(request->finish_token - engine->token);
 }
 
-/* Takes a decode with this much context out of the batch; its blocks are still in use. */
-static inline void decode_leave(struct engine *engine, uint32_t number, uint32_t context_tok)
+/* Gives back what a decode holds beyond its context. Who leaves before its first iteration has not
+ * taken it yet. */
+void give_back_ahead(struct engine *engine, const struct request *request, int64_t context_tok,
+                     int64_t ahead_tok);
+
+/* Takes a decode with this much context out of the batch; its blocks for that are still in use.
+ * beyond_tok: what its last iteration verified beyond the end of the answer. request->emitted is
+ * still what it was when it joined. */
+static inline void decode_leave(struct engine *engine, uint32_t number, uint32_t context_tok,
+                                uint32_t beyond_tok)
 {
     engine->decodes--;
-    engine->context_tok -= context_tok;
-    engine->block_slots[block_slot(engine, context_tok)]--;
+    engine->context_tok -= context_tok + beyond_tok;
+    uint32_t ahead_tok = (uint32_t)engine->config->speculation.ahead_tok + beyond_tok;
+    engine->block_slots[block_slot(engine, context_tok + ahead_tok)]--;
+    if (ahead_tok > 0)
+        give_back_ahead(engine, request_of(engine, number), context_tok, ahead_tok);
     const struct request *request = request_of(engine, number);
-    engine->finish_sum -= request->finish_iteration;
+    engine->finish_sum -= request->finish_token;
     if (engine->has_extras)
         extras_count_decode(engine, request, -1);
     running_remove(engine, number);

@@ -1,7 +1,6 @@
-/* See engine.h for what an engine does. Iteration times in a run grow by `step` each (every decode
- * adds a token of context), so k iterations take k first + step k (k - 1) / 2, in integers, and the
- * iteration an arrival falls into is the root of a quadratic. How the decodes are followed without
- * touching them is in models/engine/decodes.h. */
+/* See engine.h for what an engine does. The time of k iterations of a run is a polynomial of second
+ * degree in k (run.h), so the iteration an arrival falls into is the root of a quadratic. How the
+ * decodes are followed without touching them is in models/engine/decodes.h. */
 #include "models/engine/engine.h"
 
 #include <assert.h>
@@ -22,7 +21,8 @@
 bool engine_init(struct engine *engine, const struct engine_config *config,
                  struct request_pool *pool, struct histogram *itl)
 {
-    assert(config->prefill != PREFILL_MIXED || config->max_batch_tokens >= config->max_sequences);
+    assert(config->prefill != PREFILL_MIXED ||
+           config->max_batch_tokens >= config->max_sequences * (1 + config->speculation.draft_tok));
     assert(config->prefill == PREFILL_MIXED || config->batch_wait_iterations == 0);
     size_t sequences = (size_t)config->max_sequences;
     *engine = (struct engine){.next = TICK_NEVER,
@@ -43,6 +43,7 @@ bool engine_init(struct engine *engine, const struct engine_config *config,
                               .answer_cap_tok =
                                   config->answer_cap_tok ? config->answer_cap_tok : UINT32_MAX,
                               .finish_capacity = (uint32_t)(2 * sequences + 2)};
+    bool adapters = !config->lora || adapters_init(&engine->adapters, config->lora);
     engine->block_slots = calloc(config->block_tok, sizeof *engine->block_slots);
     engine->finish_heap = malloc(engine->finish_capacity * sizeof *engine->finish_heap);
     engine->chunk_requests = malloc(sequences * sizeof *engine->chunk_requests);
@@ -59,9 +60,9 @@ bool engine_init(struct engine *engine, const struct engine_config *config,
         engine->stages = stage_queues_create(config);
     bool order_is_there = config->queue_order != ORDER_FAIR || engine->fair;
     bool graph_is_there = !config->graph || engine->stages;
-    if (order_is_there && graph_is_there && engine->block_slots && engine->finish_heap && engine->chunk_requests &&
-        engine->chunks && engine->ended && engine->handed && engine->fetches && engine->cancelled &&
-        engine->stalls)
+    if (adapters && order_is_there && graph_is_there && engine->block_slots &&
+        engine->finish_heap && engine->chunk_requests && engine->chunks && engine->ended &&
+        engine->handed && engine->fetches && engine->cancelled && engine->stalls)
         return true;
     engine_free(engine);
     return false;
@@ -79,13 +80,15 @@ void engine_free(struct engine *engine)
     free(engine->cancelled);
     free(engine->stalls);
     fair_share_destroy(engine->fair);
+    adapters_free(&engine->adapters);
     prefixes_destroy(engine->prefixes);
     stage_queues_destroy(engine->stages);
     *engine = (struct engine){.next = TICK_NEVER};
 }
 
 /* vLLM refuses what would pass max_model_len with all of its max_tokens. Without chunks a prompt
- * must fit the token budget, and so must what a preempted request recomputes. */
+ * must fit the token budget, and so must what a preempted request recomputes. Drafts of the last
+ * iteration may go beyond the answer. */
 bool engine_accepts(const struct engine_config *config, uint32_t prompt_tok, uint32_t output_tok)
 {
     int64_t length = (int64_t)prompt_tok + output_tok;
@@ -94,15 +97,17 @@ bool engine_accepts(const struct engine_config *config, uint32_t prompt_tok, uin
     if (config->batching.kind != BATCHING_CONTINUOUS)
         return static_batch_accepts(config, prompt_tok, output_tok);
     bool no_evict = config->admission == ADMIT_NO_EVICT;
+    int64_t draft_tok = config->speculation.draft_tok;
     bool computed_once = no_evict || config->graph;
     if (!config->chunked_prefill &&
         (computed_once ? prompt_tok : length - 1) > config->max_batch_tokens)
         return false;
     if (config->admission == ADMIT_ESTIMATE) /* alone, with the page of estimate_fits */
-        return length + config->block_tok < config->kv_blocks * config->block_tok;
+        return length + draft_tok + config->block_tok < config->kv_blocks * config->block_tok;
     if (no_evict)
-        return kv_reserved_blocks(config, prompt_tok, output_tok) <= config->kv_blocks;
-    int64_t blocks = (length - 1 + config->block_tok - 1) / config->block_tok;
+        return kv_reserved_blocks(config, prompt_tok, output_tok + draft_tok) <= config->kv_blocks;
+    int64_t most_tok = draft_tok > 0 ? length + draft_tok : length - 1; /* see speculation_of */
+    int64_t blocks = (most_tok + config->block_tok - 1) / config->block_tok;
     return blocks + config->watermark_blocks <= config->kv_blocks;
 }
 /* --- what a run has done --- */
@@ -119,11 +124,9 @@ static void end_request(struct engine *engine, uint32_t number)
 /* The gaps between tokens of a run that ends a stall. */
 static void record_gaps_after_stall(struct engine *engine)
 {
-    const struct engine_run *run = &engine->run;
     stall_end(engine, run_tick(engine, 1));
-    if (engine->itl && run->iterations > 1)
-        histogram_add_run(engine->itl, run->first + run->step, run->step, run->iterations - 1,
-                          run->decodes);
+    if (engine->itl && engine->run.iterations > 1)
+        run_record_later_gaps(&engine->run, engine->itl);
 }
 
 /* All that the run's decodes did: tokens, inter-token latencies, blocks. */
@@ -131,16 +134,18 @@ static void advance_decodes(struct engine *engine)
 {
     const struct engine_run *run = &engine->run;
     const struct engine_config *config = engine->config;
+    uint64_t tokens = run->iterations;
     if (engine->has_extras)
-        extras_advance_decodes(engine);
+        tokens = extras_advance_decodes(engine);
     if (engine->stall_count > 0)
         record_gaps_after_stall(engine);
     else if (engine->itl)
-        histogram_add_run(engine->itl, run->first, run->step, run->iterations, run->decodes);
-    engine->used_blocks += blocks_needed(engine, run->iterations);
-    engine->context_tok += (int64_t)run->iterations * run->decodes;
-    engine->iteration += run->iterations;
-    engine->block_phase = (uint32_t)((engine->block_phase + run->iterations) % config->block_tok);
+        run_record_gaps(run, engine->itl);
+    engine->used_blocks += blocks_needed(engine, tokens);
+    engine->ahead_blocks = 0;
+    engine->context_tok += (int64_t)tokens * run->decodes;
+    engine->token += tokens;
+    engine->block_phase = (uint32_t)((engine->block_phase + tokens) % config->block_tok);
 }
 
 /* The run's iterations are over. */
@@ -161,12 +166,12 @@ static void end_finished_decodes(struct engine *engine)
 {
     while (engine->decodes > 0) {
         struct finish_entry first = *finish_first(engine);
-        if (first.iteration > engine->iteration)
+        if (first.token > engine->token)
             break;
         finish_drop_first(engine);
         struct request *request = request_of(engine, first.request);
         uint32_t context_tok = request->prompt_tok + request->output_tok - 1;
-        decode_leave(engine, first.request, context_tok);
+        decode_leave(engine, first.request, context_tok, (uint32_t)(engine->token - first.token));
         leave_blocks(engine, request, context_tok);
         request->emitted = request->output_tok;
         end_request(engine, first.request);
@@ -215,9 +220,11 @@ static uint64_t closed_iterations(const struct engine *engine, uint64_t most)
         return 1;
     /* Who was preempted is somewhere in the queue, and who is at its head was not asked. At its
      * head, it would not fit: if its blocks were free, it would not have been preempted. But others
-     * may have what it left, and those whose KV was loaded have their blocks. */
+     * may have what it left, those whose KV was loaded have their blocks, without drafts it needs
+     * fewer, and others pass it whose adapters are in their slots. */
     if (engine->run.preempted &&
         (config->admission == ADMIT_ESTIMATE || config->queue_order == ORDER_PRIORITY ||
+         config->speculation.draft_tok > 0 || config->lora ||
          engine->swapped.head != REQUEST_NONE || engine->prefixes))
         return 1;
     if (!engine->run.waits)
@@ -232,11 +239,11 @@ static void plan_decode_run(struct engine *engine)
     struct engine_run *run = &engine->run;
     uint64_t most = 1;
     if (!engine->config->stepwise)
-        most = finish_first(engine)->iteration - engine->iteration;
+        most = run_iterations(run, finish_first(engine)->token - engine->token);
     most = run_follow_line(engine, engine->decodes, most);
     if (run->waits || run->preempted)
         most = closed_iterations(engine, most);
-    run->iterations = run_within_clock(run, affordable_iterations(engine, most));
+    run->iterations = run_within_clock(run, run_within_blocks(engine, most));
 }
 
 static void plan_prefill_run(struct engine *engine, int64_t finishing)
@@ -244,7 +251,7 @@ static void plan_prefill_run(struct engine *engine, int64_t finishing)
     struct engine_run *run = &engine->run;
     run->iterations = 1;
     run->step = 0;
-    run->first = steptime_mixed(engine->config->steptime, run->decodes,
+    run->first = steptime_mixed(run_steptime(engine), run->decodes,
                                 run->decodes > 0 ? engine->context_tok : 0, engine->chunks,
                                 run->chunks, finishing);
     engine->totals.prefill_tok += run->prefill_tok;
@@ -257,7 +264,7 @@ static void schedule(struct engine *engine)
     engine->next = TICK_NEVER;
     int64_t finishing = 0;
     if (batch_is_decodes(engine))
-        engine->run.decodes = engine->decodes;
+        run_take_decodes(engine);
     else
         finishing = batch_form(engine);
     if (engine->run.chunks > 0)
@@ -321,6 +328,8 @@ static uint64_t iterations_until(const struct engine *engine, tick_t now)
     const struct engine_run *run = &engine->run;
     fine_t target = ((now - engine->boundary) << FINE_SHIFT) - engine->fraction;
     double slope = (double)run->step / 2;
+    if (run_is_paced(run))
+        slope *= (double)run->pace.per_turn / (double)PACE_ONE;
     double linear = (double)run->first - slope;
     double root = slope > 0
                       ? (sqrt(linear * linear + 4 * slope * (double)target) - linear) / (2 * slope)
@@ -351,14 +360,14 @@ void engine_settle(struct engine *engine, tick_t now)
     uint64_t ended = iterations_until(engine, now) - 1;
     if (ended == 0)
         return;
-    uint64_t left = run->iterations - ended;
+    struct engine_run rest = *run;
+    run_skip(&rest, ended);
     run->iterations = ended;
     if (engine->config->batching.kind == BATCHING_CONTINUOUS)
         end_iterations(engine);
     else
         static_batch_end_iterations(engine);
-    run->iterations = left;
-    run->first += run->step * (fine_t)ended;
+    *run = rest;
 }
 
 /* Only whole blocks are found, and at least the last token is computed (vLLM,
@@ -426,5 +435,5 @@ int64_t engine_blocks_at(const struct engine *engine, tick_t now)
         if (run_tick(engine, current) <= now)
             current++;
     }
-    return engine->used_blocks + blocks_needed(engine, current);
+    return engine->used_blocks + blocks_needed(engine, run_tokens(run, current));
 }

@@ -28,18 +28,24 @@
  * latest admitted, as under vLLM.
  *
  * Prefix caching: requests that name what they share find it (models/engine/prefixes.h). Where the
- * workload says instead how much is cached (cached_tok), the whole blocks of that are found whenever
- * the request is let in, and take neither time nor token budget. They take memory as if computed: a
- * copy of the request's own, as if nobody shared them, and nothing pushes them out of the cache.
+ * workload says instead how much is cached (cached_tok), the whole blocks of that are found
+ * whenever the request is let in, and take neither time nor token budget. They take memory as if
+ * computed: a copy of the request's own, as if nobody shared them, and nothing pushes them out of
+ * the cache.
  *
  * Requests that come or go half done (prefill and decode on different engines) and those whose
  * client gives up are told of in models/engine/handover.h.
  *
- * Left out of all: speculative decoding, and that overlapped schedulers know of ends one iteration
- * later. */
+ * Speculation: a decode emits several tokens in an iteration, and progress among decodes is counted
+ * in tokens instead of iterations (speculation.h, decodes.h). The tokens of an iteration arrive
+ * together: inter-token latencies are the gaps between iterations, as vLLM measures them, while
+ * TPOT counts every token.
+ *
+ * Left out of all: that overlapped schedulers know of ends one iteration later. */
 #ifndef TOKENYARD_MODELS_ENGINE_ENGINE_H
 #define TOKENYARD_MODELS_ENGINE_ENGINE_H
 
+#include "models/engine/adapters.h"
 #include "models/engine/batching.h"
 #include "models/engine/class_traits.h"
 #include "models/engine/engine_settings.h"
@@ -47,6 +53,7 @@
 #include "models/engine/prefix_tiers.h"
 #include "models/engine/queue_order.h"
 #include "models/engine/request.h"
+#include "models/engine/speculation.h"
 #include "models/steptime/steptime.h"
 #include "sim/histogram.h"
 
@@ -88,6 +95,10 @@ struct engine_config {
     int64_t swap_blocks;              /* ADMIT_PREEMPT: places in host memory; 0: recomputes */
     fine_t swap_block_time;           /* of copying a block out or in */
     bool counts_slots;                /* kv_slots.h */
+
+    struct speculation speculation;
+    const struct steptime *plain_steptime; /* of iterations that draft nothing; NULL: the same */
+    const struct lora_config *lora;        /* NULL: requests need no adapters */
 };
 
 /* Totals since the start; exact integers, so that they do not depend on how runs were cut. */
@@ -100,12 +111,15 @@ struct engine_totals {
     unsigned __int128 sequence_ticks; /* integral of the batch size over busy time */
     int64_t peak_blocks;
     uint64_t slots_taken, slots_held; /* kv_slots.h: summed over iterations that decode */
+    uint64_t verified;                /* decodes of iterations that drafted, ... */
+    uint64_t verified_tok; /* ... and what they emitted, also beyond the ends of answers */
 };
 
 /* The iterations between two boundaries: `iterations` of them, taking first, first + step, ... */
 struct engine_run {
     uint64_t iterations;
-    fine_t first, step;
+    fine_t first, step;   /* step: for each token that the decodes have emitted */
+    struct pace pace;     /* at which they do; per_turn 0: one in each iteration */
     uint32_t decodes;     /* those that take part: all or none */
     uint32_t chunks;      /* prompts worked on: the first `chunks` of engine->chunk_requests */
     uint32_t prefill_tok; /* tokens of them */
@@ -114,7 +128,7 @@ struct engine_run {
 };
 
 struct finish_entry {
-    uint64_t iteration;
+    uint64_t token;
     uint32_t order;
     uint32_t request;
 };
@@ -138,7 +152,10 @@ struct engine {
     tick_t boundary;       /* when the current run began ... */
     fine_t fraction;       /* ... and how many fine units after that tick, < 2^FINE_SHIFT */
     struct engine_run run; /* the current run */
-    uint64_t iteration;    /* iterations ended so far that decodes took part in */
+    /* Tokens that a decode would have emitted so far had it always been there: the iterations that
+     * decodes took part in, where they do not speculate. */
+    uint64_t token;
+    uint64_t token_phase; /* of the pace at which they do */
 
     const struct engine_config *config;
     struct request_pool *pool;
@@ -149,8 +166,9 @@ struct engine {
     uint32_t partial;    /* the request that is partly prefilled, or REQUEST_NONE */
     int64_t used_blocks;
     int64_t freed_blocks;  /* given back so far */
-    uint32_t block_phase;  /* iteration mod block_tok */
-    uint32_t *block_slots; /* [p]: decodes that need a new block in iterations of phase p */
+    int64_t ahead_blocks;  /* that new decodes take beyond their context in the next iteration */
+    uint32_t block_phase;  /* token mod block_tok */
+    uint32_t *block_slots; /* [p]: decodes that need a new block for tokens of phase p */
 
     struct request_list running; /* in order of admission */
     struct request_list queue;   /* in the order they will be let in; before those of ... */
@@ -174,9 +192,9 @@ struct engine {
     struct request_list loading, loaded; /* PLACE_LOADING: load_count of them; PLACE_LOADED */
     uint32_t load_count;
 
-    struct finish_entry *finish_heap; /* decodes by last iteration; stale entries go lazily */
+    struct finish_entry *finish_heap; /* decodes by last token; stale entries go lazily */
     uint32_t finish_count, finish_capacity;
-    uint64_t finish_sum; /* of the decodes' last iterations */
+    uint64_t finish_sum; /* of the decodes' last tokens */
 
     int64_t waited;          /* iterations that prompts have waited for a fuller batch */
     int64_t reserved_blocks; /* ADMIT_NO_EVICT: set aside for all that run */
@@ -213,6 +231,9 @@ struct engine {
 
     uint32_t *cancelled; /* while they run, to be taken out at the next boundary */
     uint32_t cancelled_count;
+
+    struct adapters adapters; /* unused without config->lora */
+    fine_t adapter_load;      /* what the next iteration takes longer for them */
 
     struct engine_totals totals;
 };

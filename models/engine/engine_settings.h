@@ -8,7 +8,9 @@
 #ifndef TOKENYARD_MODELS_ENGINE_ENGINE_SETTINGS_H
 #define TOKENYARD_MODELS_ENGINE_ENGINE_SETTINGS_H
 
+#include "models/engine/adapters.h"
 #include "models/engine/prefix_settings.h"
+#include "models/engine/speculation.h"
 #include "models/hardware/hardware.h"
 #include "sim/config.h"
 
@@ -65,10 +67,12 @@ struct engine_settings {
     int64_t batch_wait_timeout_iters;
     double batch_wait_max_tokens_ratio;
     double schedule_conservativeness;
-    double host_overhead_ms;
+    double host_overhead_ms, host_sequence_overhead_us;
     double step_overhead_ms; /* NaN: what calibration found; never settled */
     int64_t max_model_len; /* INT64_MIN: the model's, or what the KV cache holds if that is less */
-    int64_t num_gpu_blocks_override; /* INT64_MIN: from memory */
+    int64_t num_gpu_blocks_override;                /* INT64_MIN: from memory */
+    const struct speculative_settings *speculative; /* NULL: decodes emit a token an iteration */
+    const struct lora_settings *lora;               /* NULL: requests need no adapters */
 
     struct config_variant batching;          /* batching_kinds */
     int queue_order;                         /* enum queue_order */
@@ -127,6 +131,7 @@ struct output_share {
 };
 
 /* Of settled settings: what they come to, in the engine's own terms. */
+int64_t engine_decode_tok(const struct engine_settings *settings); /* batch tokens of a decode */
 struct output_share engine_output_share(const struct engine_settings *settings);
 uint32_t engine_answer_cap_tok(const struct engine_settings *settings);
 int64_t engine_batch_wait_tok(const struct engine_settings *settings);

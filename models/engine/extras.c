@@ -10,7 +10,8 @@ bool extras_at_work(const struct engine_config *config)
     return config->queue_order != ORDER_FCFS || config->swap_blocks > 0 ||
            config->prefill == PREFILL_DECODE_FIRST || config->answer_cap_tok > 0 ||
            config->batching.kind != BATCHING_CONTINUOUS || config->counts_slots ||
-           config->admission == ADMIT_ESTIMATE || config->graph;
+           config->admission == ADMIT_ESTIMATE || config->speculation.draft_tok > 0 ||
+           config->lora || config->graph;
 }
 
 /* --- before prompts --- */
@@ -60,12 +61,24 @@ static void lower_output_share(struct engine *engine)
     engine->output_share = lower > share->least ? lower : share->least;
 }
 
-void extras_advance_decodes(struct engine *engine)
+/* Returns the tokens that each decode has emitted. */
+static uint64_t count_verified(struct engine *engine)
+{
+    const struct engine_run *run = &engine->run;
+    uint64_t tokens = run_tokens(run, run->iterations);
+    engine->token_phase = pace_after(&run->pace, run->iterations).phase;
+    engine->totals.verified += run->iterations * run->decodes;
+    engine->totals.verified_tok += tokens * run->decodes;
+    return tokens;
+}
+
+uint64_t extras_advance_decodes(struct engine *engine)
 {
     if (engine->config->admission == ADMIT_ESTIMATE)
         lower_output_share(engine);
     if (engine->config->counts_slots)
         kv_slots_count(engine);
+    return run_is_paced(&engine->run) ? count_verified(engine) : engine->run.iterations;
 }
 
 /* PREFILL_DECODE_FIRST: the first of those that wait may interrupt the run when it is due. Who has
@@ -80,22 +93,26 @@ static void stop_for_prompts(struct engine *engine)
         engine_cut(engine, due);
 }
 
-/* KV caches that were swapped are copied before the iteration begins. */
+/* KV caches that were swapped, and adapters that a batch needs (vLLM's LRUCacheWorkerLoRAManager),
+ * are copied before the iteration begins. */
 static void add_copies(struct engine *engine)
 {
     engine->run.iterations = 1;
-    engine->run.first += engine->copied_blocks * engine->config->swap_block_time;
+    engine->run.first +=
+        engine->copied_blocks * engine->config->swap_block_time + engine->adapter_load;
     engine->run.step = 0;
     engine->copied_blocks = 0;
+    engine->adapter_load = 0;
 }
 
 void extras_adjust_run(struct engine *engine)
 {
     struct engine_run *run = &engine->run;
-    if (engine->copied_blocks > 0)
+    if (engine->copied_blocks > 0 || engine->adapter_load > 0)
         add_copies(engine);
     if (engine->fair && engine->waiting > 0 && engine->queue.head == REQUEST_NONE)
-        run->iterations = fair_share_iterations(engine, run->iterations);
+        run->iterations =
+            run_iterations(run, fair_share_tokens(engine, run_tokens(run, run->iterations)));
     engine->next = run_tick(engine, run->iterations);
     stop_for_prompts(engine);
 }
@@ -110,10 +127,10 @@ static tick_t let_in_from(const struct engine *engine, tick_t now)
 }
 
 /* The run ends early if the request may be let in, or may come first before the run ends
- * (ORDER_FAIR). */
+ * (ORDER_FAIR). Who waits for a slot for its adapter is passed. */
 static void cut_for_arrival(struct engine *engine, uint32_t number, tick_t now)
 {
-    bool is_first = waiting_first(engine) == number;
+    bool is_first = waiting_first(engine) == number || engine->config->lora;
     /* Who is refused keeps out a better one that comes later: it has to be asked. */
     bool may_be_refused = engine->config->admission == ADMIT_ESTIMATE && !engine->refused;
     bool is_new_tenant = engine->fair && fair_share_only(engine, request_of(engine, number));
@@ -128,6 +145,9 @@ static void cut_for_arrival(struct engine *engine, uint32_t number, tick_t now)
 
 void extras_submit(struct engine *engine, uint32_t number, tick_t now)
 {
+    struct request *request = request_of(engine, number);
+    if (engine->config->lora)
+        request->adapter = lora_adapter_of(engine->config->lora, request->adapter_draw);
     if (engine->config->queue_order != ORDER_FCFS)
         queue_order_rank(engine, number);
     if (engine->fair) /* counters of tenants are compared as they are now */

@@ -1,6 +1,6 @@
 /* Rules that few engines have: orders other than fcfs, decodes before prompts, swapping, capped
- * answers, batches that are served to their end. The code that every request passes through looks
- * at engine->has_extras alone, and comes here where it is set. */
+ * answers, batches that are served to their end, adapters. The code that every request passes
+ * through looks at engine->has_extras alone, and comes here where it is set. */
 #ifndef TOKENYARD_MODELS_ENGINE_EXTRAS_H
 #define TOKENYARD_MODELS_ENGINE_EXTRAS_H
 
@@ -19,7 +19,7 @@ bool extras_before_prompts(struct engine *engine);
 void extras_count_decode(struct engine *engine, const struct request *request, int change);
 
 /* The decodes of the current run are about to advance by its iterations. */
-void extras_advance_decodes(struct engine *engine);
+uint64_t extras_advance_decodes(struct engine *engine);
 
 /* Changes a run that was planned without extras, and engine->next with it. */
 void extras_adjust_run(struct engine *engine);

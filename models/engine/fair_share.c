@@ -14,9 +14,9 @@
 #define OUTPUT_TOK_CHARGE (2 * CHARGE_UNITS)
 
 struct tenant {
-    int64_t counter; /* when engine->iteration was `since`; from then on it grows by ... */
+    int64_t counter; /* when engine->token was `since`; from then on it grows by ... */
     uint64_t since;
-    int64_t decodes; /* ... output_charge of each of these with every iteration */
+    int64_t decodes; /* ... output_charge of each of these with every token */
     int64_t prompt_charge, output_charge;
     struct request_list queue;
     uint32_t place; /* in fair_share.waiting while it has one; else NO_TENANT */
@@ -100,14 +100,14 @@ static struct tenant *tenant_of(const struct engine *engine, const struct reques
 
 static int64_t counter_now(const struct engine *engine, const struct tenant *tenant)
 {
-    int64_t iterations = (int64_t)(engine->iteration - tenant->since);
-    return tenant->counter + iterations * tenant->decodes * tenant->output_charge;
+    int64_t tokens = (int64_t)(engine->token - tenant->since);
+    return tenant->counter + tokens * tenant->decodes * tenant->output_charge;
 }
 
 static void bring_up_to_date(const struct engine *engine, struct tenant *tenant)
 {
     tenant->counter = counter_now(engine, tenant);
-    tenant->since = engine->iteration;
+    tenant->since = engine->token;
 }
 
 void fair_share_charge_prompt(struct engine *engine, const struct request *request)
@@ -202,7 +202,7 @@ bool fair_share_only(const struct engine *engine, const struct request *request)
 
 /* --- when another tenant comes first --- */
 
-/* After how many iterations `other` goes before `first`, which goes before it now. */
+/* After how many tokens of the decodes `other` goes before `first`, which goes before it now. */
 static uint64_t overtaken_after(const struct engine *engine, const struct tenant *first,
                                 const struct tenant *other)
 {
@@ -214,7 +214,7 @@ static uint64_t overtaken_after(const struct engine *engine, const struct tenant
     return (uint64_t)((ahead - even_suffices) / closing + 1);
 }
 
-uint64_t fair_share_iterations(const struct engine *engine, uint64_t most)
+uint64_t fair_share_tokens(const struct engine *engine, uint64_t most)
 {
     const struct fair_share *fair = engine->fair;
     const struct tenant *first = first_tenant(engine);

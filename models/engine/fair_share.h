@@ -7,11 +7,12 @@
  * not waited and comes back is lifted to the lowest counter of those that wait, or to that of the
  * tenant that waited last: unused shares are not saved up.
  *
- * What a preempted request recomputes is not charged again.
+ * What a preempted request recomputes is not charged again. What speculation verifies beyond the
+ * end of an answer is charged.
  *
  * While nobody joins or leaves the decodes, a tenant's counter grows by its decodes with every
- * iteration, so it is kept as a line and nothing is updated in a run: exact, in integers. Two lines
- * may cross, and then another tenant is next: fair_share_iterations says when. Cost: O(1) for all
+ * token, so it is kept as a line and nothing is updated in a run: exact, in integers. Two lines
+ * may cross, and then another tenant is next: fair_share_tokens says when. Cost: O(1) for all
  * that happens, O(tenants that wait) to find the first. */
 #ifndef TOKENYARD_MODELS_ENGINE_FAIR_SHARE_H
 #define TOKENYARD_MODELS_ENGINE_FAIR_SHARE_H
@@ -29,8 +30,8 @@ void fair_share_add(struct engine *engine, uint32_t request);
 void fair_share_remove(struct engine *engine, uint32_t request);
 uint32_t fair_share_first(const struct engine *engine); /* REQUEST_NONE: nobody waits */
 
-/* How many of up to `most` iterations of the decodes leave the first the first. */
-uint64_t fair_share_iterations(const struct engine *engine, uint64_t most);
+/* How many of up to `most` tokens of the decodes leave the first the first. */
+uint64_t fair_share_tokens(const struct engine *engine, uint64_t most);
 
 void fair_share_charge_prompt(struct engine *engine, const struct request *request);
 void fair_share_charge_token(struct engine *engine, const struct request *request);

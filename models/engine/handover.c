@@ -103,6 +103,7 @@ static void cancel_incoming(struct engine *engine, struct request_list *list, ui
     engine_settle(engine, now);
     no_longer_incoming(engine, list, number);
     free_set_aside(engine, request);
+    adapter_leave(engine, request);
     int64_t blocks = blocks_for(engine, request->computed);
     if (engine->prefixes)
         prefixes_drop_unnamed(engine, blocks);
@@ -155,9 +156,10 @@ static void take_out(struct engine *engine, uint32_t number)
         give_back_blocks(engine, drop_blocks(engine, request, request->computed));
         running_remove(engine, number);
     } else {
-        request->emitted = decode_emitted(engine, request);
+        uint32_t emitted = decode_emitted(engine, request);
         request->last_token = stall_leave(engine, request);
-        decode_leave(engine, number, (uint32_t)context_tok(request));
+        decode_leave(engine, number, request->prompt_tok + emitted - 1, 0);
+        request->emitted = emitted;
         leave_blocks(engine, request, context_tok(request));
     }
     finish_forget(engine, number);

@@ -17,6 +17,9 @@
  *
  * Only who is preempted under ADMIT_PREEMPT finds blocks again. SGLang's radix tree may still have
  * the prompt of a request that it retracted (ADMIT_ESTIMATE): not modelled, it is recomputed whole.
+ * Who speculates needs several blocks at once, and may be preempted though a few are free; and what
+ * it holds ahead counts as taken when its next iteration begins. So the order in which blocks are
+ * forgotten differs by a few of them from vLLM's.
  * What no engine combines: where prompts go first, blocks that stalled decodes will need are
  * counted as taken, but are in the queue with what they hold until the decodes go on; and prompts
  * that wait for a fuller batch are tried with what they would find, and leave it where it is. */

@@ -135,6 +135,7 @@ void loading_cancel(struct engine *engine, uint32_t number)
         list_remove(engine, &engine->loaded, number);
     }
     free_set_aside(engine, request);
+    adapter_leave(engine, request);
     give_back_blocks(engine, prefixes_drop(engine, request, prefill_length(request)));
     engine->refused = false;
 }

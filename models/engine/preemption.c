@@ -57,9 +57,13 @@ static bool swapped_fits(const struct engine *engine, const struct request *requ
 {
     int64_t sequences =
         (int64_t)engine->decodes + engine->incoming + (engine->partial != REQUEST_NONE);
-    int64_t free = free_blocks(engine) - engine->block_slots[engine->block_phase];
+    int64_t free = free_blocks(engine) - next_blocks(engine);
+    struct pace pace = draft_pace(engine);
+    int64_t next_tok = decodes_draft(engine) ? (int64_t)pace_steps(&pace, 1) : 1;
+    int64_t held_tok = prefill_length(request) - 1 + engine->config->speculation.ahead_tok;
+    int64_t needed = blocks_for(engine, held_tok + next_tok);
     return sequences < engine->config->max_sequences &&
-           blocks_for(engine, prefill_length(request)) + engine->config->watermark_blocks <= free;
+           needed + engine->config->watermark_blocks <= free;
 }
 
 void swap_in(struct engine *engine)
@@ -83,10 +87,11 @@ void swap_in(struct engine *engine)
 static void preempt_decode(struct engine *engine, uint32_t number)
 {
     struct request *request = request_of(engine, number);
-    request->emitted = decode_emitted(engine, request);
+    uint32_t emitted = decode_emitted(engine, request);
+    uint32_t context_tok = request->prompt_tok + emitted - 1;
     request->last_token = stall_leave(engine, request);
-    uint32_t context_tok = request->prompt_tok + request->emitted - 1;
-    decode_leave(engine, number, context_tok);
+    decode_leave(engine, number, context_tok, 0);
+    request->emitted = emitted;
     if (swap_out(engine, number, context_tok)) {
         give_back_blocks(engine, drop_blocks(engine, request, context_tok));
         return;

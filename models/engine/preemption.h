@@ -15,7 +15,7 @@
 
 static inline bool decodes_lack_blocks(const struct engine *engine)
 {
-    return engine->block_slots[engine->block_phase] > free_blocks(engine);
+    return next_blocks(engine) > free_blocks(engine);
 }
 
 /* The request that is partly prefilled. */

@@ -55,10 +55,11 @@ static inline int64_t promised_tok(const struct engine *engine, const struct req
 }
 
 /* What ADMIT_NO_EVICT sets aside: TensorRT-LLM counts the last token, too, though it is never
- * cached. */
+ * cached, and the drafts that may be verified after it. */
 static inline int64_t lifetime_blocks(const struct engine *engine, const struct request *request)
 {
-    return kv_reserved_blocks(engine->config, request->prompt_tok, output_here(request));
+    return kv_reserved_blocks(engine->config, request->prompt_tok,
+                              output_here(request) + engine->config->speculation.draft_tok);
 }
 
 static inline void note_peak(struct engine *engine, int64_t blocks)
@@ -80,6 +81,26 @@ static inline void free_set_aside(struct engine *engine, const struct request *r
 {
     if (engine->config->admission == ADMIT_NO_EVICT)
         engine->reserved_blocks -= lifetime_blocks(engine, request);
+}
+
+/* --- adapters --- */
+
+static inline bool adapter_admits(const struct engine *engine, const struct request *request)
+{
+    return !engine->config->lora || adapters_admit(&engine->adapters, request->adapter);
+}
+
+/* A request is let in; its adapter stays in its slot until it leaves. */
+static inline void adapter_take(struct engine *engine, const struct request *request)
+{
+    if (engine->config->lora)
+        engine->adapter_load += adapters_enter(&engine->adapters, request->adapter);
+}
+
+static inline void adapter_leave(struct engine *engine, const struct request *request)
+{
+    if (engine->config->lora)
+        adapters_leave(&engine->adapters, request->adapter);
 }
 
 /* --- lists --- */
@@ -127,12 +148,13 @@ static inline void running_remove(struct engine *engine, uint32_t number)
     request->order = 0;
     list_remove(engine, &engine->running, number);
     free_set_aside(engine, request);
+    adapter_leave(engine, request);
     engine->refused = false;
 }
 
 /* --- waiting --- */
 
-/* Who is let in next, while somebody waits. */
+/* Who is let in next, while somebody waits (and, with adapters, if its own has a slot). */
 static inline uint32_t waiting_first(const struct engine *engine)
 {
     uint32_t head = engine->queue.head;

@@ -37,9 +37,9 @@ struct request {
     /* Of the prompt: those that a prefix cache has, as the workload says; in an engine, whole
      * blocks of them, or 0 where it caches no prefixes. */
     uint32_t cached_tok;
-    uint64_t stall_group;      /* while decoding, see decodes.h */
-    uint64_t finish_iteration; /* while decoding: the replica's iteration of its last token */
-    uint32_t previous, next;   /* neighbours in its replica's running list, or waiting queue */
+    uint64_t stall_group;    /* while decoding, see decodes.h */
+    uint64_t finish_token;   /* while decoding: the replica's engine->token at its last one */
+    uint32_t previous, next; /* neighbours in its replica's running list, or waiting queue */
     uint32_t preemptions;
     uint32_t kept_blocks; /* after a preemption, see kept_blocks.h */
     int64_t kept_end;
@@ -50,7 +50,9 @@ struct request {
     uint32_t child;   /* while it waits in such an order, see queue_order.c */
     uint32_t replica; /* in the fleet */
     uint32_t class_index;
-    uint32_t predicted_tok; /* output tokens that routers believe in */
+    uint32_t adapter_draw;   /* of all 2^32: says which adapter it asks for, ... */
+    uint32_t adapter;        /* ... in an engine that has some (adapters.h) */
+    uint32_t predicted_tok;  /* output tokens that routers believe in */
     uint32_t stream, client; /* who sent it, for closed loops */
     uint32_t held_blocks;    /* PLACE_HANDED: blocks that wait for engine_release */
     uint8_t place;           /* enum request_place */

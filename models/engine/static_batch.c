@@ -164,7 +164,7 @@ static void emit_first_token(struct engine *engine, uint32_t number)
     struct request *request = request_of(engine, number);
     request->first_token = engine->boundary;
     request->emitted = 1;
-    request->finish_iteration = engine->iteration + request->output_tok - 1;
+    request->finish_token = engine->token + request->output_tok - 1;
     engine->held_tok += request->prompt_tok;
     if (engine->fair)
         fair_share_charge_token(engine, request);
@@ -172,7 +172,7 @@ static void emit_first_token(struct engine *engine, uint32_t number)
         answer(engine, number);
         return;
     }
-    finish_push(engine, (struct finish_entry){request->finish_iteration, request->order, number});
+    finish_push(engine, (struct finish_entry){request->finish_token, request->order, number});
     if (engine->fair)
         fair_share_decodes(engine, request, 1);
 }
@@ -189,7 +189,7 @@ static void emit_first_tokens(struct engine *engine)
 
 static void emit_last_tokens(struct engine *engine)
 {
-    while (engine->unanswered > 0 && finish_first(engine)->iteration <= engine->iteration) {
+    while (engine->unanswered > 0 && finish_first(engine)->token <= engine->token) {
         uint32_t number = finish_first(engine)->request;
         finish_drop_first(engine);
         answer(engine, number);
@@ -251,7 +251,7 @@ static void advance_decodes(struct engine *engine)
                      growth_tok);
     engine->held_tok += (int64_t)run->iterations * growth_tok;
     engine->context_tok += (int64_t)run->iterations * run->decodes;
-    engine->iteration += run->iterations;
+    engine->token += run->iterations;
 }
 
 void static_batch_end_iterations(struct engine *engine)
@@ -266,7 +266,7 @@ void static_batch_end_iterations(struct engine *engine)
 static void plan_decodes(struct engine *engine)
 {
     struct engine_run *run = &engine->run;
-    uint64_t most = finish_first(engine)->iteration - engine->iteration;
+    uint64_t most = finish_first(engine)->token - engine->token;
     run->decodes = engine->decodes;
     most = run_follow_line(engine, engine->decodes, engine->config->stepwise ? 1 : most);
     run->iterations = run_within_clock(run, most);

@@ -4,6 +4,8 @@
 #include <string.h>
 
 #include "models/engine/stage_graph.h"
+#include "models/fleet/draft.h"
+#include "models/llm/lora.h"
 #include "models/steptime/iteration.h"
 #include "models/steptime/layer_profile.h"
 #include "models/steptime/profile_folder.h"
@@ -108,7 +110,8 @@ static struct steptime_limits limits_of(const struct deployment_request *request
                                     .max_context_tok =
                                         deployment->memory.kv_blocks * engine->block_size,
                                     .graph_sizes = graphs->sizes,
-                                    .graph_size_count = graphs->count};
+                                    .graph_size_count = graphs->count,
+                                    .decode_tok = engine_decode_tok(engine)};
 }
 
 /* Where kernels are put together, and how long that lives. */
@@ -116,13 +119,15 @@ struct kernel_site {
     const struct deployment_request *request;
     struct deployment *deployment;
     struct arena *arena; /* until the step time is compiled */
+    bool drafts;         /* of a draft model: no iterations of their own */
 };
 
 static struct step_layout layout_of(const struct kernel_site *site,
                                     const struct deployment_stage *stage)
 {
     const struct deployment *deployment = site->deployment;
-    return (struct step_layout){.gpu = stage->gpu,
+    return (struct step_layout){.decode_queries = engine_decode_tok(site->request->engine),
+                                .gpu = stage->gpu,
                                 .llm = deployment->llm,
                                 .tensor_parallel = stage->tensor_parallel,
                                 .attention_dp = deployment->attention_dp,
@@ -242,6 +247,8 @@ static bool curves_stage(const struct kernel_site *site, const struct deployment
     struct step_layout layout = layout_of(site, stage);
     struct step_constants adjusted = constants->constants;
     adjusted.step_s = step_overhead_s(request->engine, adjusted.step_s);
+    if (site->drafts) /* the iteration that drafts has them already */
+        adjusted.sequence_s = adjusted.prefill_step_s = adjusted.prefill_token_s = 0;
     struct iteration *iteration = ARENA_NEW(site->arena, struct iteration);
     *iteration = iteration_prepare(&layout, operators, &adjusted);
     *kernels = iteration_kernels(iteration);
@@ -394,60 +401,171 @@ static bool compile_graph(const struct kernel_site *site, const struct stage_lis
     return deployment->graph != NULL;
 }
 
-static bool compile_kernels(const struct kernel_site *site, stage_kernels *kernels_of,
-                            const struct stage_list *list, struct error *error)
+/* Adapters add two kernels to each of the four fused projections of a layer (qkv, o, gate and up,
+ * down): shrink and expand (Punica, Chen et al., MLSys 2024; vllm/lora/ops/triton_ops). They read
+ * the adapters of the batch and compute as much as these have elements, for each token. */
+static struct adapter_cost adapter_cost_of(const struct kernel_site *site,
+                                           const struct deployment_stage *stage)
+{
+    const struct lora_settings *lora = site->request->engine->lora;
+    if (!lora)
+        return (struct adapter_cost){0};
+    const double kernels = 8, kernel_s = 3e-6; /* the latter as in operators.c: SMALL_FLOOR_S */
+    const struct gpu *gpu = stage->gpu;
+    double bytes = lora_bytes_per_gpu(site->deployment->llm, lora->rank, stage->tensor_parallel);
+    double ops = 2 * bytes / precision_bytes(PRECISION_BF16);
+    return (struct adapter_cost){
+        .step_s = kernels * kernel_s * (double)stage->layers,
+        .token_s = ops / (gpu_peak_ops(gpu, PRECISION_BF16) * gpu->gemm_efficiency),
+        .each_s = bytes / (gpu->bandwidth_gb_s * 1e9 * gpu->bandwidth_efficiency),
+        .slots = lora->max_loras};
+}
+
+/* What an iteration takes that the model's kernels do not say. */
+static void add_beside_model(const struct kernel_site *site, const struct deployment_stage *stage,
+                             struct kernel_sum *kernels)
+{
+    const struct engine_settings *engine = site->request->engine;
+    kernels->sequence_s = engine->async_scheduling ? 0 : engine->host_sequence_overhead_us * 1e-6;
+    kernels->adapters = adapter_cost_of(site, stage);
+}
+
+static struct steptime *compile_kernels(const struct kernel_site *site, stage_kernels *kernels_of,
+                                        const struct stage_list *list, struct error *error)
 {
     struct deployment *deployment = site->deployment;
     struct pipeline_stage *stages = ARENA_ARRAY(site->arena, list->count, struct pipeline_stage);
     struct engine_graphs graphs;
     struct steptime_limits limits = limits_of(site->request, deployment, &graphs);
     if (!put_kernels(site, kernels_of, list, stages, error))
-        return false;
-    deployment->steptime = compile_way(deployment, list, stages, &limits, error);
-    return deployment->steptime && (site->request->pipelining == PIPELINING_ROUNDS ||
-                                    compile_graph(site, list, stages, limits, error));
+        return NULL;
+    for (size_t i = 0; i < list->count && !site->drafts; i++)
+        add_beside_model(site, &list->stages[i], &stages[i].kernels);
+    if (site->request->pipelining == PIPELINING_QUEUES &&
+        !compile_graph(site, list, stages, limits, error))
+        return NULL;
+    return compile_way(deployment, list, stages, &limits, error);
 }
 
 /* What is given is of a whole replica. */
 static bool check_queues(const struct deployment_request *request, struct error *error)
 {
+    const struct engine_settings *engine = request->engine;
     if (request->pipelining == PIPELINING_ROUNDS)
         return true;
     if (step_time_kind_of(request) == STEP_TIME_GIVEN)
         return error_set(error, ERROR_BAD_INPUT,
                          "a given step time is of a whole replica, and \"pipelining\": \"queues\" "
                          "follows its stages");
-    if (request->engine->batching.index != BATCHING_CONTINUOUS)
+    if (engine->batching.index != BATCHING_CONTINUOUS || engine->speculative || engine->lora)
         return error_set(error, ERROR_BAD_INPUT,
-                         "\"pipelining\": \"queues\" needs continuous batching");
+                         "\"pipelining\": \"queues\" needs continuous batching, without "
+                         "\"speculative\" and \"lora\"");
     return true;
+}
+
+static stage_kernels *const kernels_of_kind[] = {[STEP_TIME_CALIBRATED] = calibrated_stage,
+                                                 [STEP_TIME_ROOFLINE] = roofline_stage,
+                                                 [STEP_TIME_PROFILE] = profile_stage};
+
+/* Passes of the draft model: the first over all tokens of the iteration, the others over one of
+ * each sequence. decode_tok: tokens of a decode in the pass. */
+static struct steptime *compile_pass(const struct kernel_site *site, const struct draft *draft,
+                                     bool first, struct error *error)
+{
+    struct speculative_settings speculative = *site->request->engine->speculative;
+    struct engine_settings settings = *site->request->engine;
+    settings.step_overhead_ms = speculative.draft_overhead_ms;
+    settings.async_scheduling = true; /* nothing is scheduled between passes */
+    settings.speculative = first ? &speculative : NULL;
+    struct deployment_request request = *site->request;
+    request.engine = &settings;
+    struct deployment deployment = *site->deployment;
+    deployment.llm = draft->llm;
+    deployment.weights = draft->weights;
+    deployment.expert_weights = draft->expert_weights;
+    deployment.attention_dp = draft->attention_dp;
+    deployment.expert_parallel = draft->expert_parallel;
+    const struct deployment_stage stage = {.gpu = site->deployment->gpu,
+                                           .tensor_parallel = draft->tensor_parallel,
+                                           .layers = draft->llm->layers};
+    const struct stage_list list = {.stages = &stage, .count = 1};
+    const struct kernel_site own = {&request, &deployment, site->arena, true};
+    int kind = step_time_kind_of(site->request);
+    return compile_kernels(&own, kernels_of_kind[kind], &list, error);
+}
+
+static bool add_draft(const struct kernel_site *site, const struct draft *draft,
+                      struct error *error)
+{
+    struct steptime *first = compile_pass(site, draft, true, error);
+    struct steptime *next = first ? compile_pass(site, draft, false, error) : NULL;
+    int64_t passes = site->request->engine->speculative->tokens - 1;
+    bool added = next && steptime_add_draft(site->deployment->steptime, first, next, passes, error);
+    steptime_destroy(first);
+    steptime_destroy(next);
+    return added;
+}
+
+/* Of iterations of too many decodes to draft anything. */
+static struct steptime *compile_plain(const struct kernel_site *site, const struct stage_list *list,
+                                      struct error *error)
+{
+    struct engine_settings settings = *site->request->engine;
+    settings.speculative = NULL;
+    struct deployment_request request = *site->request;
+    request.engine = &settings;
+    const struct kernel_site plain = {&request, site->deployment, site->arena, false};
+    int kind = step_time_kind_of(site->request);
+    return compile_kernels(&plain, kernels_of_kind[kind], list, error);
+}
+
+static bool compile_speculating(const struct kernel_site *site, const struct stage_list *list,
+                                const struct draft *draft, struct error *error)
+{
+    const struct speculative_settings *speculative = site->request->engine->speculative;
+    if (draft->llm && !add_draft(site, draft, error))
+        return false;
+    if (!speculative || speculative->disable_by_batch_size == INT64_MIN)
+        return true;
+    site->deployment->plain_steptime = compile_plain(site, list, error);
+    return site->deployment->plain_steptime != NULL;
 }
 
 static bool compile_steptime(const struct deployment_request *request,
                              struct deployment *deployment, const struct stage_list *list,
-                             struct error *error)
+                             const struct draft *draft, struct error *error)
 {
-    static stage_kernels *const kernels_of[] = {[STEP_TIME_CALIBRATED] = calibrated_stage,
-                                                [STEP_TIME_ROOFLINE] = roofline_stage,
-                                                [STEP_TIME_PROFILE] = profile_stage};
     int kind = step_time_kind_of(request);
     deployment->basis =
         deployment_basis_of(stages_are_timed(list) ? STEP_TIME_GIVEN : (enum step_time_kind)kind);
     if (!check_queues(request, error))
         return false;
-    if (kind == STEP_TIME_GIVEN) {
+    if (kind == STEP_TIME_GIVEN) { /* as if drafting took no time */
         deployment->steptime = compile_given(request, deployment, error);
         return deployment->steptime != NULL;
     }
     struct arena *arena = arena_create();
-    const struct kernel_site site = {request, deployment, arena};
-    bool compiled = compile_kernels(&site, kernels_of[kind], list, error);
+    const struct kernel_site site = {request, deployment, arena, false};
+    deployment->steptime = compile_kernels(&site, kernels_of_kind[kind], list, error);
+    bool compiled = deployment->steptime && compile_speculating(&site, list, draft, error);
     arena_destroy(arena);
     return compiled;
 }
 
+/* Of adapters' slots, on each GPU. */
+static double slot_bytes(const struct deployment_request *request,
+                         const struct deployment *deployment)
+{
+    const struct lora_settings *lora = request->engine->lora;
+    return !lora ? 0
+                 : (double)lora->max_loras *
+                       lora_bytes_per_gpu(deployment->llm, lora->rank, deployment->tensor_parallel);
+}
+
 static bool fit_memory(const struct deployment_request *request, struct deployment *deployment,
-                       struct stage_list *list, struct arena *arena, struct error *error)
+                       struct stage_list *list, const struct draft *draft, struct arena *arena,
+                       struct error *error)
 {
     const struct engine_settings *engine = request->engine;
     struct memory_request fit = {
@@ -465,7 +583,9 @@ static bool fit_memory(const struct deployment_request *request, struct deployme
         .block_tok = engine->block_size,
         .gpu_memory_utilization = engine->gpu_memory_utilization,
         .utilization_of_rest = engine_profiles[engine->name].utilization_of_rest,
-        .reserve_gib = engine->reserve_gib};
+        .reserve_gib = engine->reserve_gib,
+        .more_weight_bytes = draft->weight_bytes_per_gpu + slot_bytes(request, deployment),
+        .more_kv_bytes_per_token = draft->kv_bytes_per_token_per_gpu};
     list->kv_blocks = ARENA_ARRAY(arena, list->count, int64_t);
     if (!memory_fit_stages(&fit, &deployment->memory, list->kv_blocks, error))
         return false;
@@ -575,6 +695,26 @@ static void cap_unchunked(const struct deployment_request *request, struct deplo
         deployment->engine.max_model_tok = budget_tok;
 }
 
+/* Loaded by all GPUs of a replica at once, each over its own link, from a file that each reads
+ * whole (vLLM's workers do). */
+static bool set_adapters(const struct deployment_request *request, struct deployment *deployment,
+                         struct error *error)
+{
+    const struct lora_settings *settings = request->engine->lora;
+    double load_gb_s =
+        isnan(settings->load_gb_s) ? deployment->gpu->pcie_gb_s : settings->load_gb_s;
+    double slot = lora_bytes_per_gpu(deployment->llm, settings->rank, deployment->tensor_parallel);
+    double whole = lora_bytes_per_gpu(deployment->llm, settings->rank, 1);
+    deployment->lora = lora_config_create(settings);
+    if (!deployment->lora)
+        return error_set(error, ERROR_FAILED, "out of memory for %lld adapters",
+                         (long long)settings->adapters);
+    deployment->lora->host_load = fine_from_s(slot / (load_gb_s * 1e9));
+    deployment->lora->disk_load = fine_from_s(whole / (settings->disk_gb_s * 1e9));
+    deployment->engine.lora = deployment->lora;
+    return true;
+}
+
 static bool set_engine(const struct deployment_request *request, struct deployment *deployment,
                        struct error *error)
 {
@@ -587,7 +727,8 @@ static bool set_engine(const struct deployment_request *request, struct deployme
             settings->prompt_batch_tok == INT64_MIN ? 0 : settings->prompt_batch_tok,
         .block_tok = (uint32_t)settings->block_size,
         .kv_blocks = deployment->memory.kv_blocks,
-        .request_overhead = deployment->engine.request_overhead,
+        .request_overhead =
+            deployment->engine.request_overhead + tick_from_s(request->network_rtt_s),
         .prefill = (enum engine_prefill)settings->prefill,
         .admission = admission_of(settings),
         .chunked_prefill = settings->enable_chunked_prefill,
@@ -605,6 +746,11 @@ static bool set_engine(const struct deployment_request *request, struct deployme
         .watermark_blocks = watermark_blocks(settings, deployment->memory.kv_blocks)};
     set_swap(request, deployment);
     set_prefix_cache(request, deployment);
+    if (settings->speculative)
+        deployment->engine.speculation = speculation_of(settings->speculative);
+    deployment->engine.plain_steptime = deployment->plain_steptime;
+    if (settings->lora && !set_adapters(request, deployment, error))
+        return false;
     if (!set_max_model_tok(request, deployment, error))
         return false;
     cap_unchunked(request, deployment);
@@ -646,9 +792,11 @@ static void describe(const struct deployment_request *request, const struct stag
 static bool compile(const struct deployment_request *request, struct stage_list *list,
                     struct deployment *deployment, struct arena *arena, struct error *error)
 {
+    struct draft draft;
     return engine_settings_check(request->engine, error) &&
-           fit_memory(request, deployment, list, arena, error) &&
-           compile_steptime(request, deployment, list, error) &&
+           draft_of(request, deployment, arena, &draft, error) &&
+           fit_memory(request, deployment, list, &draft, arena, error) &&
+           compile_steptime(request, deployment, list, &draft, error) &&
            set_engine(request, deployment, error);
 }
 
@@ -679,6 +827,8 @@ void deployment_clear(struct deployment *deployment)
 {
     steptime_destroy(deployment->steptime);
     stages_graph_destroy(deployment->graph);
+    steptime_destroy(deployment->plain_steptime);
+    lora_config_destroy(deployment->lora);
     *deployment = (struct deployment){0};
 }
 

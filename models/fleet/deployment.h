@@ -41,6 +41,7 @@ struct deployment_request {
     const struct engine_settings *engine;
     const struct config_variant *step_time; /* of step_time_kinds; NULL: calibrated */
     struct calibration *calibration; /* needed by calibrated step times, and by a user's tables */
+    double network_rtt_s;            /* between clients and the replica */
     const char *folder; /* that the path of a profile is relative to; NULL: the current one */
 };
 
@@ -53,9 +54,11 @@ struct deployment {
     int64_t gpus;          /* of one replica, with all its data-parallel ranks */
     enum precision weights, expert_weights, kv;
     struct memory_plan memory;
-    struct engine_config engine; /* of one rank */
-    struct steptime *steptime;   /* owned; engine.steptime points to it */
-    struct stage_graph *graph;   /* PIPELINING_QUEUES, instead of it; owned, as engine.graph */
+    struct engine_config engine;     /* of one rank */
+    struct steptime *steptime;       /* owned; engine.steptime points to it */
+    struct steptime *plain_steptime; /* likewise; of iterations that draft nothing, or NULL */
+    struct stage_graph *graph;       /* PIPELINING_QUEUES, instead of it; owned, as engine.graph */
+    struct lora_config *lora;        /* likewise; NULL: no adapters */
     struct deployment_basis basis;
     double busy_w, idle_w; /* of one rank */
 };

@@ -184,6 +184,8 @@ static void arrive(struct simulation *sim)
                               .stream = arrival.stream,
                               .client = arrival.client,
                               .prefix = sharing_arrive(sim, &arrival)};
+    if (sim->adapters)
+        request.adapter_draw = (uint32_t)gsl_rng_get(sim->adapters);
     request.predicted_tok = routing_predict(sim, &request);
     if (sim->clients)
         clients_arrive(sim, &request, &arrival);
@@ -370,6 +372,18 @@ static bool make_engines(struct simulation *sim)
     return true;
 }
 
+/* Where some pool has adapters, whatever the others have: who asks for what does not depend on
+ * where it goes. */
+static bool make_adapters(struct simulation *sim)
+{
+    bool wanted = false;
+    for (size_t i = 0; i < sim->spec->pool_count; i++)
+        wanted |= sim->configs[i].lora != NULL;
+    if (wanted)
+        sim->adapters = random_stream(sim->spec->seed, sim->spec->replication, "engine/adapters");
+    return !wanted || sim->adapters;
+}
+
 static void clear_histograms(struct simulation *sim)
 {
     for (size_t i = 0; i < sim->spec->class_count; i++)
@@ -413,6 +427,8 @@ static void release(struct simulation *sim)
     free(sim->samples);
     request_pool_free(&sim->requests);
     event_queue_free(&sim->queue);
+    if (sim->adapters)
+        gsl_rng_free(sim->adapters);
     router_destroy(sim->router);
     disaggregation_stop(sim);
     clients_stop(sim);
@@ -427,7 +443,7 @@ bool simulation_run(const struct simulation_spec *spec, struct simulation_result
     struct simulation sim = {.spec = spec, .result = result, .error = error ? error : &own_error};
     request_pool_init(&sim.requests);
     prefix_ids_init(&sim.prefix_ids);
-    if (!allocate(&sim) || !make_engines(&sim)) {
+    if (!allocate(&sim) || !make_engines(&sim) || !make_adapters(&sim)) {
         error_set(error, ERROR_FAILED, "out of memory");
         sim.failed = true;
     } else if (!make_routing(&sim) || !clients_start(&sim)) {

@@ -166,8 +166,10 @@ struct pool_result {
     double mean_batch;               /* sequences per iteration, weighted by time, while busy */
     double mean_outstanding;         /* requests sent there that had not ended, over time */
     uint64_t max_outstanding;
-    double peak_kv;     /* largest share of one replica's KV blocks in use */
-    uint64_t kv_blocks; /* of one replica */
+    double peak_kv;                  /* largest share of one replica's KV blocks in use */
+    uint64_t kv_blocks;              /* of one replica */
+    uint64_t verified, verified_tok; /* decodes of iterations that drafted; what they emitted */
+    struct adapter_totals adapters;
     double cost_usd;
     double energy_j;
     struct prefix_totals prefix;      /* zeros while no request names what it shares */

@@ -7,6 +7,7 @@
 #include "models/engine/prefixes.h"
 #include "models/fleet/simulation.h"
 #include "sim/event_queue.h"
+#include "sim/random.h"
 #include "sim/time_stat.h"
 
 enum priority {
@@ -42,6 +43,7 @@ struct simulation {
     struct bounds *bounds;                 /* [slo rules] */
     struct time_stat *outstanding;         /* [pools]: requests sent there that have not ended */
 
+    gsl_rng *adapters;            /* which one a request asks for; NULL: no pool has any */
     struct prefix_ids prefix_ids; /* of requests in flight, once they name what they share */
     bool shares_prefixes;
     struct kv_store

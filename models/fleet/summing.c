@@ -43,10 +43,13 @@ static void sum_up_pool(struct simulation *sim, uint32_t pool)
         result->iterations += totals->iterations;
         result->preemptions += totals->preemptions;
         result->prefill_tok += totals->prefill_tok;
+        result->verified += totals->verified;
+        result->verified_tok += totals->verified_tok;
+        adapter_totals_add(&result->adapters, &engine->adapters.totals);
         result->swaps += totals->swaps;
         slots_taken += (double)totals->slots_taken;
         slots_held += (double)totals->slots_held;
-        decode_iterations += (double)engine->iteration;
+        decode_iterations += (double)engine->token;
         int64_t open_blocks = engine_blocks_at(engine, last_tick(sim));
         peak_blocks = totals->peak_blocks > peak_blocks ? totals->peak_blocks : peak_blocks;
         peak_blocks = open_blocks > peak_blocks ? open_blocks : peak_blocks;

@@ -216,9 +216,10 @@ static struct memory_plan plan_stage(const struct memory_request *request, struc
     double growing = (double)llm_growing_layers(llm);
     double constant = llm_constant_bytes(llm, request->kv, tp, request->block_tok);
     struct memory_plan plan = {
-        .weight_bytes_per_gpu = stage_weight_bytes(request, stage),
+        .weight_bytes_per_gpu = stage_weight_bytes(request, stage) + request->more_weight_bytes,
         .kv_bytes_per_token_per_gpu =
-            stage_share(llm, stage, growing * llm_kv_bytes_per_layer(llm, request->kv, tp)),
+            stage_share(llm, stage, growing * llm_kv_bytes_per_layer(llm, request->kv, tp)) +
+            request->more_kv_bytes_per_token,
         .constant_bytes_per_sequence_per_gpu = stage_share(llm, stage, constant)};
     double room =
         usable_bytes(request, stage.gpu) - plan.weight_bytes_per_gpu - request->reserve_gib * GIB;

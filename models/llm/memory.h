@@ -46,6 +46,8 @@ struct memory_request {
     double gpu_memory_utilization; /* share of the GPU's memory the engine may use */
     bool utilization_of_rest;      /* ... or the KV cache's share of what the others leave */
     double reserve_gib;            /* activations, CUDA graphs, NCCL: per GPU */
+    /* Of others that live beside the model, on each GPU: a draft model, adapters. */
+    double more_weight_bytes, more_kv_bytes_per_token;
 };
 
 struct memory_plan {

@@ -254,7 +254,8 @@ static double head_s(void *context, int64_t count)
     return gemm_s(iteration, PRECISION_BF16, rows, vocab / iteration->tp, hidden) +
            operators_all_gather_s(iteration->operators, iteration->layout.tensor_parallel,
                                   rows * vocab * ACTIVATION_BYTES) +
-           small_s(iteration, 2 * rows * vocab) + iteration->constants.sequence_s * rows;
+           small_s(iteration, 2 * rows * vocab) +
+           iteration->constants.sequence_s * rows / layout_queries(&iteration->layout);
 }
 
 /* --- attention to the cache --- */
@@ -276,7 +277,8 @@ static double latent_decode_s(const struct iteration *iteration, double sequence
     const struct llm *llm = iteration->layout.llm;
     double width = (double)(llm->kv_lora_rank + llm->rope_head_dim);
     double pairs = sequences * context;
-    double ops = 2 * iteration->attention.heads * (width + (double)llm->kv_lora_rank) * pairs;
+    double heads = iteration->attention.heads * layout_queries(&iteration->layout);
+    double ops = 2 * heads * (width + (double)llm->kv_lora_rank) * pairs;
     return unmeasured_s(iteration, width * precision_bytes(iteration->layout.kv) * pairs, ops);
 }
 
@@ -286,7 +288,8 @@ static double sparse_decode_s(const struct iteration *iteration, double sequence
     const struct llm *llm = iteration->layout.llm;
     double key_bytes = (double)llm->index_head_dim * precision_bytes(PRECISION_FP8);
     const double fp8_speed = 2; /* operations are counted at the rate of 16 bits */
-    double ops = 2 * (double)(llm->index_heads * llm->index_head_dim) / fp8_speed;
+    double queries = (double)llm->index_heads * layout_queries(&iteration->layout);
+    double ops = 2 * queries * (double)llm->index_head_dim / fp8_speed;
     double pairs = sequences * context;
     return unmeasured_s(iteration, key_bytes * pairs, ops * pairs) +
            latent_decode_s(iteration, sequences, fmin(context, (double)llm->index_topk));
@@ -299,16 +302,19 @@ static double linear_decode_s(const struct iteration *iteration, double sequence
     double state =
         (double)(llm->linear_value_heads * llm->linear_value_head_dim * llm->linear_key_head_dim) /
         iteration->tp;
-    return unmeasured_s(iteration, sequences * 2 * 4 * state, sequences * 6 * state);
+    double ops = sequences * layout_queries(&iteration->layout) * 6 * state;
+    return unmeasured_s(iteration, sequences * 2 * 4 * state, ops);
 }
 
 /* Of the kernels that engines decode with today, query heads read the keys they share together.
  * vLLM's paged_attention_v1 and v2 (csrc/attention) give each query head a thread block of its own,
- * and leave it to the cache whether keys are read again. */
+ * and leave it to the cache whether keys are read again. Queries of drafts that are verified share
+ * the keys of their sequence as heads do: FlashAttention packs both into the rows of one tile. */
 static struct attention_shape decode_shape(const struct iteration *iteration)
 {
     struct attention_shape shape = iteration->attention;
     shape.kv_heads += iteration->constants.unshared_keys * (shape.heads - shape.kv_heads);
+    shape.heads *= layout_queries(&iteration->layout);
     return shape;
 }
 

@@ -13,6 +13,13 @@ struct step_layout {
                              as many as this one */
     int64_t expert_parallel; /* GPUs that the experts are dealt out to whole; 1: each is split */
     enum precision weights, expert_weights, kv;
+    int64_t decode_queries; /* tokens that each decode attends from: more where it verifies drafts;
+                             * 0 is 1 */
 };
+
+static inline double layout_queries(const struct step_layout *layout)
+{
+    return layout->decode_queries > 1 ? (double)layout->decode_queries : 1;
+}
 
 #endif

@@ -25,6 +25,7 @@ struct roofline roofline_prepare(const struct step_layout *layout)
     return (struct roofline){
         .llm = layout->llm,
         .tp = (double)tp,
+        .queries = layout_queries(layout),
         .weight_bytes = precision_bytes(layout->weights),
         .memory_bytes_per_s = gpu->bandwidth_gb_s * 1e9 * gpu->bandwidth_efficiency,
         .projection_ops = gpu_peak_ops(gpu, layout->weights) * gpu->gemm_efficiency,
@@ -199,7 +200,8 @@ static double decode_attention_s(void *context, int64_t n, double context_each)
 {
     const struct roofline *roofline = context;
     double layers = (double)roofline->llm->layers;
-    double arithmetic_s = layers * decode_pair_ops(roofline) / roofline->attention_ops;
+    double pair_ops = roofline->queries * decode_pair_ops(roofline);
+    double arithmetic_s = layers * pair_ops / roofline->attention_ops;
     double busy_s = (double)n * context_each * fmax(key_s(roofline), arithmetic_s);
     return fmax(layers * ATTENTION_FLOOR_S, busy_s);
 }

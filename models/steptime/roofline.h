@@ -15,6 +15,7 @@
 struct roofline {
     const struct llm *llm;
     double tp;                 /* tensor parallel */
+    double queries;            /* of each decode */
     double weight_bytes;       /* per element of a projection or expert */
     double memory_bytes_per_s; /* rates as reached, per GPU */
     double projection_ops;     /* projections and experts, in the weights' format, 1/s */

@@ -23,16 +23,18 @@ struct steptime *steptime_allocate(const struct steptime_limits *limits, size_t 
     int64_t max_sequences = limits->max_sequences, max_batch_tokens = limits->max_batch_tokens;
     assert(max_sequences >= 1 && max_batch_tokens >= 1);
     /* Engines that allow more sequences than batch tokens still may decode them all at once. */
-    if (max_batch_tokens < max_sequences)
-        max_batch_tokens = max_sequences;
+    int64_t decode_tok = limits->decode_tok > 1 ? limits->decode_tok : 1;
+    if (max_batch_tokens < max_sequences * decode_tok)
+        max_batch_tokens = max_sequences * decode_tok;
     struct steptime *steptime = calloc(1, sizeof *steptime);
     if (steptime) {
         size_t counts = (size_t)max_sequences + 1;
         steptime->max_sequences = max_sequences;
         steptime->max_batch_tokens = max_batch_tokens;
+        steptime->decode_tok = decode_tok;
         steptime->lines = lines;
         steptime->by_tokens = calloc((size_t)max_batch_tokens + 1, sizeof *steptime->by_tokens);
-        steptime->head = calloc(counts, sizeof *steptime->head);
+        steptime->head = calloc((size_t)(max_sequences * decode_tok) + 1, sizeof *steptime->head);
         steptime->decode_base = calloc(counts, sizeof *steptime->decode_base);
         steptime->attention = calloc(counts * lines, sizeof *steptime->attention);
         steptime->mixed_attention = steptime->attention;
@@ -51,6 +53,7 @@ void steptime_destroy(struct steptime *steptime)
         return;
     free(steptime->by_tokens);
     free(steptime->head);
+    free(steptime->draft);
     free(steptime->decode_base);
     if (steptime->mixed_attention != steptime->attention)
         free(steptime->mixed_attention);
@@ -151,8 +154,8 @@ static void fill_attention(struct decode_line *attention, const struct steptime 
         for (int64_t n = at + 1; n <= next; n++) {
             for (size_t i = 0; i < count; i++) {
                 here[i] = between(low[i], high[i], n - at, next - at);
-                if (here[i] < launch - steptime->by_tokens[n])
-                    here[i] = launch - steptime->by_tokens[n];
+                if (here[i] < launch - steptime->by_tokens[n * steptime->decode_tok])
+                    here[i] = launch - steptime->by_tokens[n * steptime->decode_tok];
             }
             steptime_chain_lines(&attention[(size_t)n * count], count, n, here);
         }
@@ -245,10 +248,18 @@ double steptime_chunk(const struct steptime *steptime, struct prefill_chunk chun
 
 /* --- compiling --- */
 
+/* As many of a batch's tokens as can have an adapter of their own. */
+static double adapters_s(const struct adapter_cost *cost, int64_t tokens)
+{
+    int64_t adapters = tokens < cost->slots ? tokens : cost->slots;
+    return cost->step_s + cost->token_s * (double)tokens + cost->each_s * (double)adapters;
+}
+
 /* Upper bound of any iteration, in seconds: every part at its largest. */
 static double longest_s(const struct kernel_sum *sum, const struct steptime_limits *limits)
 {
     double queries = (double)limits->max_batch_tokens, keys = (double)limits->max_context_tok;
+    int64_t rows = limits->max_sequences * (limits->decode_tok > 1 ? limits->decode_tok : 1);
     double alone = sum->decode_attention_s(sum->context, 1, keys + queries);
     double spread = sum->decode_attention_s(sum->context, limits->max_sequences,
                                             (keys + queries) / (double)limits->max_sequences);
@@ -259,9 +270,10 @@ static double longest_s(const struct kernel_sum *sum, const struct steptime_limi
                                             (keys + queries) / (double)limits->max_sequences);
     double prefill = sum->prefill_attention_s(sum->context, keys, queries);
     return sum->step_s + sum->prefill_step_s + sum->launch_s +
+           adapters_s(&sum->adapters, limits->max_batch_tokens) +
            sum->layers_s(sum->context, limits->max_batch_tokens) +
-           sum->layers_s(sum->context, limits->max_sequences) +
-           sum->head_s(sum->context, limits->max_sequences) + fmax(alone, fmax(spread, mixed)) +
+           sum->layers_s(sum->context, rows) + sum->head_s(sum->context, rows) +
+           sum->sequence_s * (double)limits->max_sequences + fmax(alone, fmax(spread, mixed)) +
            fmax(prefill, sum->key_s * (keys + queries));
 }
 
@@ -296,12 +308,13 @@ double steptime_longest_s(const struct steptime *steptime, const struct steptime
     double alone = longest_attention(steptime, steptime->attention, keys);
     double mixed = longest_attention(steptime, steptime->mixed_attention, keys);
     double longest = (double)steptime->by_tokens[steptime->max_batch_tokens] +
-                     (double)steptime->head[steptime->max_sequences] + fmax(alone, mixed) +
-                     steptime_chunk(steptime, last) + (double)steptime->prefill_step;
+                     (double)steptime->head[steptime->max_sequences * steptime->decode_tok] +
+                     fmax(alone, mixed) + steptime_chunk(steptime, last) +
+                     (double)steptime->prefill_step;
     return longest / FINE_PER_S;
 }
 
-/* The smallest captured size that holds n decodes; n itself when there is none. */
+/* The smallest captured size that holds n tokens; n itself when there is none. */
 static int64_t padded(const struct steptime_limits *limits, int64_t n)
 {
     for (size_t i = 0; i < limits->graph_size_count; i++)
@@ -313,10 +326,10 @@ static int64_t padded(const struct steptime_limits *limits, int64_t n)
 static void fill_decode_base(struct steptime *steptime, const struct steptime_limits *limits)
 {
     for (int64_t n = 1; n <= steptime->max_sequences; n++) {
-        int64_t rows = padded(limits, n);
+        int64_t emitting = n * steptime->decode_tok, rows = padded(limits, emitting);
         if (rows > steptime->max_batch_tokens)
             rows = steptime->max_batch_tokens;
-        steptime->decode_base[n] = steptime->by_tokens[rows] + steptime->head[n];
+        steptime->decode_base[n] = steptime->by_tokens[rows] + steptime->head[emitting];
         if (steptime->decode_base[n] < steptime->decode_base[n - 1])
             steptime->decode_base[n] = steptime->decode_base[n - 1];
     }
@@ -325,7 +338,20 @@ static void fill_decode_base(struct steptime *steptime, const struct steptime_li
 static double layers_and_step_s(void *context, int64_t tokens)
 {
     const struct kernel_sum *sum = context;
-    return sum->step_s + sum->layers_s(sum->context, tokens);
+    return sum->step_s + sum->layers_s(sum->context, tokens) + adapters_s(&sum->adapters, tokens);
+}
+
+struct head_rows {
+    const struct kernel_sum *sum;
+    int64_t decode_tok;
+};
+
+/* A decode that verifies drafts has as many rows, and is one sequence. */
+static double head_s(void *context, int64_t rows)
+{
+    const struct head_rows *head = context;
+    return head->sum->head_s(head->sum->context, rows) +
+           head->sum->sequence_s * (double)rows / (double)head->decode_tok;
 }
 
 struct steptime *steptime_compile_sum(const struct kernel_sum *sum,
@@ -338,7 +364,8 @@ struct steptime *steptime_compile_sum(const struct kernel_sum *sum,
     if (!steptime)
         return NULL;
     fill_rising(steptime->by_tokens, steptime->max_batch_tokens, layers_and_step_s, (void *)sum);
-    fill_rising(steptime->head, steptime->max_sequences, sum->head_s, sum->context);
+    struct head_rows head = {sum, steptime->decode_tok};
+    fill_rising(steptime->head, steptime->max_sequences * steptime->decode_tok, head_s, &head);
     steptime->launch = sum->launch_s > 0 ? fine_from_s(fmax(0, sum->step_s) + sum->launch_s) : 0;
     fill_attention(steptime->attention, steptime, sum->decode_attention_s, sum->context,
                    steptime->launch);
@@ -375,8 +402,9 @@ struct steptime *steptime_compile_given(const struct steptime_given *given, int6
                     given->per_prefill_token_s * (double)(max_batch_tokens + max_sequences);
     if (!check_given(given, error) || !steptime_check_longest(most_s, error))
         return NULL;
-    const struct steptime_limits limits = {max_sequences, max_batch_tokens, max_context_tok, NULL,
-                                           0};
+    const struct steptime_limits limits = {.max_sequences = max_sequences,
+                                           .max_batch_tokens = max_batch_tokens,
+                                           .max_context_tok = max_context_tok};
     struct steptime *steptime = steptime_allocate(&limits, 1, error);
     if (!steptime)
         return NULL;
@@ -422,8 +450,10 @@ static inline fine_t with_prompts(const struct steptime *steptime, int64_t n, in
             line_at(steptime, steptime->mixed_attention, n, context_tok);
         work += line->base + line->slope * context_tok;
     }
-    return (work > steptime->launch ? work : steptime->launch) + n * steptime->per_decode +
-           steptime->head[n + finishing] + steptime->prefill_step;
+    int64_t rows = n * steptime->decode_tok + finishing;
+    work = (work > steptime->launch ? work : steptime->launch) + n * steptime->per_decode +
+           steptime->head[rows] + steptime->prefill_step;
+    return steptime->draft ? work + steptime->draft[n + finishing] : work;
 }
 
 fine_t steptime_with_prompts(const struct steptime *steptime, int64_t n, int64_t context_tok,
@@ -439,7 +469,7 @@ fine_t steptime_mixed(const struct steptime *steptime, int64_t n, int64_t contex
         return decode_time(steptime, n, context_tok);
     if (steptime->pipeline)
         return pipeline_with_prompts(steptime->pipeline, n, context_tok, chunks, count, finishing);
-    int64_t tokens = n;
+    int64_t tokens = n * steptime->decode_tok;
     double attention = 0;
     for (int64_t i = 0; i < count; i++) {
         tokens += chunks[i].tokens;

@@ -35,12 +35,13 @@ struct kernel_sum; /* models/steptime/kernel_sum.h */
 /* What the engine may ask for. */
 struct steptime_limits {
     int64_t max_sequences;    /* n never exceeds it */
-    int64_t max_batch_tokens; /* tokens of one iteration never exceed it */
+    int64_t max_batch_tokens; /* tokens of one iteration never exceed it, decodes alone aside */
     int64_t max_context_tok;  /* K never exceeds it: the tokens that the KV cache holds */
     /* Rising batch sizes that CUDA graphs were captured for: an iteration that only decodes is
      * padded to the next one, if there is one. NULL: none, and no padding. */
     const int64_t *graph_sizes;
     size_t graph_size_count;
+    int64_t decode_tok; /* of each decode in one iteration: more where it verifies drafts; 0 is 1 */
 };
 
 /* Samples the sum (about 2,000 calls, below a millisecond) and evens it out: more sequences, tokens
@@ -48,6 +49,12 @@ struct steptime_limits {
  * destroys it. */
 struct steptime *steptime_compile_sum(const struct kernel_sum *sum,
                                       const struct steptime_limits *limits, struct error *error);
+
+/* Adds what drafting costs: in each iteration, `first` over the same tokens (a draft model reads
+ * the prompts, too), and `passes` times an iteration of `next`, one token for each sequence. Both
+ * were compiled with the limits of `steptime`, `next` with a decode_tok of 1. */
+bool steptime_add_draft(struct steptime *steptime, const struct steptime *first,
+                        const struct steptime *next, int64_t passes, struct error *error);
 
 /* A step time given outright, for known answers: base_s + per_sequence_s * n + per_context_token_s
  * * K + per_prefill_token_s * tokens. Each of the four is rounded to fine units once; all else is

@@ -1,5 +1,5 @@
-/* The insides of a compiled step time, shared by the two files that compile one: steptime.c (one
- * stage) and pipeline.c (several). Nobody else includes this.
+/* The insides of a compiled step time, shared by the files that compile one: steptime.c (one
+ * stage), pipeline.c (several) and draft.c (with a draft model's). Nobody else includes this.
  *
  * A compiled step time is a few tables:
  *
@@ -7,10 +7,11 @@
  *   with prompts:  max(by_tokens[m] + mixed_attention(n, K) + what each chunk's attention takes,
  *                  launch) + per_decode * n + head[rows] + prefill_step
  *
- * with m tokens in the batch, n of them decodes with K tokens of context in all, and `rows` that
- * emit a token. attention(n, .) and mixed_attention(n, .), which may be the same, are chains of
- * lines in K; they meet exactly, in integers, so the time never falls where one line hands over to
- * the next. decode_base differs from the other sum by the padding to CUDA graph sizes.
+ * with m tokens in the batch, n decodes with K tokens of context in all, and `rows` that may emit a
+ * token. With a draft model, draft[n] comes for the n sequences that emit. attention(n, .) and
+ * mixed_attention(n, .), which may be the same, are chains of lines in K; they meet exactly, in
+ * integers, so the time never falls where one line hands over to the next. decode_base differs from
+ * the other sum by the padding to CUDA graph sizes.
  *
  * Tables over m and n are sampled: each value up to 64, then 16 to the octave, with straight lines
  * between, which is far finer than what is known of the kernels.
@@ -40,13 +41,15 @@ struct prefill_curve {
 
 struct steptime {
     int64_t max_sequences, max_batch_tokens;
-    size_t lines;      /* per n */
-    fine_t per_decode; /* of a batch with prompts */
+    int64_t decode_tok; /* of each decode */
+    size_t lines;       /* per n */
+    fine_t per_decode;  /* of a batch with prompts */
     fine_t prefill_step;
     fine_t launch;                       /* step and layers take no less */
     double key;                          /* fine units */
     fine_t *by_tokens;                   /* [max_batch_tokens + 1] */
-    fine_t *head;                        /* [max_sequences + 1] */
+    fine_t *head;                        /* [max_sequences * decode_tok + 1] */
+    fine_t *draft;                       /* [max_sequences + 1]; NULL: none */
     fine_t *decode_base;                 /* [max_sequences + 1] */
     struct decode_line *attention;       /* [max_sequences + 1][lines], without decode_base */
     struct decode_line *mixed_attention; /* likewise, beside prompts; may be the same array */

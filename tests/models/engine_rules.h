@@ -103,4 +103,22 @@ static inline void draw_engine_rules(gsl_rng *rng, struct engine_config *engine)
     draw_memory_rules(rng, engine);
 }
 
+/* Of an engine whose rules were drawn: any number of drafts, any acceptance, in one of three. */
+static inline void draw_speculation(gsl_rng *rng, struct engine_config *engine)
+{
+    if (rule_between(rng, 0, 2) > 0 || engine->kv_allocation != KV_PAGED)
+        return;
+    int64_t drafts = rule_between(rng, 1, 6);
+    uint64_t accepted = gsl_rng_uniform_int(rng, (unsigned long)drafts * PACE_ONE + 1);
+    if (rule_between(rng, 0, 3) == 0) /* whole tokens */
+        accepted &= ~(PACE_ONE - 1);
+    uint64_t per_turn = PACE_ONE + accepted;
+    engine->speculation =
+        (struct speculation){.pace = {.per_turn = per_turn},
+                             .draft_tok = drafts,
+                             .ahead_tok = drafts + 1 - (int64_t)(per_turn >> PACE_BITS),
+                             .most_decodes = INT64_MAX};
+    engine->max_batch_tokens += drafts * engine->max_sequences;
+}
+
 #endif

@@ -77,11 +77,11 @@ static inline struct steptime *compile_roofline(const struct roofline_request *r
     struct pipeline_stage stages[PIPELINE_STAGES_MAX];
     size_t count = (size_t)request->pipeline_parallel;
     for (size_t i = 0; i < count; i++)
-        stages[i] = (struct pipeline_stage){
-            .kernels = kernels,
-            .share = 1.0 / (double)count,
-            .emits = i + 1 == count,
-            .link = stage_link_between(request->gpu, request->gpu, false)};
+        stages[i] =
+            (struct pipeline_stage){.kernels = kernels,
+                                    .share = 1.0 / (double)count,
+                                    .emits = i + 1 == count,
+                                    .link = stage_link_between(request->gpu, request->gpu, false)};
     return pipeline_compile(stages, count, request->pipeline_parallel,
                             2 * (double)request->llm->hidden, &limits, error);
 }

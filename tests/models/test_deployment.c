@@ -1,5 +1,10 @@
 /* What one replica is, from GPU, model and settings. */
 #include "models/fleet/deployment.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "models/engine/queue_order.h"
 #include "tests/models/support.h"
 
 static struct engine_settings usual_settings(void)
@@ -243,5 +248,206 @@ Test(deployment, limits_are_vllms_for_the_gpu)
         cr_expect_eq(deployment.engine.max_sequences, cases[i].expected_sequences, "case %zu", i);
         deployment_clear(&deployment);
     }
+    arena_destroy(arena);
+}
+
+static struct deployment compile(struct arena *arena, const struct engine_settings *settings,
+                                 int64_t tensor_parallel)
+{
+    struct deployment_request request = usual_request(arena, "H100-SXM", settings);
+    request.llm = shipped_llm(arena, "llama-3.1-70b");
+    request.tensor_parallel = tensor_parallel;
+    struct deployment deployment;
+    struct error error = {0};
+    cr_assert(deployment_compile(&request, &deployment, &error), "%s", error.message);
+    return deployment;
+}
+
+static double iteration_s(const struct deployment *deployment, int64_t n)
+{
+    struct decode_line line = steptime_decode(deployment->steptime, n, n * 600);
+    return fine_to_s(line.base + line.slope * n * 600);
+}
+
+static double acceptance_80[] = {0.8};
+
+static struct speculative_settings drafts_of(int method)
+{
+    return (struct speculative_settings){.method = method,
+                                         .tokens = 4,
+                                         .acceptance = {acceptance_80, 1},
+                                         .draft_tensor_parallel = INT64_MIN,
+                                         .draft_weights = -1,
+                                         .draft_overhead_ms = 0.2,
+                                         .disable_by_batch_size = INT64_MIN};
+}
+
+/* Verification is free while weights are read, and is not when arithmetic takes longer: 2 to 3
+ * times the tokens at batch 1 (Leviathan et al., 2023), and less than one in large batches. */
+Test(deployment, the_gain_of_speculation_shrinks_as_the_batch_grows)
+{
+    struct arena *arena = arena_create();
+    struct engine_settings settings = usual_settings();
+    struct speculative_settings speculative = drafts_of(DRAFT_MODEL);
+    speculative.draft_model = "llama-3.2-1b";
+    speculative.draft_tensor_parallel = 1;
+    struct deployment plain = compile(arena, &settings, 4);
+    settings.speculative = &speculative;
+    struct deployment drafting = compile(arena, &settings, 4);
+    double before = INFINITY;
+    for (int64_t n = 1; n <= 256; n *= 4) {
+        double gain = 3.3616 * iteration_s(&plain, n) / iteration_s(&drafting, n);
+        cr_assert_lt(gain, before, "%g at %d", gain, (int)n);
+        cr_assert(n > 1 || (gain > 2 && gain < 3), "%g", gain);
+        before = gain;
+    }
+    cr_assert_lt(before, 1.1);
+    cr_assert_eq(drafting.engine.speculation.draft_tok, 4);
+    deployment_clear(&plain);
+    deployment_clear(&drafting);
+    arena_destroy(arena);
+}
+
+/* On one GPU each: the draft's 2.5 GB of weights, and 32 KiB of KV cache beside 327,680 bytes. */
+Test(deployment, a_draft_model_takes_memory)
+{
+    struct arena *arena = arena_create();
+    struct engine_settings settings = usual_settings();
+    struct deployment plain = compile(arena, &settings, 4);
+    struct speculative_settings speculative = drafts_of(DRAFT_NGRAM);
+    settings.speculative = &speculative;
+    struct deployment ngram = compile(arena, &settings, 4);
+    cr_assert_eq(ngram.memory.kv_blocks, plain.memory.kv_blocks);
+    speculative.method = DRAFT_MODEL;
+    speculative.draft_model = "llama-3.2-1b";
+    speculative.draft_tensor_parallel = 1;
+    struct deployment drafting = compile(arena, &settings, 4);
+    double more = drafting.memory.weight_bytes_per_gpu - plain.memory.weight_bytes_per_gpu;
+    cr_assert_float_eq(more, 2.47e9, 0.02e9);
+    more = drafting.memory.kv_bytes_per_token_per_gpu - plain.memory.kv_bytes_per_token_per_gpu;
+    cr_assert_float_eq(more, 32768, 1e-6);
+    deployment_clear(&plain);
+    deployment_clear(&ngram);
+    deployment_clear(&drafting);
+    arena_destroy(arena);
+}
+
+/* A layer of 80, without its embeddings. */
+Test(deployment, a_predictor_is_a_layer_of_the_model)
+{
+    struct arena *arena = arena_create();
+    struct engine_settings settings = usual_settings();
+    struct deployment plain = compile(arena, &settings, 4);
+    struct speculative_settings speculative = drafts_of(DRAFT_MTP);
+    settings.speculative = &speculative;
+    struct deployment drafting = compile(arena, &settings, 4);
+    double more = drafting.memory.weight_bytes_per_gpu - plain.memory.weight_bytes_per_gpu;
+    cr_assert_float_eq(more, 2 * 855.6e6 / 4, 1e6);
+    cr_assert_gt(iteration_s(&drafting, 1), iteration_s(&plain, 1) * 1.03);
+    cr_assert_lt(iteration_s(&drafting, 1), iteration_s(&plain, 1) * 1.3);
+    deployment_clear(&plain);
+    deployment_clear(&drafting);
+    arena_destroy(arena);
+}
+
+/* Eight slots of rank 16: 8 x 84 MB on one GPU. */
+Test(deployment, adapters_take_memory_and_time)
+{
+    struct arena *arena = arena_create();
+    struct engine_settings settings = usual_settings();
+    struct deployment_request request = usual_request(arena, "H100-SXM", &settings);
+    struct deployment plain, adapted;
+    cr_assert(deployment_compile(&request, &plain, NULL));
+    const struct lora_settings lora = {.adapters = 64,
+                                       .zipf = 1,
+                                       .rank = 16,
+                                       .max_loras = 8,
+                                       .max_cpu_loras = 64,
+                                       .load_gb_s = 25,
+                                       .disk_gb_s = 2};
+    settings.lora = &lora;
+    cr_assert(deployment_compile(&request, &adapted, NULL));
+    double slot = 2.0 * 16 * 32 * (2 * 8192 + 2 * 5120 + 3 * 18432);
+    double more = adapted.memory.weight_bytes_per_gpu - plain.memory.weight_bytes_per_gpu;
+    cr_assert_float_eq(more, 8 * slot, 1);
+    cr_assert_float_eq(fine_to_s(adapted.engine.lora->host_load), slot / 25e9, 1e-9);
+    cr_assert_float_eq(fine_to_s(adapted.engine.lora->disk_load), slot / 2e9, 1e-9);
+    double slower = iteration_s(&adapted, 8) - iteration_s(&plain, 8);
+    cr_assert(slower > 0.5e-3 && slower < 2e-3, "%g", slower);
+    deployment_clear(&plain);
+    deployment_clear(&adapted);
+    arena_destroy(arena);
+}
+
+Test(deployment, each_sequence_costs_the_host_its_time)
+{
+    struct arena *arena = arena_create();
+    struct engine_settings settings = usual_settings();
+    settings.async_scheduling = false;
+    struct deployment plain = compile(arena, &settings, 4);
+    settings.host_sequence_overhead_us = 20;
+    struct deployment slower = compile(arena, &settings, 4);
+    cr_assert_float_eq(iteration_s(&slower, 64) - iteration_s(&plain, 64), 64 * 20e-6, 1e-9);
+    settings.async_scheduling = true;
+    struct deployment hidden = compile(arena, &settings, 4);
+    cr_assert_lt(iteration_s(&hidden, 64), iteration_s(&plain, 64));
+    deployment_clear(&plain);
+    deployment_clear(&slower);
+    deployment_clear(&hidden);
+    arena_destroy(arena);
+}
+
+Test(deployment, a_round_trip_is_part_of_the_way)
+{
+    struct arena *arena = arena_create();
+    struct engine_settings settings = usual_settings();
+    struct deployment_request request = usual_request(arena, "H100-SXM", &settings);
+    struct deployment near, far;
+    cr_assert(deployment_compile(&request, &near, NULL));
+    request.network_rtt_s = 0.08;
+    cr_assert(deployment_compile(&request, &far, NULL));
+    cr_assert_eq(far.engine.request_overhead - near.engine.request_overhead, tick_from_s(0.08));
+    deployment_clear(&near);
+    deployment_clear(&far);
+    arena_destroy(arena);
+}
+
+static void expect_refused(struct deployment_request *request, const char *word)
+{
+    struct deployment deployment;
+    struct error error = {0};
+    cr_assert_not(deployment_compile(request, &deployment, &error));
+    cr_assert(strstr(error.message, word), "%s", error.message);
+    cr_assert(error.hint[0]);
+}
+
+Test(deployment, drafts_and_adapters_that_cannot_be_are_refused)
+{
+    struct arena *arena = arena_create();
+    struct engine_settings settings = usual_settings();
+    struct speculative_settings speculative = drafts_of(DRAFT_NGRAM);
+    settings.speculative = &speculative;
+    struct deployment_request request = usual_request(arena, "H100-SXM", &settings);
+    request.pipeline_parallel = 2;
+    expect_refused(&request, "one pipeline stage");
+    request.pipeline_parallel = 1;
+    settings.max_num_batched_tokens = 1000;
+    expect_refused(&request, "below max_num_seqs (256) x (4 drafts + 1)");
+    settings.max_num_batched_tokens = 8192;
+    settings.kv_allocation = KV_CONTIGUOUS_MAX;
+    expect_refused(&request, "kv_allocation \"paged\"");
+    settings.kv_allocation = KV_PAGED;
+    speculative.method = DRAFT_MODEL;
+    speculative.draft_model = "llama-3.2-1b";
+    speculative.draft_tensor_parallel = 2;
+    expect_refused(&request, "draft_tensor_parallel is 2");
+    speculative.draft_tensor_parallel = 1;
+    speculative.draft_model = "llama-3.2-1";
+    expect_refused(&request, "llama-3.2-1");
+    settings.speculative = NULL;
+    const struct lora_settings lora = {.adapters = 2, .rank = 8, .max_loras = 1, .disk_gb_s = 1};
+    settings.lora = &lora;
+    settings.queue_order = ORDER_SHORTEST_PROMPT;
+    expect_refused(&request, "queue_order \"fcfs\"");
     arena_destroy(arena);
 }

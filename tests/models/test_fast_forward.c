@@ -18,6 +18,7 @@
 enum {
     SCENARIOS = 2000,
     REAL_SCENARIOS = 300,
+    DRAFT_SCENARIOS = 1200,
     ROLE_SCENARIOS = 1500,
     CLIENT_SCENARIOS = 1000,
     REQUESTS_MAX = 80,
@@ -46,6 +47,8 @@ struct scene {
     uint32_t clients;
     size_t pools;
     struct steptime *steptimes[POOLS_MAX];
+    struct steptime *plain_steptimes[POOLS_MAX]; /* NULL: the same */
+    struct lora_config *loras[POOLS_MAX];        /* NULL: no adapters */
     struct engine_config engines[POOLS_MAX];
     struct pool_spec specs[POOLS_MAX];
     struct router_config router;
@@ -190,6 +193,51 @@ static void draw_pool(gsl_rng *rng, struct scene *scene, size_t pool,
                                             .weight = between(rng, 1, 3),
                                             .busy_w = 700,
                                             .idle_w = 70};
+}
+
+/* To a pool that was drawn: drafts, in some of them only up to so many decodes. */
+static void add_speculation(gsl_rng *rng, struct scene *scene, size_t pool)
+{
+    struct engine_config *engine = &scene->engines[pool];
+    draw_speculation(rng, engine);
+    if (engine->speculation.draft_tok == 0)
+        return;
+    engine->counts_slots = false; /* are counted for a token an iteration */
+    steptime_destroy(scene->steptimes[pool]);
+    engine->steptime = scene->steptimes[pool] = draw_steptime(rng, engine);
+    if (one_in(rng, 2))
+        return;
+    engine->speculation.most_decodes = between(rng, 0, (uint32_t)engine->max_sequences);
+    engine->plain_steptime = scene->plain_steptimes[pool] = draw_steptime(rng, engine);
+}
+
+static void add_adapters(gsl_rng *rng, struct scene *scene, size_t pool)
+{
+    struct engine_config *engine = &scene->engines[pool];
+    uint32_t slots = between(rng, 1, 6);
+    const struct lora_settings settings = {.adapters = between(rng, 1, 12),
+                                           .zipf = 0.5 * between(rng, 0, 4),
+                                           .max_loras = slots,
+                                           .max_cpu_loras = slots + between(rng, 0, 4)};
+    if (engine->queue_order != ORDER_FCFS || engine->swap_blocks > 0 ||
+        engine->batch_wait_iterations > 0)
+        return;
+    struct lora_config *lora = lora_config_create(&settings);
+    cr_assert_not_null(lora);
+    lora->host_load = fine_from_s(0.0009765625 / 4) * between(rng, 0, 4);
+    lora->disk_load = fine_from_s(0.0009765625) * between(rng, 0, 4);
+    engine->lora = scene->loras[pool] = lora;
+}
+
+static void add_drafts_and_adapters(gsl_rng *rng, struct scene *scene)
+{
+    for (size_t pool = 0; pool < scene->pools; pool++) {
+        if (scene->engines[pool].batching.kind != BATCHING_CONTINUOUS)
+            continue;
+        if (one_in(rng, 2))
+            add_adapters(rng, scene, pool);
+        add_speculation(rng, scene, pool);
+    }
 }
 
 /* Requests are `scale` times longer and further apart. */
@@ -351,12 +399,14 @@ static void check_latencies_of_pools(const struct scene *scene,
 
 /* The gaps between a request's tokens fill the time from its first to its last; each is recorded
  * rounded down to a tick or not at all. */
-static void check_gaps(const struct simulation_result *result, size_t pools,
+static void check_gaps(const struct scene *scene, const struct simulation_result *result,
                        const struct trail *trail)
 {
     double gaps_s = 0, decoding_s = 0;
     uint64_t gaps = 0, tokens = 0;
-    for (size_t i = 0; i < pools; i++) {
+    bool speculates = false; /* tokens of one iteration share a gap */
+    for (size_t i = 0; i < scene->pools; i++) {
+        speculates |= scene->engines[i].speculation.draft_tok > 0;
         gaps += result->pools[i].itl.count;
         gaps_s += (double)result->pools[i].itl.sum / FINE_PER_S;
     }
@@ -365,7 +415,7 @@ static void check_gaps(const struct simulation_result *result, size_t pools,
             decoding_s += trail->records[i].e2e_s - trail->records[i].ttft_s;
             tokens += trail->records[i].output_tok - 1;
         }
-    cr_assert_eq(gaps, tokens);
+    cr_assert(speculates ? gaps <= tokens : gaps == tokens);
     cr_assert_float_eq(gaps_s, decoding_s, 1e-9 * decoding_s + 2e-11 * (double)gaps);
 }
 
@@ -389,7 +439,7 @@ static void check_conservation(const struct scene *scene, const struct simulatio
         cr_assert_eq(result->in_flight, 0);
         cr_assert_eq(result->arrived, scene->requests);
         if (scene->warmup_s == 0 && !scene->has_clients && answers_return_at_once(scene))
-            check_gaps(result, scene->pools, trail);
+            check_gaps(scene, result, trail);
     }
     uint64_t handed_out = 0, handed_in = 0;
     for (size_t i = 0; i < scene->pools; i++) {
@@ -486,6 +536,9 @@ static void expect_same(const struct scene *scene, const struct simulation_resul
         cr_assert_eq(a->busy_s, b->busy_s);
         cr_assert_eq(a->peak_kv, b->peak_kv);
         cr_assert_eq(a->iterations, b->iterations);
+        cr_assert_eq(a->verified, b->verified);
+        cr_assert_eq(a->verified_tok, b->verified_tok);
+        cr_assert(memcmp(&a->adapters, &b->adapters, sizeof a->adapters) == 0);
         cr_assert(memcmp(&a->itl, &b->itl, sizeof a->itl) == 0);
     }
     cr_assert_eq(jump->end_s, step->end_s);
@@ -506,6 +559,7 @@ struct tally {
     uint64_t preemptions, rejected, jumped_events, stepped_events;
     uint64_t timed_out, stopped, shed, retries, wasted_tok;
     uint64_t transfers, waited, recomputed, lent;
+    uint64_t verified, adapters_used, loads;
     uint64_t found_tok[PREFIX_TIERS];
 };
 
@@ -537,9 +591,14 @@ static void try_scene(struct scene *scene, struct tally *tally)
     expect_same(scene, &jump, &step, &jumped, &stepped);
     for (size_t pool = 0; pool < scene->pools; pool++) {
         tally->preemptions += jump.pools[pool].preemptions;
+        tally->verified += jump.pools[pool].verified;
+        tally->adapters_used += jump.pools[pool].adapters.used;
+        tally->loads += jump.pools[pool].adapters.used - jump.pools[pool].adapters.in_slot;
         for (int tier = 0; tier < PREFIX_TIERS; tier++)
             tally->found_tok[tier] += jump.pools[pool].prefix.found_tok[tier];
         steptime_destroy(scene->steptimes[pool]);
+        steptime_destroy(scene->plain_steptimes[pool]);
+        lora_config_destroy(scene->loras[pool]);
     }
     if (scene->has_roles) {
         expect_same_transfers(jump.transfers, step.transfers);
@@ -623,6 +682,24 @@ Test(fast_forward, equals_stepping_with_clients_that_give_up)
     cr_assert_lt(tally.jumped_events * 3, tally.stepped_events * 2);
     gsl_rng_free(rng);
     arena_destroy(arena);
+}
+
+Test(fast_forward, equals_stepping_with_drafts_and_adapters)
+{
+    gsl_rng *rng = random_stream(20251121, 0, "test/fast-forward drafts");
+    struct tally tally = {0};
+    for (int i = 0; i < DRAFT_SCENARIOS; i++) {
+        struct scene scene;
+        draw_scene(rng, NULL, &scene);
+        add_drafts_and_adapters(rng, &scene);
+        try_scene(&scene, &tally);
+    }
+    cr_assert_gt(tally.verified, 20000);
+    cr_assert_gt(tally.adapters_used, 2000);
+    cr_assert_gt(tally.loads, 1000);
+    cr_assert_gt(tally.preemptions, 50);
+    cr_assert_lt(tally.jumped_events * 2, tally.stepped_events);
+    gsl_rng_free(rng);
 }
 
 Test(fast_forward, equals_stepping_on_real_hardware)
