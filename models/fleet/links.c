@@ -70,6 +70,14 @@ static tick_t ticks_to_send(double bytes, double bytes_per_tick)
     return (tick_t)fmin(ticks, longest);
 }
 
+/* When the last byte leaves, or where the clock ends. */
+static tick_t end_of_sending(const struct link_flow *flow, tick_t now)
+{
+    const tick_t last = tick_from_s(CLOCK_MAX_S);
+    tick_t ticks = ticks_to_send(flow->left_bytes, flow->rate);
+    return ticks < last - now ? now + ticks : last;
+}
+
 /* A flow whose rate stays the same is left as it is, so that rounding does not add up. */
 static void set_rate(struct link_flow *flow, tick_t now)
 {
@@ -78,7 +86,7 @@ static void set_rate(struct link_flow *flow, tick_t now)
     flow->left_bytes = fmax(0, flow->left_bytes - flow->rate * (double)(now - flow->since));
     flow->since = now;
     flow->rate = flow->granted;
-    flow->sent = now + ticks_to_send(flow->left_bytes, flow->rate);
+    flow->sent = end_of_sending(flow, now);
 }
 
 /* Writes the links that sending flows cross to links->used. Returns how many. */

@@ -61,6 +61,19 @@ Test(links, two_flows_share_a_nic)
     links_free(&links);
 }
 
+/* A byte a second, for more seconds than the clock has left: the flow is still on its way then. */
+Test(links, what_would_end_after_the_clock_never_ends_before_it)
+{
+    struct links links;
+    links_init(&links);
+    uint32_t nic = links_add(&links, 1, 0);
+    links_begin(&links, &nic, 1, 1e12, tick_from_s(1e6));
+    links_begin(&links, &nic, 1, 1e12, tick_from_s(2e6));
+    cr_assert_geq(links_next(&links), tick_from_s(CLOCK_MAX_S));
+    cr_assert_neq(links_next(&links), TICK_NEVER);
+    links_free(&links);
+}
+
 Test(links, waiting_is_what_it_takes_beyond_links_of_its_own)
 {
     struct links links;
