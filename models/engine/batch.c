@@ -89,15 +89,16 @@ static inline bool whole_prompt_fits(const struct engine_config *config, const s
 }
 
 /* What need not be computed if the request is let in now. */
-static inline struct prefix_found look_up(struct engine *engine, const struct batch *batch,
-                                          const struct request *request)
+static inline void look_up(struct engine *engine, const struct batch *batch,
+                           const struct request *request, struct prefix_found *found)
 {
-    if (request->remote_kv)
-        return (struct prefix_found){0};
-    if (!engine->prefixes)
-        return (struct prefix_found){.tok = found_tok(engine, batch, request)};
-    trim_queue(engine);
-    return prefixes_find(engine, request);
+    if (engine->prefixes && !request->remote_kv) {
+        trim_queue(engine);
+        *found = prefixes_find(engine, request);
+    } else {
+        found->tok = request->remote_kv ? 0 : found_tok(engine, batch, request);
+        found->shared_blocks = 0;
+    }
 }
 
 static inline bool has_place(const struct engine *engine, const struct batch *batch)
@@ -228,7 +229,7 @@ static void admit_remote(struct engine *engine, struct batch *batch, uint32_t nu
 }
 
 /* It is part of this iteration, with what fits of it. */
-static void join(struct engine *engine, struct batch *batch, uint32_t number)
+static inline void join(struct engine *engine, struct batch *batch, uint32_t number)
 {
     const struct request *request = request_of(engine, number);
     running_append(engine, number);
@@ -268,7 +269,8 @@ static void admit_waiting(struct engine *engine, struct batch *batch)
         const struct request *request = request_of(engine, number);
         if (!has_place(engine, batch))
             return;
-        struct prefix_found found = look_up(engine, batch, request);
+        struct prefix_found found;
+        look_up(engine, batch, request, &found);
         if (!within_budget(engine, batch, request, found.tok))
             return;
         if (!memory_admits(engine, batch, request, found.shared_blocks)) {
@@ -341,7 +343,8 @@ static int64_t ready_prompts_tok(struct engine *engine, struct batch batch)
         const struct request *request = request_of(engine, i);
         if (!has_place(engine, &batch))
             break;
-        struct prefix_found found = look_up(engine, &batch, request);
+        struct prefix_found found;
+        look_up(engine, &batch, request, &found);
         if (!within_budget(engine, &batch, request, found.tok) ||
             !memory_admits(engine, &batch, request, found.shared_blocks))
             break;
@@ -373,25 +376,37 @@ static bool prompts_wait(struct engine *engine, const struct batch *batch)
 
 /* --- the batch --- */
 
-/* Adds prompts to the decodes, or (`mixed` false) forms a batch without these. Returns the number
- * of prompts that will be complete. */
-static int64_t add_prompts(struct engine *engine, bool mixed)
+static inline struct batch open_batch(const struct engine *engine, bool mixed)
 {
-    const struct engine_config *config = engine->config;
-    struct batch batch = {.budget_tok = config->max_batch_tokens - (mixed ? engine->decodes : 0),
+    int64_t budget_tok = engine->config->max_batch_tokens;
+    return (struct batch){.budget_tok = budget_tok - (mixed ? engine->decodes : 0),
                           .free_blocks =
                               free_blocks(engine) - engine->block_slots[engine->block_phase],
                           .promised_tok = engine->incoming_promised_tok,
                           .sequences = (int64_t)engine->decodes + engine->incoming};
-    if (config->batch_wait_iterations > 0 && prompts_wait(engine, &batch))
+}
+
+/* Adds prompts to the decodes, or (`mixed` false) forms a batch without these. Returns the number
+ * of prompts that will be complete. */
+static int64_t add_prompts(struct engine *engine, bool mixed)
+{
+    struct batch batch = open_batch(engine, mixed);
+    if (engine->config->batch_wait_iterations > 0 && prompts_wait(engine, &batch))
         return 0;
     continue_partial(engine, &batch);
-    bool idle = engine->decodes == 0 && engine->run.chunks == 0;
-    if (!engine->run.preempted || idle) /* they may have what made others give way */
+    if (engine->loaded.head != REQUEST_NONE && !engine->run.preempted)
         admit_loaded(engine, &batch);
     if (!engine->run.preempted && engine->swapped.head == REQUEST_NONE &&
         engine->loaded.head == REQUEST_NONE)
         admit_waiting(engine, &batch);
+    return batch.finishing;
+}
+
+/* All gave way, but not those whose KV was loaded: they may have what the others lack. */
+static int64_t go_on_with_loaded(struct engine *engine, bool mixed)
+{
+    struct batch batch = open_batch(engine, mixed);
+    admit_loaded(engine, &batch);
     return batch.finishing;
 }
 
@@ -415,9 +430,9 @@ int64_t batch_form(struct engine *engine)
         if (decodes_lack_blocks(engine))
             make_room_for_decodes(engine);
         engine->run.decodes = engine->decodes;
-        if (engine->decodes == 0 && engine->loaded.head != REQUEST_NONE)
-            finishing = add_prompts(engine, mixed);
     }
+    if (engine->loaded.head != REQUEST_NONE && engine->decodes + engine->run.chunks == 0)
+        finishing = go_on_with_loaded(engine, mixed);
     return finishing;
 }
 

@@ -50,6 +50,8 @@
 #include "models/steptime/steptime.h"
 #include "sim/histogram.h"
 
+struct stage_graph; /* stage_graph.h */
+
 /* What a replica is built from; shared by the replicas of a pool, not owned by them. */
 struct engine_config {
     const struct steptime *steptime;
@@ -73,6 +75,8 @@ struct engine_config {
     struct output_share output_share;  /* ADMIT_ESTIMATE */
     const struct class_traits *traits; /* by request->class_index; NULL: all classes are alike */
     uint32_t classes;                  /* in traits */
+
+    const struct stage_graph *graph; /* stage_queues.h; NULL: one step time for the whole replica */
 
     struct batching batching;
     enum queue_order queue_order;               /* static and dynamic batches: ORDER_FCFS */
@@ -127,6 +131,7 @@ struct request_list {
 };
 
 struct fair_share;
+struct stage_queues;
 
 struct engine {
     tick_t next;           /* when to call engine_boundary; TICK_NEVER while idle */
@@ -179,6 +184,8 @@ struct engine {
     bool refused;            /* ADMIT_ESTIMATE: nobody is let in before somebody leaves */
     uint32_t answer_cap_tok; /* ADMIT_ESTIMATE: the config's; UINT32_MAX: none */
     uint32_t long_answers;   /* decodes whose whole answer is longer */
+
+    struct stage_queues *stages; /* of config->graph */
 
     bool after_prompts; /* PREFILL_DECODE_FIRST: the iteration before worked on prompts */
     /* Rules at work that few engines have (orders other than fcfs, PREFILL_DECODE_FIRST, swapping,

@@ -17,7 +17,7 @@
 
 /* Parameters of STEP_TIME_CALIBRATED. */
 struct step_time_calibrated {
-    const char *constants; /* an "engine" of the catalogue's engines.json; NULL: the engine's own */
+    const char *constants; /* an engine of engines.json; NULL: the engine's own */
 };
 
 /* Parameters of STEP_TIME_PROFILE. */
@@ -32,6 +32,7 @@ struct deployment_request {
     const struct deployment_stage *stages; /* [stage_count]: instead of gpu, tensor_parallel and
                                               pipeline_parallel; gpu is the first one's */
     size_t stage_count;                    /* 0: pipeline_parallel even stages */
+    enum pipelining pipelining;
     int64_t micro_batches;                 /* in flight in a pipeline; 0: the engine's own rule */
     int64_t attention_dp, expert_parallel; /* as in models/llm/memory.h; 0 is 1 */
     double idle_peers; /* of the other ranks, the share that brings the experts no tokens */
@@ -48,11 +49,13 @@ struct deployment {
     const struct llm *llm;
     int64_t tensor_parallel, pipeline_parallel, attention_dp, expert_parallel;
     int64_t micro_batches; /* in flight; 1 without a pipeline */
+    char gpu_names[96];    /* "H100-SXM"; of all its stages: "L4+H100-SXM" */
     int64_t gpus;          /* of one replica, with all its data-parallel ranks */
     enum precision weights, expert_weights, kv;
     struct memory_plan memory;
     struct engine_config engine; /* of one rank */
     struct steptime *steptime;   /* owned; engine.steptime points to it */
+    struct stage_graph *graph;   /* PIPELINING_QUEUES, instead of it; owned, as engine.graph */
     struct deployment_basis basis;
     double busy_w, idle_w; /* of one rank */
 };

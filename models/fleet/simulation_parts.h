@@ -202,9 +202,15 @@ void sample_end(struct simulation *sim);
 
 /* --- sharing.c --- */
 
-/* What the arriving request shares with others: a list of sim->prefix_ids, or PREFIX_NONE. The
- * first that names something makes all engines that keep blocks share prefixes. */
-uint32_t sharing_arrive(struct simulation *sim, const struct arrival *arrival);
+/* The list of a request that may share with others. */
+uint32_t sharing_list_of(struct simulation *sim, const struct arrival *arrival);
+/* What the arriving request shares: a list of sim->prefix_ids, or PREFIX_NONE. The first that names
+ * something makes all engines that keep blocks share prefixes. */
+static inline uint32_t sharing_arrive(struct simulation *sim, const struct arrival *arrival)
+{
+    return sim->shares_prefixes || prefix_ids_given(arrival) ? sharing_list_of(sim, arrival)
+                                                             : PREFIX_NONE;
+}
 /* The request is sent once more: a list of its own. */
 uint32_t sharing_again(struct simulation *sim, uint32_t list);
 /* The request is over. */

@@ -250,6 +250,31 @@ Test(disaggregation, the_side_with_less_tensor_parallelism_bounds)
     }
 }
 
+/* What a scenario says of links takes the place of what the GPUs have. */
+Test(disaggregation, links_may_be_told_otherwise)
+{
+    const struct {
+        struct transfer_config transfer;
+        double expected_s;
+    } cases[] = {
+        {{.gb_s = 51.2e-6, .node_gb_s = 1, .latency_s = NAN, .efficiency = 1}, 0.1},
+        {{.gb_s = NAN, .node_gb_s = 12.8e-6, .latency_s = NAN, .efficiency = 1}, 0.4},
+        {{.gb_s = NAN, .node_gb_s = NAN, .latency_s = 0.05, .efficiency = 1}, 0.25},
+        {{.gb_s = NAN, .node_gb_s = NAN, .latency_s = NAN, .efficiency = 0.5}, 0.4},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct world world;
+        make_world(&world);
+        world.config.transfer = cases[i].transfer;
+        add_pool(&world, "p", ROLE_PREFILL, 1, 100);
+        add_pool(&world, "d", ROLE_DECODE, 1, 100);
+        simulate(&world, one, 1);
+        cr_expect_float_eq(tick_to_s(world.result.transfers->transfer.max), cases[i].expected_s,
+                           1e-9);
+        end_world(&world);
+    }
+}
+
 /* A replica of eight GPUs has two nodes of four, and all their cards; with two KV heads only two of
  * its GPUs' parts differ. */
 Test(disaggregation, a_replica_may_be_larger_than_a_node)
