@@ -134,6 +134,7 @@ static bool list_policies(const struct lists *lists, struct error *error)
     print_variants("router", router_policies);
     print_variants("decider of disaggregation", disaggregation_deciders);
     print_variants("step_time of a pool", step_time_kinds);
+    print_variants("method of engine.speculative", draft_methods);
     return true;
 }
 
