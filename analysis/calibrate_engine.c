@@ -7,16 +7,17 @@
 
 /* --- what is fitted --- */
 
-#define SCALE(member, deviation)                                                                   \
+#define CONSTANT(member, is_scale, of_prompts, mean, deviation, least, most)                       \
     {                                                                                              \
-        .name = #member, .offset = offsetof(struct step_constants, member), .scale = true,         \
-        .usual = 1, .spread = deviation, .min = 0.4, .max = 2.5                                    \
+        .name = #member, .offset = offsetof(struct step_constants, member), .scale = is_scale,     \
+        .prefill = of_prompts, .usual = mean, .spread = deviation, .min = least, .max = most       \
     }
+#define SCALE(member, deviation)            CONSTANT(member, true, false, 1, deviation, 0.4, 2.5)
+#define SCALE_OF_PROMPTS(member, deviation) CONSTANT(member, true, true, 1, deviation, 0.4, 2.5)
 #define TIME(member, mean, deviation, least, most)                                                 \
-    {                                                                                              \
-        .name = #member, .offset = offsetof(struct step_constants, member), .usual = mean,         \
-        .spread = deviation, .min = least, .max = most                                             \
-    }
+    CONSTANT(member, false, false, mean, deviation, least, most)
+#define TIME_OF_PROMPTS(member, mean, deviation, least, most)                                      \
+    CONSTANT(member, false, true, mean, deviation, least, most)
 
 /* Priors: kernel tables are right to some ten percent; a step costs the host about half a
  * millisecond; norms and the like cost some microseconds a layer, and CUDA graphs and fusion save
@@ -24,17 +25,17 @@
  * values: quick fits to Llama-3.1-70B servers). */
 const struct fit_constant fit_constants[FIT_CONSTANTS_MAX] = {
     SCALE(gemm_small, 0.15),
-    SCALE(gemm_large, 0.2),
+    SCALE_OF_PROMPTS(gemm_large, 0.2),
     SCALE(decode_attention, 0.3),
-    SCALE(prefill_attention, 0.3),
+    SCALE_OF_PROMPTS(prefill_attention, 0.3),
     SCALE(all_reduce, 0.3),
     SCALE(experts, 0.3),
     TIME(step_s, 0.5e-3, 0.7e-3, 0, 20e-3),
     TIME(layer_s, 3e-6, 6e-6, -25e-6, 100e-6),
     TIME(expert_layer_s, 10e-6, 15e-6, -25e-6, 200e-6),
     TIME(sequence_s, 3e-6, 10e-6, 0, 200e-6),
-    TIME(prefill_step_s, 3e-3, 6e-3, 0, 50e-3),
-    TIME(prefill_token_s, 0.3e-6, 1e-6, 0, 20e-6),
+    TIME_OF_PROMPTS(prefill_step_s, 3e-3, 6e-3, 0, 50e-3),
+    TIME_OF_PROMPTS(prefill_token_s, 0.3e-6, 1e-6, 0, 20e-6),
     TIME(request_s, 20e-3, 15e-3, 0, 500e-3),
 };
 
@@ -237,11 +238,17 @@ static bool minimise(struct fit_problem *problem, gsl_vector *units, struct engi
     return !problem->failed;
 }
 
+/* A time that begins far above what is usual is known no better than to a half. */
 static void set_priors(struct fit_problem *problem)
 {
     struct step_constants *begin = &problem->entry->constants;
-    for (size_t i = 0; i < FIT_CONSTANTS_MAX; i++)
-        problem->priors[i] = (struct prior){*constant_at(begin, i), fit_constants[i].spread};
+    for (size_t i = 0; i < FIT_CONSTANTS_MAX; i++) {
+        double mean = *constant_at(begin, i), spread = fit_constants[i].spread;
+        if (fit_constants[i].prefill)
+            spread *= problem->options->prefill_spread;
+        problem->priors[i] =
+            (struct prior){mean, fit_constants[i].scale ? spread : fmax(spread, mean / 2)};
+    }
 }
 
 bool engine_fit_run(struct predictor *predictor, struct engine_calibration *entry,

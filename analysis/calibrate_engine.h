@@ -20,6 +20,7 @@ struct fit_constant {
     const char *name;
     size_t offset; /* in struct step_constants */
     bool scale;
+    bool prefill;         /* of prompts alone */
     double usual, spread; /* prior: mean and standard deviation (of the logarithm for scales) */
     double min, max;
 };
@@ -32,7 +33,8 @@ struct step_constants fit_usual_constants(void);
 
 struct engine_fit_options {
     size_t threads;
-    int iterations; /* of Levenberg-Marquardt; each simulates all points once per constant */
+    int iterations;        /* of Levenberg-Marquardt; each simulates all points once per constant */
+    double prefill_spread; /* priors of what prompts take are so many times as wide; 1 as a rule */
     bool (*proceed)(void *context, size_t done, size_t count);
     void *context;
 };

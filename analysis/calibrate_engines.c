@@ -8,7 +8,7 @@
 
 #include "analysis/calibrate_engine.h"
 #include "analysis/progress.h"
-#include "analysis/protocol.h"
+#include "analysis/protocol_sides.h"
 #include "analysis/validate_report.h"
 #include "sim/out_file.h"
 
@@ -45,17 +45,24 @@ static bool row_format(const struct calibration_run *run, const struct measured_
     const struct predictor *predictor = run->predictor;
     const struct gpu *gpu = protocol_gpu(predictor->hardware, point->system);
     const struct llm *llm = predictor_llm(predictor, point->model);
-    struct protocol_server server;
-    if (!gpu || !llm || !protocol_server(point, gpu, &server, NULL))
+    struct protocol_sides sides;
+    struct protocol_server *server = &sides.decode.server;
+    if (!gpu || !llm ||
+        !(point->disaggregated ? protocol_sides(point, gpu, &sides, NULL)
+                               : protocol_server(point, gpu, server, NULL)))
         return false;
-    *weights = llm->experts > 0 ? server.expert_weights : server.weights;
+    *weights = llm->experts > 0 ? server->expert_weights : server->weights;
     return true;
 }
 
-/* Rows that may have run with speculative decoding would teach it to the constants. */
+/* Rows that may have run with speculative decoding would teach it to the constants. Of the
+ * disaggregated ones the recipes say that they did not (analysis/protocol_sides.c); those with
+ * thousands of clients take most of the time and are mostly about queues, so they are left out. */
 static bool is_fit_for_fitting(const struct measured_point *point)
 {
-    return !point->disaggregated && !strstr(point->flag, "spec_decode_unknown");
+    const int64_t clients_max = 1024;
+    return point->disaggregated ? point->concurrency <= clients_max
+                                : !strstr(point->flag, "spec_decode_unknown");
 }
 
 static struct engine_group *find_group(struct calibration_run *run, const char *engine,
@@ -81,9 +88,9 @@ static void list_groups(struct calibration_run *run, const struct config_list *r
     for (size_t i = 0; i < rows->count; i++) {
         enum precision weights;
         if (is_fit_for_fitting(&points[i]) && row_format(run, &points[i], &weights) &&
-            !find_group(run, points[i].backend, weights))
+            !find_group(run, protocol_constants(&points[i]), weights))
             run->groups[run->group_count++] =
-                (struct engine_group){.engine = points[i].backend, .weights = weights};
+                (struct engine_group){.engine = protocol_constants(&points[i]), .weights = weights};
     }
     qsort(run->groups, run->group_count, sizeof *run->groups, by_engine_and_format);
 }
@@ -98,7 +105,7 @@ static void sort_points(struct calibration_run *run, const struct config_list *r
         for (size_t i = 0; i < rows->count; i++) {
             enum precision weights;
             if (is_fit_for_fitting(&points[i]) && row_format(run, &points[i], &weights) &&
-                find_group(run, points[i].backend, weights) == group)
+                find_group(run, protocol_constants(&points[i]), weights) == group)
                 run->points[run->count++] = points[i];
         }
         group->count = run->count - group->first;
@@ -129,6 +136,18 @@ static struct config_list group_gpus(struct calibration_run *run, const struct e
     return listed;
 }
 
+/* Where a group's fit begins. Prefill and decode apart add to a request's way a second worker, and
+ * what the two tell each other before a cache moves. */
+static struct step_constants first_constants(const struct calibration_run *run,
+                                             const struct engine_group *group)
+{
+    const double handover_s = 0.1;
+    struct step_constants constants = fit_usual_constants();
+    if (run->points[group->first].disaggregated)
+        constants.request_s += handover_s;
+    return constants;
+}
+
 /* One entry for each group, with the usual constants; entries of no group stay as they were. */
 static void add_entries(struct calibration_run *run)
 {
@@ -138,7 +157,7 @@ static void add_entries(struct calibration_run *run)
         entries[g] = (struct engine_calibration){.engine = run->groups[g].engine,
                                                  .weights = (int)run->groups[g].weights,
                                                  .gpus = group_gpus(run, &run->groups[g]),
-                                                 .constants = fit_usual_constants(),
+                                                 .constants = first_constants(run, &run->groups[g]),
                                                  .source = run->options->source,
                                                  .tpot_error = NAN,
                                                  .ttft_error = NAN,
@@ -184,10 +203,15 @@ static struct engine_calibration *entry_of(struct calibration_run *run,
     return calibration_own_engine(run->predictor->calibration, group->engine, group->weights);
 }
 
-static struct engine_fit_options fit_options(struct calibration_run *run)
+/* Workers that only prefill have kernels of their own (no CUDA graphs, no overlapped scheduling),
+ * and ranks whose experts are unevenly loaded: their constants may be far from usual. */
+static struct engine_fit_options fit_options(struct calibration_run *run,
+                                             const struct engine_group *group)
 {
+    double prefill_spread = run->points[group->first].disaggregated ? 4 : 1;
     return (struct engine_fit_options){.threads = run->options->threads,
                                        .iterations = FIT_ITERATIONS,
+                                       .prefill_spread = prefill_spread,
                                        .proceed = progress_points,
                                        .context = &run->progress};
 }
@@ -233,8 +257,8 @@ static bool fit_group(struct calibration_run *run, struct engine_group *group,
     struct rows rows =
         select_rows(run, group->first, group->first + group->count, part, false, arena);
     struct engine_calibration *entry = entry_of(run, group);
-    entry->constants = fit_usual_constants();
-    const struct engine_fit_options options = fit_options(run);
+    entry->constants = first_constants(run, group);
+    const struct engine_fit_options options = fit_options(run, group);
     bool done = rows.count == 0 || engine_fit_run(run->predictor, entry, rows.points, rows.count,
                                                   &options, &group->fit, error);
     if (!part)

@@ -14,6 +14,7 @@ struct compare_row {
     double at; /* value of the sweep; NaN without one */
     bool done; /* false: stopped before */
     uint64_t completed, rejected, in_flight;
+    uint64_t shed;                  /* of those rejected: dropped in queues */
     double values[COMPARE_METRICS]; /* NaN: a quantity of nothing */
 };
 

@@ -127,13 +127,14 @@ static void print_losses(const struct comparison *comparison, FILE *out)
     for (size_t i = 0; i < count; i++) {
         const struct compare_row *row = &comparison->rows[i];
         char text[HUMAN_SIZE];
-        if (!row->done || row->rejected == 0)
+        uint64_t too_long = row->rejected - row->shed;
+        if (!row->done || too_long == 0)
             continue;
         fprintf(out, "\n%s", row->variant);
         if (comparison->config->sweep)
             fprintf(out, " at %s", human_number(row->at, text));
         fprintf(out, " rejected %s requests: they are too long for it\n",
-                human_count(row->rejected, text));
+                human_count(too_long, text));
     }
 }
 

@@ -86,6 +86,18 @@ static bool list_instances(const struct lists *lists, struct error *error)
     return true;
 }
 
+static bool list_mig(const struct lists *lists, struct error *error)
+{
+    (void)error;
+    printf("%-28s %6s %6s %7s %8s  %s\n", "slice", "GiB", "GB/s", "bf16", "of a GPU", "what");
+    for (size_t i = 0; i < lists->hardware->slice_count; i++) {
+        const struct gpu *slice = &lists->hardware->slices[i];
+        printf("%-28s %6.1f %6.0f %7.0f %7.0f%%  %s\n", slice->name, slice->memory_gib,
+               slice->bandwidth_gb_s, slice->bf16_tflops, 100 * slice->slice_share, slice->doc);
+    }
+    return true;
+}
+
 static bool list_models(const struct lists *lists, struct error *error)
 {
     struct config_list names;
@@ -128,11 +140,21 @@ static void print_variants(const char *title, const struct config_variant_type *
         printf("  %-28s %s\n", variants->name, variants->doc);
 }
 
+static void print_choices(const char *title, const char *const *names)
+{
+    printf("%s\n ", title);
+    for (; *names; names++)
+        printf(" %s%s", *names, names[1] ? "," : "\n");
+}
+
 static bool list_policies(const struct lists *lists, struct error *error)
 {
     (void)lists, (void)error;
     print_variants("router", router_policies);
+    print_choices("role of a pool", pool_role_names);
     print_variants("decider of disaggregation", disaggregation_deciders);
+    print_choices("first_token of disaggregation, sent by", first_token_names);
+    print_choices("mode of disaggregation.transfer", transfer_mode_names);
     print_variants("step_time of a pool", step_time_kinds);
     print_variants("method of engine.speculative", draft_methods);
     return true;
@@ -183,6 +205,46 @@ static void print_calibrated(const struct calibration *calibration, const char *
     }
 }
 
+/* Settings that are one of several: all of these, and what they do. */
+static void print_field_choices(const struct config_field *field)
+{
+    for (; field->name; field++) {
+        if (field->kind == CONFIG_VARIANT)
+            print_variants(field->name, field->variants);
+        if (field->kind != CONFIG_ENUM)
+            continue;
+        printf("%s\n ", field->name);
+        for (size_t i = 0; field->names[i]; i++)
+            printf(" %s", field->names[i]);
+        printf("\n  (%s)\n", field->doc);
+    }
+}
+
+static bool is_profile(const char *engine)
+{
+    for (int name = 0; name < ENGINE_COUNT; name++)
+        if (strcasecmp(engine_profiles[name].name, engine) == 0)
+            return true;
+    return false;
+}
+
+/* Constants that no engine takes unless it is told to. */
+static void print_other_constants(const struct calibration *calibration)
+{
+    puts("\nConstants of other servers, for \"step_time\": { \"kind\": \"calibrated\", "
+         "\"constants\": "
+         "... }:\n");
+    const char *last = "";
+    for (size_t i = 0; i < calibration->engine_count; i++) {
+        const char *engine = calibration->engines[i].engine;
+        if (is_profile(engine) || strcmp(engine, last) == 0)
+            continue;
+        printf("%s\n", engine);
+        print_calibrated(calibration, engine);
+        last = engine;
+    }
+}
+
 /* What goes by the GPU is shown as it is for an H100. */
 static bool list_engines(const struct lists *lists, struct error *error)
 {
@@ -200,6 +262,9 @@ static bool list_engines(const struct lists *lists, struct error *error)
         print_calibrated(lists->calibration, profile->name);
     }
     puts("\nOther weight formats take the constants of the nearest calibrated one.");
+    print_other_constants(lists->calibration);
+    puts("\nWhat can be set:");
+    print_field_choices(engine_settings_type.fields);
     return true;
 }
 
@@ -217,9 +282,9 @@ static bool list_formats(const struct lists *lists, struct error *error)
 static const struct part {
     const char *name;
     bool (*list)(const struct lists *lists, struct error *error);
-} parts[] = {{"gpus", list_gpus},       {"instances", list_instances}, {"models", list_models},
-             {"engines", list_engines}, {"presets", list_presets},     {"policies", list_policies},
-             {"formats", list_formats}};
+} parts[] = {{"gpus", list_gpus},         {"instances", list_instances}, {"mig", list_mig},
+             {"models", list_models},     {"engines", list_engines},     {"presets", list_presets},
+             {"policies", list_policies}, {"formats", list_formats}};
 
 enum { PARTS = sizeof parts / sizeof parts[0] };
 

@@ -13,10 +13,19 @@
 #define GPUS_MAX    65536
 #define MS_MAX      1e9
 
-enum column_kind { COLUMN_TEXT, COLUMN_COUNT, COLUMN_NUMBER };
+enum column_kind {
+    COLUMN_TEXT,
+    COLUMN_COUNT,
+    COLUMN_COUNT_OR_ZERO, /* 0 is what an empty cell is */
+    COLUMN_NUMBER
+};
 
 /* When a cell must not be empty. */
-enum column_need { OPTIONAL, NEEDED, NEEDED_TOGETHER /* unless prefill and decode are apart */ };
+enum column_need {
+    OPTIONAL,
+    NEEDED,
+    NEEDED_TOGETHER /* unless there are columns for prefill and decode apart */
+};
 
 struct column {
     const char *name;
@@ -51,6 +60,17 @@ static const struct column columns[] = {
     {"attn_dp", COLUMN_COUNT, AT(attn_dp), OPTIONAL, 0, GPUS_MAX},
     {"moe_tp", COLUMN_COUNT, AT(moe_tp), OPTIONAL, 1, GPUS_MAX},
     {"moe_ep", COLUMN_COUNT, AT(moe_ep), OPTIONAL, 1, GPUS_MAX},
+#define SIDE(side)                                                                                   \
+    {#side "_num_workers", COLUMN_COUNT_OR_ZERO, AT(side.workers), OPTIONAL, 0, GPUS_MAX},           \
+        {#side "_tp_size", COLUMN_COUNT_OR_ZERO, AT(side.tp), OPTIONAL, 0, GPUS_MAX},                \
+        {#side "_pp_size", COLUMN_COUNT_OR_ZERO, AT(side.pp), OPTIONAL, 0, GPUS_MAX},                \
+        {#side "_attention_dp_size", COLUMN_COUNT_OR_ZERO, AT(side.attn_dp), OPTIONAL, 0, GPUS_MAX}, \
+        {#side "_moe_tp_size", COLUMN_COUNT_OR_ZERO, AT(side.moe_tp), OPTIONAL, 0, GPUS_MAX},        \
+    {                                                                                                \
+#side "_moe_ep_size", COLUMN_COUNT_OR_ZERO, AT(side.moe_ep), OPTIONAL, 0, GPUS_MAX           \
+    }
+    SIDE(prefill),
+    SIDE(decode),
     {"ttft_mean_ms", COLUMN_NUMBER, AT(ttft_ms), OPTIONAL, NAN, MS_MAX},
     {"tpot_mean_ms", COLUMN_NUMBER, AT(tpot_ms), OPTIONAL, NAN, MS_MAX},
     {"flag", COLUMN_TEXT, AT(flag), OPTIONAL, 0, 0},
@@ -59,7 +79,7 @@ static const struct column columns[] = {
 
 enum { COLUMNS = sizeof columns / sizeof columns[0], NOT_THERE = -1 };
 
-/* A column that only files of disaggregated servers have. */
+/* A column that only files with disaggregated servers have: those are its rows without `tp`. */
 static const char disaggregated_column[] = "prefill_num_workers";
 
 struct header {
@@ -67,7 +87,7 @@ struct header {
     char separator;
     size_t width;
     int place[COLUMNS]; /* which cell of a row holds the column; or NOT_THERE */
-    bool disaggregated;
+    bool sides;         /* there are columns for prefill and decode apart */
 };
 
 /* --- the header --- */
@@ -82,7 +102,7 @@ static int find_cell(const char *name, const struct text *cells, size_t count)
 
 static bool needed(const struct header *header, const struct column *column)
 {
-    return column->need == NEEDED || (column->need == NEEDED_TOGETHER && !header->disaggregated);
+    return column->need == NEEDED || (column->need == NEEDED_TOGETHER && !header->sides);
 }
 
 static bool place_column(struct header *header, size_t column, const struct text *cells,
@@ -109,7 +129,7 @@ static bool read_header(struct header *header, const struct line *line, struct e
     header->separator = csv_separator(line->text);
     if (!csv_split(line, header->separator, header->path, cells, &header->width, error))
         return false;
-    header->disaggregated = find_cell(disaggregated_column, cells, header->width) != NOT_THERE;
+    header->sides = find_cell(disaggregated_column, cells, header->width) != NOT_THERE;
     for (size_t i = 0; i < COLUMNS; i++)
         if (!place_column(header, i, cells, line, error))
             return false;
@@ -121,7 +141,7 @@ static bool read_header(struct header *header, const struct line *line, struct e
 static bool bad_cell(const struct measured_point *point, const struct column *column,
                      struct text cell, struct error *error)
 {
-    const char *what = column->kind == COLUMN_COUNT ? "a whole number" : "a number";
+    const char *what = column->kind == COLUMN_NUMBER ? "a number" : "a whole number";
     if (column->kind == COLUMN_TEXT)
         return error_at(error, ERROR_BAD_INPUT, point->file, point->line, NULL,
                         "column \"%s\" is not UTF-8 text", column->name);
@@ -134,10 +154,10 @@ static bool bad_cell(const struct measured_point *point, const struct column *co
 static bool read_count(const struct column *column, struct text cell, int64_t *value)
 {
     uint32_t count;
-    if (number_to_count(cell, (uint32_t)column->max, &count) != NUMBER_OK || count == 0)
+    if (number_to_count(cell, (uint32_t)column->max, &count) != NUMBER_OK)
         return false;
-    *value = count;
-    return true;
+    *value = count > 0 ? count : (int64_t)column->preset;
+    return count > 0 || column->kind == COLUMN_COUNT_OR_ZERO;
 }
 
 static bool read_positive(const struct column *column, struct text cell, double *value)
@@ -163,10 +183,10 @@ static void take_preset(const struct column *column, void *member)
 {
     if (column->kind == COLUMN_TEXT)
         *(const char **)member = "";
-    else if (column->kind == COLUMN_COUNT)
-        *(int64_t *)member = (int64_t)column->preset;
-    else
+    else if (column->kind == COLUMN_NUMBER)
         *(double *)member = column->preset;
+    else
+        *(int64_t *)member = (int64_t)column->preset;
 }
 
 static bool read_cell(const struct column *column, struct text cell, struct arena *arena,
@@ -178,10 +198,10 @@ static bool read_cell(const struct column *column, struct text cell, struct aren
         take_preset(column, member);
     else if (column->kind == COLUMN_TEXT)
         good = read_text(cell, arena, member);
-    else if (column->kind == COLUMN_COUNT)
-        good = read_count(column, cell, member);
-    else
+    else if (column->kind == COLUMN_NUMBER)
         good = read_positive(column, cell, member);
+    else
+        good = read_count(column, cell, member);
     return good || bad_cell(point, column, cell, error);
 }
 
@@ -195,6 +215,39 @@ static int64_t ranks_of(const struct measured_point *point)
     return point->tp > 0 && expert_gpus > point->tp ? expert_gpus / point->tp : 1;
 }
 
+static void set_if_zero(int64_t *value)
+{
+    if (*value == 0)
+        *value = 1;
+}
+
+static void settle_side(struct side_layout *side)
+{
+    if (side->workers == 0)
+        return;
+    set_if_zero(&side->tp);
+    set_if_zero(&side->pp);
+    set_if_zero(&side->attn_dp);
+    set_if_zero(&side->moe_tp);
+    set_if_zero(&side->moe_ep);
+}
+
+/* What follows from a row's cells together. */
+static bool settle_row(struct measured_point *point, struct error *error)
+{
+    point->disaggregated = point->tp == 0;
+    if (!point->disaggregated && point->concurrency == 0)
+        return error_at(error, ERROR_BAD_INPUT, point->file, point->line, NULL,
+                        "column \"concurrency\" is empty");
+    if (point->attn_dp == 0)
+        point->attn_dp = ranks_of(point);
+    settle_side(&point->prefill);
+    settle_side(&point->decode);
+    return !isnan(point->ttft_ms) || !isnan(point->tpot_ms) ||
+           error_at(error, ERROR_BAD_INPUT, point->file, point->line, NULL,
+                    "neither ttft_mean_ms nor tpot_mean_ms is given");
+}
+
 static bool read_row(const struct header *header, const struct line *line, struct arena *arena,
                      struct measured_point *point, struct error *error)
 {
@@ -205,8 +258,7 @@ static bool read_row(const struct header *header, const struct line *line, struc
     if (width != header->width)
         return error_at(error, ERROR_BAD_INPUT, header->path, line->number, NULL,
                         "the row has %zu cells, the header %zu", width, header->width);
-    *point = (struct measured_point){
-        .file = header->path, .line = line->number, .disaggregated = header->disaggregated};
+    *point = (struct measured_point){.file = header->path, .line = line->number};
     for (size_t i = 0; i < COLUMNS; i++) {
         int place = header->place[i];
         struct text cell = place == NOT_THERE ? (struct text){"", 0} : cells[place];
@@ -216,12 +268,7 @@ static bool read_row(const struct header *header, const struct line *line, struc
         if (!read_cell(&columns[i], cell, arena, point, error))
             return false;
     }
-    if (point->attn_dp == 0)
-        point->attn_dp = ranks_of(point);
-    if (isnan(point->ttft_ms) && isnan(point->tpot_ms))
-        return error_at(error, ERROR_BAD_INPUT, header->path, line->number, NULL,
-                        "neither ttft_mean_ms nor tpot_mean_ms is given");
-    return true;
+    return settle_row(point, error);
 }
 
 static void append(struct config_list *points, size_t *room, const struct measured_point *point,
@@ -302,7 +349,7 @@ static void put_cell(const struct column *column, const struct measured_point *p
         csv_put_text(out, *(const char *const *)member);
     else if (column->kind == COLUMN_NUMBER && !isnan(*(const double *)member))
         fprintf(out, "%.10g", *(const double *)member);
-    else if (column->kind == COLUMN_COUNT && *(const int64_t *)member > 0)
+    else if (column->kind != COLUMN_NUMBER && *(const int64_t *)member > 0)
         fprintf(out, "%lld", (long long)*(const int64_t *)member);
 }
 

@@ -2,8 +2,10 @@
  *
  * Read from CSV by the names of its columns; order is free and other columns are ignored. A user
  * writes such files, so a cell that is wrong is an error that names file, line and column. Empty
- * optional cells take their default. Rows of servers that prefill and decode apart (columns
- * prefill_num_workers, ...) are read too, as `disaggregated`. Texts belong to the arena. */
+ * optional cells take their default. In a file with the columns prefill_num_workers, ... rows
+ * without `tp` are of servers that prefill and decode apart, `disaggregated`; where they leave
+ * those columns empty, nobody recorded the two sides, and their `workers` are 0. Texts belong to
+ * the arena. */
 #ifndef TOKENYARD_ANALYSIS_POINTS_H
 #define TOKENYARD_ANALYSIS_POINTS_H
 
@@ -11,6 +13,12 @@
 
 #include "sim/arena.h"
 #include "sim/config.h"
+
+/* One side of a server that prefills and decodes apart: workers that are all alike. */
+struct side_layout {
+    int64_t workers; /* 0: not recorded */
+    int64_t tp, pp, attn_dp, moe_tp, moe_ep;
+};
 
 struct measured_point {
     const char *file;
@@ -23,6 +31,7 @@ struct measured_point {
     int64_t tp, pp, attn_dp, moe_tp, moe_ep; /* tp is 0 in disaggregated rows */
     double ttft_ms, tpot_ms;                 /* means over all requests; one may be NaN */
     bool disaggregated;
+    struct side_layout prefill, decode; /* of disaggregated rows */
 };
 
 /* Lengths of a measured point's requests: all whole numbers from min to max are equally likely. */

@@ -9,12 +9,11 @@
 #include <string.h>
 #include <strings.h>
 
-#include "analysis/protocol.h"
+#include "analysis/point_clients.h"
+#include "analysis/protocol_sides.h"
 #include "analysis/workers.h"
 #include "models/fleet/deployment.h"
 #include "models/fleet/simulation.h"
-#include "workloads/closed_loop.h"
-#include "workloads/transform.h"
 
 /* --- the catalogue --- */
 
@@ -74,7 +73,7 @@ struct job_point {
     const struct llm *llm;
     struct calibration *calibration;
     const struct config_variant *step_time;
-    struct protocol_server server;
+    struct protocol_sides sides; /* of a server that does both, only `decode` */
 };
 
 static void not_covered(struct prediction *prediction, const struct error *why)
@@ -88,8 +87,6 @@ static bool find_server(const struct predictor *predictor, struct job_point *at,
                         struct error *error)
 {
     const struct measured_point *point = at->point;
-    if (point->disaggregated)
-        return error_set(error, ERROR_BAD_INPUT, "prefill and decode on separate servers");
     at->gpu = protocol_gpu(predictor->hardware, point->system);
     if (!at->gpu)
         return error_set(error, ERROR_BAD_INPUT, "no GPU \"%s\" in the catalogue", point->system);
@@ -97,21 +94,30 @@ static bool find_server(const struct predictor *predictor, struct job_point *at,
     if (!at->llm)
         return error_set(error, ERROR_BAD_INPUT, "no model \"%s\" in the catalogue", point->model);
     at->calibration = predictor->calibration;
-    return protocol_server(point, at->gpu, &at->server, error);
+    if (point->disaggregated)
+        return protocol_sides(point, at->gpu, &at->sides, error);
+    at->sides.decode.layout = (struct side_layout){.workers = 1,
+                                                   .tp = point->tp,
+                                                   .pp = point->pp,
+                                                   .attn_dp = point->attn_dp,
+                                                   .moe_tp = point->moe_tp,
+                                                   .moe_ep = point->moe_ep};
+    return protocol_server(point, at->gpu, &at->sides.decode.server, error);
 }
 
-static struct deployment_request deployment_of(const struct job_point *at)
+static struct deployment_request deployment_of(const struct job_point *at,
+                                               const struct protocol_side *side)
 {
     return (struct deployment_request){.gpu = at->gpu,
                                        .llm = at->llm,
-                                       .tensor_parallel = at->point->tp,
-                                       .pipeline_parallel = at->point->pp,
-                                       .attention_dp = at->point->attn_dp,
-                                       .expert_parallel = at->point->moe_ep,
-                                       .weights = at->server.weights,
-                                       .expert_weights = &at->server.expert_weights,
-                                       .kv = at->server.kv,
-                                       .engine = &at->server.engine,
+                                       .tensor_parallel = side->layout.tp,
+                                       .pipeline_parallel = side->layout.pp,
+                                       .attention_dp = side->layout.attn_dp,
+                                       .expert_parallel = side->layout.moe_ep,
+                                       .weights = side->server.weights,
+                                       .expert_weights = &side->server.expert_weights,
+                                       .kv = side->server.kv,
+                                       .engine = &side->server.engine,
                                        .step_time = at->step_time,
                                        .calibration = at->calibration};
 }
@@ -119,49 +125,8 @@ static struct deployment_request deployment_of(const struct job_point *at)
 /* Kernel curves are read when first asked for; threads may only look at them. */
 static bool load_kernels(const struct job_point *at, struct error *error)
 {
-    struct deployment_request request = deployment_of(at);
+    struct deployment_request request = deployment_of(at, &at->sides.decode);
     return deployment_load_kernels(&request, error);
-}
-
-/* --- a point's clients --- */
-
-/* What stands behind the pointers of a closed loop's settings. */
-struct clients {
-    struct length_uniform prompt, output;
-    struct think_time pause;
-    struct closed_loop_config loop;
-    struct length_pair_config lengths;
-};
-
-static void set_up_clients(struct clients *clients, const struct measured_point *point)
-{
-    struct length_range prompt = point_lengths(point->isl, point->len_ratio_min);
-    struct length_range output = point_lengths(point->osl, point->len_ratio_min);
-    struct protocol_pause pause = protocol_pause(point);
-    *clients = (struct clients){.prompt = {prompt.min_tok, prompt.max_tok},
-                                .output = {output.min_tok, output.max_tok},
-                                .pause = {.min_s = pause.min_s, .max_s = pause.max_s},
-                                .loop = {.clients = protocol_clients(point),
-                                         .cached_prompt_share = protocol_cached_share(point),
-                                         .think = {THINK_UNIFORM, &clients->pause}},
-                                .lengths = {.prompt = {LENGTH_UNIFORM, &clients->prompt},
-                                            .output = {LENGTH_UNIFORM, &clients->output}}};
-}
-
-static struct source *open_clients(const struct clients *clients,
-                                   const struct measured_point *point, struct arena *arena,
-                                   struct error *error)
-{
-    const struct stream_seed seed = {
-        .seed = 1,
-        .stream = arena_printf(arena, "%lldx%lld, %.10g, %lld clients", (long long)point->isl,
-                               (long long)point->osl, point->len_ratio_min,
-                               (long long)point->concurrency)};
-    const struct place nowhere = {0};
-    struct source *source =
-        closed_loop_open(&clients->loop, &clients->lengths, &seed, arena, &nowhere, error);
-    return source ? transform_limit(source, (uint64_t)protocol_requests(point), INFINITY, arena)
-                  : NULL;
 }
 
 /* --- simulating a point --- */
@@ -195,41 +160,166 @@ static bool take_means(const struct simulation_result *result, struct prediction
     return true;
 }
 
-static bool simulate_source(struct predict_run *run, const struct deployment *deployment,
-                            struct source *source, struct prediction *prediction,
-                            struct error *error)
+/* The index of a policy on a range, among router_policies. */
+static struct router_config router_named(const char *name)
+{
+    int index = 0;
+    while (strcmp(router_policies[index].name, name) != 0)
+        index++;
+    return (struct router_config){.policy = {.index = index}};
+}
+
+/* What a point's requests go to: one pool, or one that prefills and one that decodes. */
+struct fleet {
+    struct deployment decode, prefill; /* where one does both, it is `decode` */
+    bool apart;
+    double step_wait_s; /* for the others' step, of a rank that is asked to prefill */
+};
+
+static struct pool_spec pool_of(const char *name, const struct deployment *deployment)
+{
+    return (struct pool_spec){.name = name,
+                              .engine = &deployment->engine,
+                              .replicas = 1,
+                              .weight = 1,
+                              .port = {.gpu = deployment->gpu,
+                                       .llm = deployment->llm,
+                                       .kv = deployment->kv,
+                                       .tensor_parallel = deployment->tensor_parallel,
+                                       .pipeline_parallel = deployment->pipeline_parallel}};
+}
+
+/* Of a side, every rank of every worker is simulated. */
+static struct pool_spec side_pool(const char *name, enum pool_role role,
+                                  const struct deployment *deployment,
+                                  const struct side_layout *layout)
+{
+    struct pool_spec pool = pool_of(name, deployment);
+    pool.role = role;
+    pool.replicas = (uint32_t)(layout->workers * layout->attn_dp);
+    return pool;
+}
+
+/* result: the caller frees it. */
+static bool simulate_spec(struct simulation_spec *spec, struct predict_run *run,
+                          struct simulation_result *result, struct error *error)
 {
     static const struct class_rule everything = CLASS_RULE_ALL("all");
-    static const struct router_config round_robin = {.policy = {.index = 0}};
-    const struct pool_spec pool = {
-        .name = "server", .engine = &deployment->engine, .replicas = 1, .weight = 1};
-    const struct simulation_spec spec = {.source = source,
-                                         .pools = &pool,
-                                         .pool_count = 1,
-                                         .router = &round_robin,
-                                         .classes = &everything,
-                                         .class_count = 1,
-                                         .seed = 1,
-                                         .horizon_s = INFINITY,
-                                         .observer = {.proceed = keep_going, .context = run}};
-    struct simulation_result result;
-    if (!simulation_run(&spec, &result, error))
-        return false;
-    bool done = result.interrupted || take_means(&result, prediction, error);
-    simulation_result_free(&result);
+    spec->classes = &everything;
+    spec->class_count = 1;
+    spec->seed = 1;
+    spec->horizon_s = INFINITY;
+    spec->observer = (struct simulation_observer){.proceed = keep_going, .context = run};
+    return simulation_run(spec, result, error);
+}
+
+static bool simulate_together(struct predict_run *run, const struct fleet *fleet,
+                              struct source *source, struct simulation_result *result,
+                              struct error *error)
+{
+    const struct router_config round_robin = router_named("round_robin");
+    const struct pool_spec pool = pool_of("server", &fleet->decode);
+    struct simulation_spec spec = {
+        .source = source, .pools = &pool, .pool_count = 1, .router = &round_robin};
+    return simulate_spec(&spec, run, result, error);
+}
+
+enum { PREFILL_POOL, DECODE_POOL, SIDES };
+
+static bool simulate_apart(struct predict_run *run, const struct fleet *fleet,
+                           const struct job_point *at, struct source *source,
+                           struct simulation_result *result, struct error *error)
+{
+    struct arena *arena = arena_create();
+    const struct side_layout *prefill = &at->sides.prefill.layout;
+    const struct side_layout *decode = &at->sides.decode.layout;
+    const struct pool_spec pools[SIDES] = {
+        [PREFILL_POOL] = side_pool("prefill", ROLE_PREFILL, &fleet->prefill, prefill),
+        [DECODE_POOL] = side_pool("decode", ROLE_DECODE, &fleet->decode, decode)};
+    const struct router_config router = router_named(protocol_side_router(at->point, prefill));
+    struct disaggregation_config apart = *disaggregation_defaults(arena);
+    apart.decode_router = router_named(protocol_side_router(at->point, decode));
+    if (fleet->step_wait_s > 0)
+        apart.transfer.latency_s = fleet->step_wait_s;
+    struct simulation_spec spec = {.source = source,
+                                   .pools = pools,
+                                   .pool_count = SIDES,
+                                   .router = &router,
+                                   .disaggregation = &apart};
+    bool done = simulate_spec(&spec, run, result, error);
+    arena_destroy(arena);
     return done;
 }
 
-static bool simulate(struct predict_run *run, const struct deployment *deployment,
-                     const struct job_point *at, struct error *error)
+static bool simulate_once(struct predict_run *run, const struct fleet *fleet,
+                          const struct job_point *at, struct simulation_result *result,
+                          struct error *error)
 {
     struct arena *arena = arena_create();
-    struct clients clients;
-    set_up_clients(&clients, at->point);
-    struct source *source = open_clients(&clients, at->point, arena, error);
-    bool done = source && simulate_source(run, deployment, source, at->prediction, error);
+    struct source *source = point_clients_open(at->point, arena, error);
+    bool done = source && (fleet->apart ? simulate_apart(run, fleet, at, source, result, error)
+                                        : simulate_together(run, fleet, source, result, error));
     source_destroy(source);
     arena_destroy(arena);
+    return done;
+}
+
+/* How busy the ranks that prefill are: their share of the time, and one of their iterations. */
+struct rank_load {
+    double busy, step_s;
+};
+
+static struct rank_load prefill_load(const struct simulation_result *result,
+                                     const struct side_layout *prefill)
+{
+    const struct pool_result *pool = &result->pools[PREFILL_POOL];
+    double ranks_s = result->end_s * (double)(prefill->workers * prefill->attn_dp);
+    return (struct rank_load){
+        .busy = ranks_s > 0 ? fmin(1, pool->busy_s / ranks_s) : 0,
+        .step_s = pool->iterations > 0 ? pool->busy_s / (double)pool->iterations : 0};
+}
+
+/* The ranks of a worker step together, for the experts' sake. One that is idle when it is asked
+ * waits for half a step of the others, if any of them is in one. */
+static double step_wait_s(const struct rank_load *load, const struct side_layout *prefill)
+{
+    double others_busy = 1 - pow(1 - load->busy, (double)(prefill->attn_dp - 1));
+    return (1 - load->busy) * others_busy * load->step_s / 2;
+}
+
+/* Ranks that share experts are compiled as if all of them were busy at once. While there are few
+ * clients, a rank that prefills is mostly alone: a first simulation says how much, and counts
+ * for nothing else. */
+static bool simulate_lone_ranks(struct predict_run *run, const struct fleet *fleet,
+                                const struct job_point *at, struct simulation_result *result,
+                                struct error *error)
+{
+    if (!simulate_once(run, fleet, at, result, error))
+        return false;
+    if (result->interrupted)
+        return true;
+    struct rank_load load = prefill_load(result, &at->sides.prefill.layout);
+    simulation_result_free(result);
+    struct deployment_request prefill = deployment_of(at, &at->sides.prefill);
+    prefill.idle_peers = 1 - load.busy;
+    struct fleet alone = *fleet;
+    alone.step_wait_s = step_wait_s(&load, &at->sides.prefill.layout);
+    if (!deployment_compile(&prefill, &alone.prefill, error))
+        return false;
+    bool done = simulate_once(run, &alone, at, result, error);
+    deployment_clear(&alone.prefill);
+    return done;
+}
+
+static bool simulate(struct predict_run *run, const struct fleet *fleet, const struct job_point *at,
+                     struct error *error)
+{
+    struct simulation_result result;
+    bool ranks = fleet->apart && at->sides.prefill.layout.attn_dp > 1;
+    if (!(ranks ? simulate_lone_ranks : simulate_once)(run, fleet, at, &result, error))
+        return false;
+    bool done = result.interrupted || take_means(&result, at->prediction, error);
+    simulation_result_free(&result);
     return done;
 }
 
@@ -240,19 +330,27 @@ static bool simulate(struct predict_run *run, const struct deployment *deploymen
     return a->member < b->member ? -1 : 1
 
 /* The bytes of equal settings may differ in padding; those are then compiled twice. */
+static int by_side(const struct protocol_side *a, const struct protocol_side *b)
+{
+    BY(layout.workers);
+    BY(layout.tp);
+    BY(layout.pp);
+    BY(layout.attn_dp);
+    BY(layout.moe_ep);
+    BY(server.weights);
+    BY(server.expert_weights);
+    BY(server.kv);
+    return memcmp(&a->server.engine, &b->server.engine, sizeof a->server.engine);
+}
+
 static int by_deployment(const void *left, const void *right)
 {
     const struct job_point *a = left, *b = right;
     BY(gpu);
     BY(llm);
-    BY(point->tp);
-    BY(point->pp);
-    BY(point->attn_dp);
-    BY(point->moe_ep);
-    BY(server.weights);
-    BY(server.expert_weights);
-    BY(server.kv);
-    return memcmp(&a->server.engine, &b->server.engine, sizeof a->server.engine);
+    BY(point->disaggregated);
+    int order = by_side(&a->sides.decode, &b->sides.decode);
+    return order != 0 ? order : by_side(&a->sides.prefill, &b->sides.prefill);
 }
 
 /* A point that cannot be simulated says so; a machine that cannot simulate ends everything. */
@@ -265,23 +363,43 @@ static void give_up(struct predict_run *run, struct prediction *prediction, cons
     }
 }
 
+static bool fleet_compile(const struct job_point *at, struct fleet *fleet, struct error *error)
+{
+    fleet->apart = at->point->disaggregated;
+    fleet->step_wait_s = 0;
+    struct deployment_request decode = deployment_of(at, &at->sides.decode);
+    if (!deployment_compile(&decode, &fleet->decode, error))
+        return false;
+    struct deployment_request prefill = deployment_of(at, &at->sides.prefill);
+    if (!fleet->apart || deployment_compile(&prefill, &fleet->prefill, error))
+        return true;
+    deployment_clear(&fleet->decode);
+    return false;
+}
+
+static void fleet_clear(struct fleet *fleet)
+{
+    deployment_clear(&fleet->decode);
+    if (fleet->apart)
+        deployment_clear(&fleet->prefill);
+}
+
 static void run_job(struct workers *workers, size_t job)
 {
     struct predict_run *run = workers->context;
     const struct job_point *points = run->points + run->job_starts[job];
     size_t count = run->job_starts[job + 1] - run->job_starts[job];
-    struct deployment deployment;
-    struct deployment_request request = deployment_of(&points[0]);
+    struct fleet fleet;
     struct error unfit = {0};
-    bool compiled = deployment_compile(&request, &deployment, &unfit);
+    bool compiled = fleet_compile(&points[0], &fleet, &unfit);
     for (size_t i = 0; i < count && !atomic_load(&workers->stop); i++) {
         struct error why = unfit;
-        if (!compiled || !simulate(run, &deployment, &points[i], &why))
+        if (!compiled || !simulate(run, &fleet, &points[i], &why))
             give_up(run, points[i].prediction, &why);
         atomic_fetch_add(&workers->done, 1);
     }
     if (compiled)
-        deployment_clear(&deployment);
+        fleet_clear(&fleet);
 }
 
 static void cut_into_jobs(struct predict_run *run, size_t count)
@@ -293,6 +411,23 @@ static void cut_into_jobs(struct predict_run *run, size_t count)
     run->job_starts[run->job_count] = count;
 }
 
+/* Step times by the constants of the row's own server, where the catalogue has them; NULL: by those
+ * of its engine. */
+static const struct config_variant *own_step_time(const struct predictor *predictor,
+                                                  const struct measured_point *point,
+                                                  struct arena *arena)
+{
+    const char *constants = protocol_constants(point);
+    if (constants == point->backend ||
+        !calibration_engine(predictor->calibration, constants, PRECISION_BF16))
+        return NULL;
+    struct step_time_calibrated *calibrated = ARENA_NEW(arena, struct step_time_calibrated);
+    struct config_variant *step_time = ARENA_NEW(arena, struct config_variant);
+    calibrated->constants = constants;
+    *step_time = (struct config_variant){STEP_TIME_CALIBRATED, calibrated};
+    return step_time;
+}
+
 bool predict_points(const struct predictor *predictor, const struct measured_point *points,
                     size_t count, const struct predict_options *options,
                     struct prediction *predictions, struct error *error)
@@ -302,8 +437,9 @@ bool predict_points(const struct predictor *predictor, const struct measured_poi
                               .job_starts = ARENA_ARRAY(arena, count + 1, size_t)};
     size_t found = 0;
     for (size_t i = 0; i < count; i++) {
-        struct job_point at = {
-            .point = &points[i], .prediction = &predictions[i], .step_time = options->step_time};
+        struct job_point at = {.point = &points[i], .prediction = &predictions[i]};
+        at.step_time =
+            options->step_time ? options->step_time : own_step_time(predictor, &points[i], arena);
         struct error why = {0};
         predictions[i] = (struct prediction){.ttft_ms = NAN, .tpot_ms = NAN, .e2e_ms = NAN};
         if (find_server(predictor, &at, &why) && load_kernels(&at, &why))

@@ -30,6 +30,15 @@ const struct gpu *protocol_gpu(const struct hardware *hardware, const char *syst
     return hardware_gpu(hardware, system, NULL);
 }
 
+const char *protocol_constants(const struct measured_point *point)
+{
+    static const char *const under_dynamo[] = {"vllm-dynamo", "trtllm-dynamo", "sglang-dynamo"};
+    for (size_t i = 0; point->disaggregated && i < sizeof under_dynamo / sizeof *under_dynamo; i++)
+        if (begins(under_dynamo[i], point->backend))
+            return under_dynamo[i];
+    return point->backend;
+}
+
 /* Weight formats as AIConfigurator names them (GEMMQuantMode, MoEQuantMode), and as the precision
  * column does. */
 static const struct {

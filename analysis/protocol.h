@@ -16,6 +16,10 @@ struct protocol_server {
 bool protocol_server(const struct measured_point *point, const struct gpu *gpu,
                      struct protocol_server *server, struct error *error);
 
+/* Whose step constants a row's server has (engine_calibration.engine): its engine's or, where
+ * prefill and decode are apart, those of the engine under Dynamo, "trtllm-dynamo". */
+const char *protocol_constants(const struct measured_point *point);
+
 /* The catalogue's GPU that a row's system is ("h100_sxm", or the catalogue's own name); NULL when
  * there is none. */
 const struct gpu *protocol_gpu(const struct hardware *hardware, const char *system);

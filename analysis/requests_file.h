@@ -8,8 +8,9 @@
 #include "models/fleet/simulation.h"
 #include "sim/column_file.h"
 
-/* Append with requests_file_add; the rest as any column file. */
-struct column_file *requests_file_create(const char *path, struct error *error);
+/* Append with requests_file_add; the rest as any column file. roles: pools have some, so that there
+ * are columns of where a prompt was computed, too. */
+struct column_file *requests_file_create(const char *path, bool roles, struct error *error);
 void requests_file_add(struct column_file *file, const struct request_record *record);
 
 #endif

@@ -35,7 +35,7 @@ struct pool_facts *run_pool_facts(const struct scenario *scenario)
         const struct deployment *deployment = &scenario->deployments[i];
         /* Data-parallel ranks are simulated, and reported, as replicas. */
         facts[i] =
-            (struct pool_facts){.gpu = deployment->gpu->name,
+            (struct pool_facts){.gpu = deployment->gpu_names,
                                 .instance = pools[i].instance,
                                 .gpus_per_replica = deployment->gpus / deployment->attention_dp,
                                 .basis = &deployment->basis};

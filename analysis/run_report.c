@@ -96,7 +96,8 @@ static bool open_files(struct run_report *report, struct error *error)
     if (!report->timeline)
         return false;
     if (request->requests) {
-        report->requests = requests_file_create(path_of(report, "requests.h5"), error);
+        report->requests = requests_file_create(path_of(report, "requests.h5"),
+                                                spec->disaggregation != NULL, error);
         if (!report->requests)
             return false;
     }

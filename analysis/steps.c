@@ -435,7 +435,6 @@ static bool read_profile(const char *path, const struct hardware *hardware,
     of.model.layout = (struct step_layout){.gpu = gpu,
                                            .llm = llm,
                                            .tensor_parallel = point->tp,
-
                                            .attention_dp = 1,
                                            .expert_parallel = 1,
                                            .weights = PRECISION_BF16,

@@ -5,8 +5,8 @@
 #include "analysis/basis_report.h"
 #include "analysis/client_report.h"
 #include "analysis/model_report.h"
-#include "analysis/summary.h"
 #include "analysis/prefix_report.h"
+#include "analysis/summary.h"
 #include "analysis/transfer_report.h"
 
 static void put_count(struct json_writer *writer, const char *key, uint64_t count)

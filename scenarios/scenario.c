@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "models/catalog_path.h"
+#include "scenarios/pool_hardware.h"
 #include "scenarios/scenario_parts.h"
 #include "scenarios/scenario_roles.h"
 
@@ -122,109 +123,6 @@ static bool resolve_slos(struct scenario *scenario, struct error *error)
 
 /* --- pools --- */
 
-static const struct instance *cheapest_with(const struct hardware *hardware, const struct gpu *gpu)
-{
-    const struct instance *best = NULL;
-    for (size_t i = 0; i < hardware->instance_count; i++) {
-        const struct instance *each = &hardware->instances[i];
-        const char *nearest;
-        if (hardware_gpu(hardware, each->gpu, &nearest) != gpu)
-            continue;
-        if (!best ||
-            each->usd_per_hour * (double)best->gpus < best->usd_per_hour * (double)each->gpus)
-            best = each;
-    }
-    return best;
-}
-
-/* Whole instances are rented: as many replicas to an instance as its GPUs hold, or as many
- * instances to a replica as it needs. */
-static int64_t instances_needed(const struct instance *instance, int64_t replica_gpus,
-                                int64_t replicas)
-{
-    if (replica_gpus > instance->gpus)
-        return replicas * ((replica_gpus + instance->gpus - 1) / instance->gpus);
-    int64_t replicas_each = instance->gpus / replica_gpus;
-    return (replicas + replicas_each - 1) / replicas_each;
-}
-
-static bool price_pool(struct scenario *scenario, size_t index, const struct instance *instance,
-                       const char *pointer, struct error *error)
-{
-    const struct scenario_pool *given =
-        &((struct scenario_pool *)scenario->config.pools.items)[index];
-    const struct deployment *deployment = &scenario->deployments[index];
-    struct scenario_price *price = &scenario->prices[index];
-    double gpus = (double)(deployment->gpus * given->replicas);
-    if (instance)
-        price->instances = instances_needed(instance, deployment->gpus, given->replicas);
-    if (!isnan(given->usd_per_gpu_hour)) {
-        double rented = instance ? (double)(price->instances * instance->gpus) : gpus;
-        price->usd_per_hour = given->usd_per_gpu_hour * rented;
-        price->source = "the scenario's usd_per_gpu_hour";
-        return true;
-    }
-    if (instance) {
-        price->usd_per_hour = instance->usd_per_hour * (double)price->instances;
-        price->source = arena_printf(scenario->arena, "%s %s, %s: %s", instance->provider,
-                                     instance->name, instance->as_of, instance->source);
-        return true;
-    }
-    const struct instance *cheapest = cheapest_with(scenario->hardware, deployment->gpu);
-    if (!cheapest) {
-        json_error(scenario->document, pointer, error, "no price is known for %s",
-                   deployment->gpu->name);
-        return error_hint(error, "give this pool \"usd_per_gpu_hour\" or an \"instance\"");
-    }
-    price->usd_per_hour = cheapest->usd_per_hour / (double)cheapest->gpus * gpus;
-    price->source =
-        arena_printf(scenario->arena, "by the GPU, from the cheapest instance: %s %s, %s: %s",
-                     cheapest->provider, cheapest->name, cheapest->as_of, cheapest->source);
-    return true;
-}
-
-static bool find_instance(struct scenario *scenario, const struct scenario_pool *pool,
-                          const char *pointer, const struct instance **instance,
-                          struct error *error)
-{
-    *instance = NULL;
-    if (!pool->instance)
-        return true;
-    const char *nearest;
-    *instance = hardware_instance(scenario->hardware, pool->instance, &nearest);
-    if (*instance)
-        return true;
-    json_member_error(scenario->document, pointer, "instance", error, "unknown instance \"%s\"",
-                      pool->instance);
-    return hardware_hint(error, nearest, "instances");
-}
-
-static const struct gpu *find_gpu(struct scenario *scenario, const struct scenario_pool *pool,
-                                  const struct instance *instance, const char *pointer,
-                                  struct error *error)
-{
-    const char *name = pool->gpu ? pool->gpu : instance ? instance->gpu : NULL;
-    if (!name) {
-        json_error(scenario->document, pointer, error, "the pool names no hardware");
-        error_hint(error, "give it a \"gpu\" or an \"instance\"");
-        return NULL;
-    }
-    const char *nearest;
-    const struct gpu *gpu = hardware_gpu(scenario->hardware, name, &nearest);
-    if (!gpu) {
-        json_member_error(scenario->document, pointer, "gpu", error, "unknown GPU \"%s\"", name);
-        hardware_hint(error, nearest, "gpus");
-        return NULL;
-    }
-    if (instance && gpu != hardware_gpu(scenario->hardware, instance->gpu, &nearest)) {
-        json_member_error(scenario->document, pointer, "gpu", error,
-                          "instance %s has %s GPUs, not %s", instance->name, instance->gpu,
-                          gpu->name);
-        return NULL;
-    }
-    return gpu;
-}
-
 /* Each data-parallel rank is simulated as a replica: requests are routed to ranks. */
 static int64_t engines_of(const struct scenario_pool *pool)
 {
@@ -246,50 +144,144 @@ static bool check_pool(const struct scenario *scenario, size_t index, const char
                       (long long)engines_of(given), ENGINES_MAX);
 }
 
-static bool compile_pool(struct scenario *scenario, size_t index, const struct gpu *gpu,
+/* What compiling a pool is told, besides its hardware: stages of the config as deployments have
+ * them. parts: one for each. */
+static const struct deployment_stage *deployment_stages(const struct scenario *scenario,
+                                                        const struct scenario_pool *given,
+                                                        const struct hardware_part *parts)
+{
+    const struct scenario_stage *stages = given->stages.items;
+    struct deployment_stage *all =
+        ARENA_ARRAY(scenario->arena, given->stages.count, struct deployment_stage);
+    for (size_t i = 0; i < given->stages.count; i++)
+        all[i] = (struct deployment_stage){
+            .gpu = parts[i].gpu,
+            .tensor_parallel = stages[i].tensor_parallel,
+            .layers = stages[i].layers,
+            .first_layer = stages[i].first_layer == INT64_MIN ? -1 : stages[i].first_layer,
+            .share = stages[i].share,
+            .link_gb_s = stages[i].link_gb_s,
+            .link_latency_us = stages[i].link_latency_us,
+            .layer_time = stages[i].layer_time};
+    return all;
+}
+
+static bool compile_pool(struct scenario *scenario, size_t index, const struct hardware_part *parts,
                          const char *pointer, struct error *error)
 {
     const struct scenario_pool *given =
         &((const struct scenario_pool *)scenario->config.pools.items)[index];
     const enum precision expert_weights = (enum precision)given->expert_weights;
-    struct deployment_request request = {.gpu = gpu,
-                                         .llm = scenario->models[scenario->pool_models[index]].llm,
-                                         .tensor_parallel = given->tensor_parallel,
-                                         .pipeline_parallel = given->pipeline_parallel,
-                                         .attention_dp = given->attention_data_parallel,
-                                         .expert_parallel = given->expert_parallel,
-                                         .weights = (enum precision)given->weights,
-                                         .expert_weights =
-                                             given->expert_weights < 0 ? NULL : &expert_weights,
-                                         .kv = (enum precision)given->kv,
-                                         .network_rtt_s = given->network_rtt_ms / 1e3,
-                                         .engine = &given->engine,
-                                         .step_time = &given->step_time,
-                                         .calibration = scenario->calibration,
-                                         .folder = scenario->folder};
+    struct deployment_request request = {
+        .gpu = parts->gpu,
+        .llm = scenario->models[scenario->pool_models[index]].llm,
+        .tensor_parallel = given->tensor_parallel,
+        .pipeline_parallel = given->pipeline_parallel,
+        .stages = deployment_stages(scenario, given, parts),
+        .stage_count = given->stages.count,
+        .pipelining = (enum pipelining)given->pipelining,
+        .micro_batches = given->micro_batches == INT64_MIN ? 0 : given->micro_batches,
+        .attention_dp = given->attention_data_parallel,
+        .expert_parallel = given->expert_parallel,
+        .weights = (enum precision)given->weights,
+        .expert_weights = given->expert_weights < 0 ? NULL : &expert_weights,
+        .kv = (enum precision)given->kv,
+        .network_rtt_s = given->network_rtt_ms / 1e3,
+        .engine = &given->engine,
+        .step_time = &given->step_time,
+        .calibration = scenario->calibration,
+        .folder = scenario->folder};
     struct error found = {0};
     if (deployment_compile(&request, &scenario->deployments[index], &found))
         return true;
     return scenario_locate(scenario, pointer, &found, error);
 }
 
+static bool check_micro_batches(const struct scenario *scenario, const struct scenario_pool *given,
+                                const char *pointer, struct error *error)
+{
+    bool has_pipeline = given->pipeline_parallel > 1 || given->stages.count > 1;
+    if (given->micro_batches != INT64_MIN && given->pipelining == PIPELINING_QUEUES)
+        return json_member_error(scenario->document, pointer, "micro_batches", error,
+                                 "stages that serve queues have no micro-batches");
+    if (given->micro_batches <= 1 || has_pipeline)
+        return true;
+    json_member_error(scenario->document, pointer, "micro_batches", error,
+                      "there is no pipeline for %lld micro-batches",
+                      (long long)given->micro_batches);
+    return error_hint(error, "leave it out, or give pipeline_parallel or stages");
+}
+
+static bool check_layout(const struct scenario *scenario, const struct scenario_pool *given,
+                         const char *pointer, struct error *error)
+{
+    bool staged = given->stages.count > 0;
+    if (staged && (given->gpu || given->instance || given->tensor_parallel > 1 ||
+                   given->pipeline_parallel > 1)) {
+        json_member_error(scenario->document, pointer, "stages", error,
+                          "the stages say what each runs on, and the pool says it, too");
+        return error_hint(error, "leave gpu, instance, tensor_parallel and pipeline_parallel to "
+                                 "the stages");
+    }
+    if (given->pipelining == PIPELINING_QUEUES && given->role != ROLE_MIXED)
+        return json_member_error(scenario->document, pointer, "role", error,
+                                 "stages that serve queues hand nothing over");
+    return check_micro_batches(scenario, given, pointer, error);
+}
+
+/* The pool's hardware: one part, or one of each stage. NULL on error. */
+static struct hardware_part *find_parts(struct scenario *scenario,
+                                        const struct scenario_pool *given, const char *pointer,
+                                        size_t *count, struct error *error)
+{
+    const struct scenario_stage *stages = given->stages.items;
+    *count = given->stages.count > 0 ? given->stages.count : 1;
+    struct hardware_part *parts = ARENA_ARRAY(scenario->arena, *count, struct hardware_part);
+    if (!check_layout(scenario, given, pointer, error))
+        return NULL;
+    if (given->stages.count == 0) {
+        parts->pointer = pointer;
+        return hardware_part_find(scenario, given->gpu, given->instance, parts, error) ? parts
+                                                                                       : NULL;
+    }
+    for (size_t i = 0; i < *count; i++) {
+        parts[i].pointer = arena_printf(scenario->arena, "%s/stages/%zu", pointer, i);
+        if (!hardware_part_find(scenario, stages[i].gpu, stages[i].instance, &parts[i], error))
+            return NULL;
+        parts[i].gpus = stages[i].tensor_parallel;
+    }
+    return parts;
+}
+
+/* So that the scenario as resolved says it. */
+static void settle_engine(struct scenario_pool *given, const struct hardware_part *parts)
+{
+    const struct scenario_stage *stages = given->stages.items;
+    size_t count = given->stages.count;
+    const struct engine_host host = {parts->gpu,
+                                     count > 0 ? stages->tensor_parallel : given->tensor_parallel,
+                                     count > 0 ? (int64_t)count : given->pipeline_parallel};
+    engine_settings_settle(&given->engine, &host);
+}
+
 static bool resolve_pool(struct scenario *scenario, size_t index, struct error *error)
 {
     struct scenario_pool *given = &((struct scenario_pool *)scenario->config.pools.items)[index];
+    const struct deployment *deployment = &scenario->deployments[index];
     char pointer[POINTER_SIZE];
     json_pointer_index(pointer, sizeof pointer, "/pools", index);
-    const struct instance *instance;
-    if (!find_instance(scenario, given, pointer, &instance, error))
+    size_t count;
+    struct hardware_part *parts = find_parts(scenario, given, pointer, &count, error);
+    if (!parts)
         return false;
-    const struct gpu *gpu = find_gpu(scenario, given, instance, pointer, error);
-    if (!gpu)
-        return false;
-    /* So that the scenario as resolved says it. */
-    engine_settings_settle(&given->engine, &(struct engine_host){gpu, given->tensor_parallel,
-                                                                 given->pipeline_parallel});
+    settle_engine(given, parts);
     if (!check_pool(scenario, index, pointer, error) ||
-        !compile_pool(scenario, index, gpu, pointer, error) ||
-        !price_pool(scenario, index, instance, pointer, error))
+        !compile_pool(scenario, index, parts, pointer, error))
+        return false;
+    if (given->stages.count == 0)
+        parts->gpus = deployment->gpus;
+    if (!pool_price(scenario, parts, count, given->replicas, given->usd_per_gpu_hour,
+                    &scenario->prices[index], error))
         return false;
     scenario->pools[index] = (struct pool_spec){
         .name = given->name,
@@ -384,26 +376,25 @@ struct source *scenario_open_source(const struct scenario *scenario, uint64_t re
 struct simulation_spec scenario_spec(const struct scenario *scenario, uint64_t replication)
 {
     const struct scenario_config *config = &scenario->config;
-    return (struct simulation_spec){.pools = scenario->pools,
-                                    .pool_count = scenario->pool_count,
-                                    .router = &config->router,
-                                    .output_prediction =
-                                        output_prediction_of(&config->engine.output_prediction),
-                                    .disaggregation = scenario->disaggregation,
-                                    .classes = scenario->classes,
-                                    .class_count = scenario->class_count,
-                                    .traits = scenario->traits,
-                                    .class_models = scenario->class_models,
-                                    .model_count = (uint32_t)scenario->model_count,
-                                    .model_names = scenario->model_names,
-                                    .clients = scenario->clients,
-                                    .slos = scenario->slos,
-                                    .slo_count = scenario->slo_count,
-                                    .seed = (uint64_t)config->seed,
-                                    .replication = replication,
-                                    .horizon_s =
-                                        isnan(config->horizon_s) ? INFINITY : config->horizon_s,
-                                    .warmup_s = config->warmup_s};
+    return (struct simulation_spec){
+        .pools = scenario->pools,
+        .pool_count = scenario->pool_count,
+        .router = &config->router,
+        .output_prediction = output_prediction_of(&config->engine.output_prediction),
+        .disaggregation = scenario->disaggregation,
+        .classes = scenario->classes,
+        .class_count = scenario->class_count,
+        .traits = scenario->traits,
+        .class_models = scenario->class_models,
+        .model_count = (uint32_t)scenario->model_count,
+        .model_names = scenario->model_names,
+        .clients = scenario->clients,
+        .slos = scenario->slos,
+        .slo_count = scenario->slo_count,
+        .seed = (uint64_t)config->seed,
+        .replication = replication,
+        .horizon_s = isnan(config->horizon_s) ? INFINITY : config->horizon_s,
+        .warmup_s = config->warmup_s};
 }
 
 cJSON *scenario_to_json(const struct scenario *scenario)

@@ -10,6 +10,7 @@
 #include "models/fleet/simulation.h"
 #include "scenarios/compare_config.h"
 #include "scenarios/plan_config.h"
+#include "scenarios/stage_config.h"
 #include "sim/config.h"
 #include "workloads/workload.h"
 
@@ -39,6 +40,9 @@ struct scenario_pool {
     const char *instance; /* NULL: not rented as a whole */
     int64_t replicas;
     int64_t tensor_parallel, pipeline_parallel;
+    struct config_list stages; /* struct scenario_stage; empty: those two */
+    int pipelining;            /* enum pipelining */
+    int64_t micro_batches;     /* INT64_MIN: the engine's own rule */
     int64_t attention_data_parallel, expert_parallel;
     int role;                /* enum pool_role */
     int weights, kv;         /* enum precision */

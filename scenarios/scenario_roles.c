@@ -12,28 +12,13 @@ static bool check_used(const struct scenario *scenario, struct error *error)
                              "pools that do both, set the \"decider\" to \"never\"");
 }
 
-/* Of each model the prefill and the decode side would need pools of their own, and a request that
- * changes sides is known to nobody who could give it up. */
-static bool check_alone(const struct scenario *scenario, struct error *error)
+/* Of each model the prefill and the decode side would need pools of their own. */
+static bool check_models(const struct scenario *scenario, struct error *error)
 {
-    const char *why = scenario->model_count > 1 ? "pools with roles serve one model"
-                      : scenario->clients       ? "clients of pools with roles cannot give up yet"
-                                                : NULL;
-    if (!why)
+    if (scenario->model_count < 2)
         return true;
-    error_at(error, ERROR_BAD_INPUT, NULL, 0, "/pools", "%s", why);
-    return error_hint(error, scenario->model_count > 1
-                                 ? "simulate each model by itself, or leave the roles out"
-                                 : "leave out the roles, or \"client\" and \"drop_expired\"");
-}
-
-static bool check_clients(const struct scenario *scenario, struct error *error)
-{
-    if (!scenario->clients)
-        return true;
-    error_at(error, ERROR_BAD_INPUT, NULL, 0, "/pools",
-             "clients that give up are not modelled where pools have roles");
-    return error_hint(error, "leave out \"client\", of the scenario and of its classes");
+    error_at(error, ERROR_BAD_INPUT, NULL, 0, "/pools", "pools with roles serve one model");
+    return error_hint(error, "simulate each model by itself, or leave the roles out");
 }
 
 bool scenario_roles_resolve(struct scenario *scenario, struct error *error)
@@ -50,9 +35,8 @@ bool scenario_roles_resolve(struct scenario *scenario, struct error *error)
     scenario->disaggregation = scenario->config.disaggregation
                                    ? scenario->config.disaggregation
                                    : disaggregation_defaults(scenario->arena);
-    return check_alone(scenario, error) &&
-           disaggregation_check(scenario->disaggregation, parts, count, error) &&
-           check_clients(scenario, error);
+    return check_models(scenario, error) &&
+           disaggregation_check(scenario->disaggregation, parts, count, error);
 }
 
 /* The router whose object is at `pointer` serves the pools with such roles. */
@@ -73,6 +57,7 @@ static bool check_router(const struct scenario *scenario, const struct router_co
                                  .pool_count = count,
                                  .class_names = classes,
                                  .class_count = (uint32_t)scenario->class_count,
+                                 .class_models = scenario->class_models,
                                  .model_count = (uint32_t)scenario->model_count};
     struct error found = {0};
     if (router_check(router, &fleet, &found))

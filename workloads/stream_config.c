@@ -106,6 +106,12 @@ static const struct config_type token_range_type = {
          .doc = "lengths outside are moved to the nearer bound",                                   \
          .optional = true,                                                                         \
          .object = &token_range_type},                                                             \
+        {.name = "shared_prefix",                                                                  \
+         .kind = CONFIG_OBJECT,                                                                    \
+         AT(shared_prefix),                                                                        \
+         .doc = "system prompts in front of the prompts, for prefix caches; not of a trace",       \
+         .optional = true,                                                                         \
+         .object = &shared_prefix_type},                                                           \
         {.name = "rate_per_s",                                                                     \
          .kind = CONFIG_NUMBER,                                                                    \
          AT(rate_per_s),                                                                           \

@@ -5,6 +5,7 @@
 
 #include "sim/config.h"
 #include "workloads/generator.h"
+#include "workloads/shared_prefix.h"
 #include "workloads/trace.h"
 
 #define STREAMS_MAX 64
@@ -24,6 +25,7 @@ struct stream_config {
     /* What is done to them. */
     struct config_list window_s; /* of double */
     struct token_range_config *filter, *clip;
+    struct shared_prefix_config *shared_prefix;
     double rate_per_s, rate_scale;
     int64_t repeat;
     int64_t limit; /* INT64_MIN: none */

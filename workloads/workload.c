@@ -99,11 +99,22 @@ static bool check_ending(const struct stream_config *stream, const struct place 
     return true;
 }
 
+/* A trace may name blocks itself. */
+static bool check_shared_prefix(const struct stream_config *stream, const struct place *place,
+                                struct error *error)
+{
+    return !stream->shared_prefix || stream_config_generator(stream) ||
+           refuse(place, "shared_prefix", error,
+                  "system prompts are put in front of made-up prompts only",
+                  "give it to a stream that has a preset or a generator");
+}
+
 static bool check_stream(const struct stream_config *stream, const struct place *place,
                          struct error *error)
 {
     bool follows = stream_config_is_closed_loop(stream) && !stream_config_closes_trace(stream);
     return check_origin(stream, place, error) && check_rate(stream, place, error) &&
+           check_shared_prefix(stream, place, error) &&
            (follows ? check_closed_loop(stream, place, error) : check_ending(stream, place, error));
 }
 
@@ -276,6 +287,16 @@ static struct source *open_merge(const struct stream_config *stream, const struc
     return merge_create(sources, count, opening->arena);
 }
 
+static struct source *add_shared_prefix(struct source *source, const struct stream_config *stream,
+                                        const struct opening *opening)
+{
+    const struct stream_seed seed = {opening->seed, opening->replication,
+                                     stream_config_name(stream)};
+    if (!stream->shared_prefix)
+        return source;
+    return shared_prefix_open(source, stream->shared_prefix, &seed, opening->arena, opening->error);
+}
+
 static struct source *open_stream(const struct stream_config *stream, const struct opening *opening,
                                   const struct place *place)
 {
@@ -289,6 +310,9 @@ static struct source *open_stream(const struct stream_config *stream, const stru
     if (!source)
         return NULL;
     source = select_requests(source, stream, &ranges, opening->arena);
+    source = add_shared_prefix(source, stream, opening);
+    if (!source)
+        return NULL;
     double factor = time_factor(source, stream, place, opening->error);
     if (!isnan(factor))
         return stretch_time(source, stream, factor, opening->arena);

@@ -10,6 +10,7 @@
 
 struct batch {
     int64_t budget_tok;      /* what may still be added */
+    int64_t prompt_tok;      /* of prompts, so far */
     int64_t free_blocks;     /* beyond what the decodes need in their next iteration */
     int64_t reserved_blocks; /* ADMIT_NO_EVICT: set aside for prompts that are tried */
     int64_t promised_tok;    /* ADMIT_ESTIMATE: what prompts of this batch may answer */
@@ -79,16 +80,26 @@ static inline int64_t found_tok(const struct engine *engine, const struct batch 
     return kept_tok > request->cached_tok ? kept_tok : request->cached_tok;
 }
 
-/* What need not be computed if the request is let in now. */
-static inline struct prefix_found look_up(struct engine *engine, const struct batch *batch,
-                                          const struct request *request)
+/* May a whole prompt of so many tokens join those of the batch? */
+static inline bool whole_prompt_fits(const struct engine_config *config, const struct batch *batch,
+                                     int64_t tokens)
 {
-    if (request->remote_kv)
-        return (struct prefix_found){0};
-    if (!engine->prefixes)
-        return (struct prefix_found){.tok = found_tok(engine, batch, request)};
-    trim_queue(engine);
-    return prefixes_find(engine, request);
+    bool shares = config->prompt_batch_tok == 0 || batch->prompt_tok == 0 ||
+                  batch->prompt_tok + tokens <= config->prompt_batch_tok;
+    return shares && tokens <= batch->budget_tok;
+}
+
+/* What need not be computed if the request is let in now. */
+static inline void look_up(struct engine *engine, const struct batch *batch,
+                           const struct request *request, struct prefix_found *found)
+{
+    if (engine->prefixes && !request->remote_kv) {
+        trim_queue(engine);
+        *found = prefixes_find(engine, request);
+    } else {
+        found->tok = request->remote_kv ? 0 : found_tok(engine, batch, request);
+        found->shared_blocks = 0;
+    }
 }
 
 static inline bool has_place(const struct engine *engine, const struct batch *batch)
@@ -101,7 +112,7 @@ static inline bool within_budget(const struct engine *engine, const struct batch
                                  const struct request *request, int64_t computed_tok)
 {
     return engine->config->chunked_prefill || request->remote_kv ||
-           prefill_length(request) - computed_tok <= batch->budget_tok;
+           whole_prompt_fits(engine->config, batch, prefill_length(request) - computed_tok);
 }
 
 /* Takes the request's next so many tokens, and the blocks they need, out of what the batch may
@@ -111,6 +122,7 @@ static inline void batch_take(const struct engine *engine, struct batch *batch,
 {
     batch->free_blocks -= new_blocks;
     batch->budget_tok -= tokens;
+    batch->prompt_tok += tokens;
     batch->sequences++;
     if (engine->config->admission == ADMIT_ESTIMATE)
         batch->promised_tok += promised_tok(engine, request);
@@ -229,7 +241,7 @@ static uint32_t first_with_slot(const struct engine *engine)
 }
 
 /* It is part of this iteration, with what fits of it. */
-static void join(struct engine *engine, struct batch *batch, uint32_t number)
+static inline void join(struct engine *engine, struct batch *batch, uint32_t number)
 {
     const struct request *request = request_of(engine, number);
     running_append(engine, number);
@@ -272,7 +284,8 @@ static void admit_waiting(struct engine *engine, struct batch *batch)
         const struct request *request = request_of(engine, number);
         if (!has_place(engine, batch))
             return;
-        struct prefix_found found = look_up(engine, batch, request);
+        struct prefix_found found;
+        look_up(engine, batch, request, &found);
         if (!within_budget(engine, batch, request, found.tok))
             return;
         if (!memory_admits(engine, batch, request, found.shared_blocks)) {
@@ -345,7 +358,8 @@ static int64_t ready_prompts_tok(struct engine *engine, struct batch batch)
         const struct request *request = request_of(engine, i);
         if (!has_place(engine, &batch))
             break;
-        struct prefix_found found = look_up(engine, &batch, request);
+        struct prefix_found found;
+        look_up(engine, &batch, request, &found);
         if (!within_budget(engine, &batch, request, found.tok) ||
             !memory_admits(engine, &batch, request, found.shared_blocks))
             break;
@@ -377,25 +391,36 @@ static bool prompts_wait(struct engine *engine, const struct batch *batch)
 
 /* --- the batch --- */
 
+static inline struct batch open_batch(const struct engine *engine, bool mixed)
+{
+    int64_t budget_tok = engine->config->max_batch_tokens;
+    return (struct batch){.budget_tok = budget_tok - (mixed ? decodes_tok(engine) : 0),
+                          .free_blocks = free_blocks(engine) - next_blocks(engine),
+                          .promised_tok = engine->incoming_promised_tok,
+                          .sequences = (int64_t)engine->decodes + engine->incoming};
+}
+
 /* Adds prompts to the decodes, or (`mixed` false) forms a batch without these. Returns the number
  * of prompts that will be complete. */
 static int64_t add_prompts(struct engine *engine, bool mixed)
 {
-    const struct engine_config *config = engine->config;
-    struct batch batch = {.budget_tok =
-                              config->max_batch_tokens - (mixed ? decodes_tok(engine) : 0),
-                          .free_blocks = free_blocks(engine) - next_blocks(engine),
-                          .promised_tok = engine->incoming_promised_tok,
-                          .sequences = (int64_t)engine->decodes + engine->incoming};
-    if (config->batch_wait_iterations > 0 && prompts_wait(engine, &batch))
+    struct batch batch = open_batch(engine, mixed);
+    if (engine->config->batch_wait_iterations > 0 && prompts_wait(engine, &batch))
         return 0;
     continue_partial(engine, &batch);
-    bool idle = engine->decodes == 0 && engine->run.chunks == 0;
-    if (!engine->run.preempted || idle) /* they may have what made others give way */
+    if (engine->loaded.head != REQUEST_NONE && !engine->run.preempted)
         admit_loaded(engine, &batch);
     if (!engine->run.preempted && engine->swapped.head == REQUEST_NONE &&
         engine->loaded.head == REQUEST_NONE)
         admit_waiting(engine, &batch);
+    return batch.finishing;
+}
+
+/* All gave way, but not those whose KV was loaded: they may have what the others lack. */
+static int64_t go_on_with_loaded(struct engine *engine, bool mixed)
+{
+    struct batch batch = open_batch(engine, mixed);
+    admit_loaded(engine, &batch);
     return batch.finishing;
 }
 
@@ -419,9 +444,9 @@ int64_t batch_form(struct engine *engine)
         if (decodes_lack_blocks(engine))
             make_room_for_decodes(engine);
         run_take_decodes(engine);
-        if (engine->decodes == 0 && engine->loaded.head != REQUEST_NONE)
-            finishing = add_prompts(engine, mixed);
     }
+    if (engine->loaded.head != REQUEST_NONE && engine->decodes + engine->run.chunks == 0)
+        finishing = go_on_with_loaded(engine, mixed);
     return finishing;
 }
 

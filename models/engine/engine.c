@@ -13,6 +13,7 @@
 #include "models/engine/handover.h"
 #include "models/engine/loading.h"
 #include "models/engine/run.h"
+#include "models/engine/stage_queues.h"
 #include "models/engine/static_batch.h"
 
 /* --- life --- */
@@ -55,10 +56,13 @@ bool engine_init(struct engine *engine, const struct engine_config *config,
     engine->has_extras = extras_at_work(config);
     if (config->queue_order == ORDER_FAIR)
         engine->fair = fair_share_create(config);
+    if (config->graph)
+        engine->stages = stage_queues_create(config);
     bool order_is_there = config->queue_order != ORDER_FAIR || engine->fair;
-    if (adapters && order_is_there && engine->block_slots && engine->finish_heap &&
-        engine->chunk_requests && engine->chunks && engine->ended && engine->handed &&
-        engine->fetches && engine->cancelled && engine->stalls)
+    bool graph_is_there = !config->graph || engine->stages;
+    if (adapters && order_is_there && graph_is_there && engine->block_slots &&
+        engine->finish_heap && engine->chunk_requests && engine->chunks && engine->ended &&
+        engine->handed && engine->fetches && engine->cancelled && engine->stalls)
         return true;
     engine_free(engine);
     return false;
@@ -78,6 +82,7 @@ void engine_free(struct engine *engine)
     fair_share_destroy(engine->fair);
     adapters_free(&engine->adapters);
     prefixes_destroy(engine->prefixes);
+    stage_queues_destroy(engine->stages);
     *engine = (struct engine){.next = TICK_NEVER};
 }
 
@@ -93,7 +98,9 @@ bool engine_accepts(const struct engine_config *config, uint32_t prompt_tok, uin
         return static_batch_accepts(config, prompt_tok, output_tok);
     bool no_evict = config->admission == ADMIT_NO_EVICT;
     int64_t draft_tok = config->speculation.draft_tok;
-    if (!config->chunked_prefill && (no_evict ? prompt_tok : length - 1) > config->max_batch_tokens)
+    bool computed_once = no_evict || config->graph;
+    if (!config->chunked_prefill &&
+        (computed_once ? prompt_tok : length - 1) > config->max_batch_tokens)
         return false;
     if (config->admission == ADMIT_ESTIMATE) /* alone, with the page of estimate_fits */
         return length + draft_tok + config->block_tok < config->kv_blocks * config->block_tok;
@@ -290,6 +297,10 @@ void engine_boundary(struct engine *engine)
     engine->fetch_count = 0;
     if (engine->has_extras && engine->config->batching.kind != BATCHING_CONTINUOUS) {
         static_batch_boundary(engine);
+        return;
+    }
+    if (engine->has_extras && engine->stages) {
+        stage_queues_boundary(engine);
         return;
     }
     if (engine->run.iterations > 0) {

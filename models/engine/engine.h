@@ -57,11 +57,14 @@
 #include "models/steptime/steptime.h"
 #include "sim/histogram.h"
 
+struct stage_graph; /* stage_graph.h */
+
 /* What a replica is built from; shared by the replicas of a pool, not owned by them. */
 struct engine_config {
     const struct steptime *steptime;
     int64_t max_sequences;
     int64_t max_batch_tokens; /* >= max_sequences where decodes take part of it */
+    int64_t prompt_batch_tok; /* whole prompts share an iteration up to this; 0: no such limit */
     uint32_t block_tok;
     int64_t kv_blocks;
     int64_t max_model_tok; /* longest prompt + output accepted */
@@ -79,6 +82,8 @@ struct engine_config {
     struct output_share output_share;  /* ADMIT_ESTIMATE */
     const struct class_traits *traits; /* by request->class_index; NULL: all classes are alike */
     uint32_t classes;                  /* in traits */
+
+    const struct stage_graph *graph; /* stage_queues.h; NULL: one step time for the whole replica */
 
     struct batching batching;
     enum queue_order queue_order;               /* static and dynamic batches: ORDER_FCFS */
@@ -140,6 +145,7 @@ struct request_list {
 };
 
 struct fair_share;
+struct stage_queues;
 
 struct engine {
     tick_t next;           /* when to call engine_boundary; TICK_NEVER while idle */
@@ -196,6 +202,8 @@ struct engine {
     bool refused;            /* ADMIT_ESTIMATE: nobody is let in before somebody leaves */
     uint32_t answer_cap_tok; /* ADMIT_ESTIMATE: the config's; UINT32_MAX: none */
     uint32_t long_answers;   /* decodes whose whole answer is longer */
+
+    struct stage_queues *stages; /* of config->graph */
 
     bool after_prompts; /* PREFILL_DECODE_FIRST: the iteration before worked on prompts */
     /* Rules at work that few engines have (orders other than fcfs, PREFILL_DECODE_FIRST, swapping,

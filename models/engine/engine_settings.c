@@ -62,6 +62,16 @@ static const struct config_field engine_fields[] = {
      .max = 1048576,
      .doc = "tokens of one iteration at most, prompts and decodes together (TensorRT-LLM's "
             "max_num_tokens, SGLang's chunked_prefill_size); null: the engine's, for the GPU"},
+    /* Splitwise (Patel et al., ISCA 2024, section IV.C): more than 2048 prompt tokens at a time
+     * make a GPU no faster. */
+    {.name = "prompt_batch_tok",
+     .kind = CONFIG_INT,
+     .offset = FIELD(prompt_batch_tok),
+     .optional = true,
+     .min = 1,
+     .max = 1048576,
+     .doc = "without chunks: prompts share an iteration up to so many tokens, and a longer one has "
+            "it alone (Splitwise: 2048); null: they share max_num_batched_tokens"},
     {.name = "max_num_seqs",
      .kind = CONFIG_INT,
      .offset = FIELD(max_num_seqs),
@@ -285,6 +295,7 @@ const struct engine_settings engine_settings_unset = {.name = ENGINE_VLLM,
                                                       .prefill = -1,
                                                       .admission = -1,
                                                       .max_num_batched_tokens = INT64_MIN,
+                                                      .prompt_batch_tok = INT64_MIN,
                                                       .max_num_seqs = INT64_MIN,
                                                       .block_size = INT64_MIN,
                                                       .enable_chunked_prefill = -1,
@@ -655,12 +666,22 @@ static bool check_adapters(const struct engine_settings *settings, struct error 
     return error_hint(error, "who waits for a slot is passed over in order of arrival alone");
 }
 
+static bool check_prompt_batch(const struct engine_settings *settings, struct error *error)
+{
+    if (settings->prompt_batch_tok == INT64_MIN || !settings->enable_chunked_prefill)
+        return true;
+    error_set(error, ERROR_BAD_INPUT, "prompt_batch_tok is a limit on whole prompts");
+    return error_hint(error, "set enable_chunked_prefill to false, or limit chunks and all with "
+                             "max_num_batched_tokens");
+}
+
 bool engine_settings_check(const struct engine_settings *settings, struct error *error)
 {
-    return check_budget(settings, error) && check_batch_wait(settings, error) &&
-           check_conservativeness(settings, error) && check_preempting(settings, error) &&
-           check_batching(settings, error) && check_order(settings, error) &&
-           check_speculation(settings, error) && check_adapters(settings, error) &&
+    return check_budget(settings, error) && check_prompt_batch(settings, error) &&
+           check_batch_wait(settings, error) && check_conservativeness(settings, error) &&
+           check_preempting(settings, error) && check_batching(settings, error) &&
+           check_order(settings, error) && check_speculation(settings, error) &&
+           check_adapters(settings, error) &&
            prefix_settings_check(settings->prefix_cache, settings->enable_prefix_caching, error);
 }
 

@@ -55,6 +55,7 @@ struct engine_settings {
     int admission; /* enum engine_admission; -1: the profile's */
     /* Null (INT64_MIN, -1 of the bool, NaN) of these, too, is the profile's. */
     int64_t max_num_batched_tokens;
+    int64_t prompt_batch_tok; /* INT64_MIN: no such limit */
     int64_t max_num_seqs;
     int64_t block_size;
     int enable_chunked_prefill;

@@ -10,7 +10,8 @@ bool extras_at_work(const struct engine_config *config)
     return config->queue_order != ORDER_FCFS || config->swap_blocks > 0 ||
            config->prefill == PREFILL_DECODE_FIRST || config->answer_cap_tok > 0 ||
            config->batching.kind != BATCHING_CONTINUOUS || config->counts_slots ||
-           config->admission == ADMIT_ESTIMATE || config->speculation.draft_tok > 0 || config->lora;
+           config->admission == ADMIT_ESTIMATE || config->speculation.draft_tok > 0 ||
+           config->lora || config->graph;
 }
 
 /* --- before prompts --- */

@@ -140,7 +140,7 @@ bool engine_cancel(struct engine *engine, uint32_t number, tick_t now)
         loading_cancel(engine, number);
         break;
     case PLACE_HANDED:
-        assert(!"the owner gives it up with engine_release");
+        assert(false && "the owner gives it up with engine_release");
     }
     if (request->preemptions > 0)
         finish_forget(engine, number);

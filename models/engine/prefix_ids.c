@@ -71,18 +71,14 @@ static uint64_t stream_salt(const struct arrival *arrival)
     return arrival->stream == 0 ? 0 : scramble(arrival->stream);
 }
 
-static void fill_from_hashes(struct prefix_list *list, const struct arrival *arrival)
+static void fill(struct prefix_list *list, const struct arrival *arrival)
 {
     uint64_t salt = stream_salt(arrival);
-    for (uint32_t i = 0; i < list->count; i++)
-        list->ids[i] = arrival->hash_ids[i] ^ salt;
-}
-
-static void fill_from_session(struct prefix_list *list, const struct arrival *arrival)
-{
-    uint64_t salt = stream_salt(arrival);
-    for (uint32_t i = 0; i < list->count; i++)
-        list->ids[i] = scramble((uint64_t)arrival->session << 32 | i) ^ salt;
+    uint32_t id = 0;
+    for (; id < list->count && id < arrival->blocks; id++)
+        list->ids[id] = arrival->hash_ids[id] ^ salt;
+    for (; id < list->count; id++)
+        list->ids[id] = scramble((uint64_t)arrival->session << 32 | id) ^ salt;
 }
 
 /* How many ids an arrival has, and of how many tokens. */
@@ -92,18 +88,16 @@ struct outline {
 
 static struct outline outline_of(const struct arrival *arrival, uint32_t session_block_tok)
 {
-    if (arrival->blocks > 0) {
-        uint32_t named = arrival->prompt_tok / arrival->block_tok +
-                         (arrival->prompt_tok % arrival->block_tok > 0);
+    uint32_t block_tok = arrival->blocks > 0 ? arrival->block_tok : session_block_tok;
+    uint32_t whole = arrival->prompt_tok / block_tok;
+    uint32_t named = whole + (arrival->prompt_tok % block_tok > 0);
+    if (arrival->session == ARRIVAL_NO_ID || arrival->blocks >= named) {
         uint32_t ids = arrival->blocks < named ? arrival->blocks : named;
-        return (struct outline){arrival->block_tok, ids, ids};
+        return (struct outline){block_tok, ids, ids};
     }
-    if (arrival->session == ARRIVAL_NO_ID)
-        return (struct outline){.block_tok = session_block_tok};
     /* The KV of the last token of an answer is never computed. */
     uint64_t cached_tok = (uint64_t)arrival->prompt_tok + arrival->output_tok - 1;
-    return (struct outline){session_block_tok, arrival->prompt_tok / session_block_tok,
-                            (uint32_t)(cached_tok / session_block_tok)};
+    return (struct outline){block_tok, whole, (uint32_t)(cached_tok / block_tok)};
 }
 
 uint32_t prefix_ids_take(struct prefix_ids *pool, const struct arrival *arrival,
@@ -119,10 +113,7 @@ uint32_t prefix_ids_take(struct prefix_ids *pool, const struct arrival *arrival,
                                  .prompt_ids = outline.prompt_ids,
                                  .count = outline.count,
                                  .size = size};
-    if (arrival->blocks > 0)
-        fill_from_hashes(list, arrival);
-    else
-        fill_from_session(list, arrival);
+    fill(list, arrival);
     return taken;
 }
 

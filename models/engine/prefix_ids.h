@@ -3,9 +3,9 @@
  * An id names a stretch of block_tok tokens and all that comes before it, so that equal ids have
  * equal predecessors. A trace's hash_ids are taken as they are (of stream 0; those of other streams
  * are told apart from them); its last one may name less than block_tok tokens. Where a workload has
- * sessions instead, ids are made of session and position: a later turn repeats the conversation so
- * far from its start. Then the answer has ids, too, and only whole stretches have one. A request of
- * neither kind has an empty list.
+ * sessions, and no ids for all of the prompt, ids of the rest are made of session and position: a
+ * later turn repeats the conversation so far from its start. Then the answer has ids, too, and only
+ * whole stretches have one. A request of neither kind has an empty list.
  *
  * Lists lie in one pool and are named by 32-bit numbers; 0 is no list. A list that was given back
  * is used again, so memory is bounded by what was in flight at most, and nothing is allocated in

@@ -5,7 +5,6 @@
 #include <math.h>
 #include <stdlib.h>
 
-#include "models/engine/handover.h"
 #include "models/fleet/simulation_parts.h"
 #include "sim/random.h"
 #include "workloads/lengths.h"
@@ -311,12 +310,8 @@ static void give_up(struct simulation *sim, uint32_t number)
     attempt_of(sim, number)->abandoned = true;
     clients->abandoned++;
     event_queue_remove(&clients->timers, number);
-    if (!settings->cancel_on_timeout)
-        return;
-    uint32_t replica = request_at(sim, number)->replica;
-    if (engine_cancel(&sim->engines[replica], number, sim->now))
+    if (settings->cancel_on_timeout && simulation_cancel(sim, number))
         forget(sim, number);
-    replica_changed(sim, replica);
 }
 
 /* --- shedding --- */
@@ -329,18 +324,22 @@ static bool has_not_begun(const struct request *request)
 static void shed(struct simulation *sim, uint32_t number)
 {
     struct clients *clients = sim->clients;
-    uint32_t replica = request_at(sim, number)->replica;
-    bool out = engine_cancel(&sim->engines[replica], number, sim->now);
+    bool out = simulation_cancel(sim, number);
     assert(out && "it waits");
     (void)out;
     clients->result->shed++;
     event_queue_remove(&clients->timers, number);
     simulation_reject(sim, request_at(sim, number));
     simulation_let_go(sim, number);
-    replica_changed(sim, replica);
 }
 
 /* --- events --- */
+
+/* Has its client seen a token? */
+static bool has_answered(const struct request *request)
+{
+    return request->emitted > 0 && request->first_token != TICK_NEVER;
+}
 
 static void timer_rings(struct simulation *sim, uint32_t number)
 {
@@ -348,7 +347,7 @@ static void timer_rings(struct simulation *sim, uint32_t number)
     const struct request *request = request_at(sim, number);
     if (attempt->unsent)
         send_again(sim, number);
-    else if (attempt->e2e_by < sim->now || (attempt->ttft_by < sim->now && request->emitted == 0))
+    else if (attempt->e2e_by < sim->now || (attempt->ttft_by < sim->now && !has_answered(request)))
         give_up(sim, number);
     else if (attempt->shed_by < sim->now && has_not_begun(request))
         shed(sim, number);
@@ -395,6 +394,25 @@ bool clients_ended(struct simulation *sim, uint32_t number)
         return false;
     end_stopped(sim, number);
     return true;
+}
+
+void clients_renamed(struct simulation *sim, uint32_t from, uint32_t to)
+{
+    if (!make_room(sim))
+        return;
+    event_queue_remove(&sim->clients->timers, from);
+    *attempt_of(sim, to) = *attempt_of(sim, from);
+    if (!attempt_of(sim, to)->abandoned)
+        set_timer(sim, to);
+    schedule(sim);
+}
+
+void clients_moved(struct simulation *sim, uint32_t number)
+{
+    const struct client_settings *settings = rule_of(sim, request_at(sim, number))->settings;
+    if (attempt_of(sim, number)->abandoned && settings->cancel_on_timeout &&
+        simulation_cancel(sim, number))
+        forget(sim, number);
 }
 
 /* --- at the end --- */

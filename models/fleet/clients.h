@@ -56,6 +56,13 @@ void clients_event(struct simulation *sim);
  * back; false: it has completed, and a client still waits for it. */
 bool clients_ended(struct simulation *sim, uint32_t number);
 
+/* A request goes on under another number. */
+void clients_renamed(struct simulation *sim, uint32_t from, uint32_t to);
+
+/* A request has come to another engine: if its client has hung up, before that could take it out of
+ * the last one, it ends here. */
+void clients_moved(struct simulation *sim, uint32_t number);
+
 /* Has its client given up this attempt? */
 bool clients_abandoned(const struct simulation *sim, uint32_t number);
 /* How many such there are, and how many records of retries that have not been sent. */

@@ -3,6 +3,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "models/engine/stage_graph.h"
 #include "models/fleet/draft.h"
 #include "models/llm/lora.h"
 #include "models/steptime/iteration.h"
@@ -48,6 +49,19 @@ static const struct config_type given_type = {.name = "step_time_given",
                                               .size = sizeof(struct steptime_given),
                                               .fields = given_fields};
 
+static const struct config_field calibrated_fields[] = {
+    {.name = "constants",
+     .kind = CONFIG_STRING,
+     .offset = offsetof(struct step_time_calibrated, constants),
+     .optional = true,
+     .doc = "whose constants: an \"engine\" of the catalogue's engines.json; null: the pool's"},
+    {0}};
+
+static const struct config_type calibrated_type = {.name = "step_time_calibrated",
+                                                   .doc = "Step times from the catalogue",
+                                                   .size = sizeof(struct step_time_calibrated),
+                                                   .fields = calibrated_fields};
+
 static const struct config_field profile_fields[] = {
     {.name = "path",
      .kind = CONFIG_STRING,
@@ -62,7 +76,8 @@ static const struct config_type profile_type = {.name = "step_time_profile",
 
 const struct config_variant_type step_time_kinds[] = {
     [STEP_TIME_CALIBRATED] = {"calibrated",
-                              "from measured kernels and the engine's fitted constants", NULL},
+                              "from measured kernels and the engine's fitted constants",
+                              &calibrated_type},
     [STEP_TIME_ROOFLINE] = {"roofline", "from the GPU's rates and the model's shape alone", NULL},
     [STEP_TIME_GIVEN] = {"given", "a sum of given terms, for known answers and experiments",
                          &given_type},
@@ -117,6 +132,7 @@ static struct step_layout layout_of(const struct kernel_site *site,
                                 .tensor_parallel = stage->tensor_parallel,
                                 .attention_dp = deployment->attention_dp,
                                 .expert_parallel = deployment->expert_parallel,
+                                .idle_peers = site->request->idle_peers,
                                 .weights = deployment->weights,
                                 .expert_weights = deployment->expert_weights,
                                 .kv = deployment->kv};
@@ -173,6 +189,18 @@ static bool no_constants(const char *engine, struct error *error)
                              "\"roofline\"");
 }
 
+/* Whose constants, and kernels where they differ by engine. */
+static const char *constants_of(const struct deployment_request *request)
+{
+    const struct config_variant *step_time = request->step_time;
+    if (step_time && step_time->index == STEP_TIME_CALIBRATED && step_time->value) {
+        const struct step_time_calibrated *calibrated = step_time->value;
+        if (calibrated->constants)
+            return calibrated->constants;
+    }
+    return engine_profiles[request->engine->name].name;
+}
+
 /* tables: folder of the user's own; NULL: the catalogue's curves. */
 static const struct operators *operators_of(const struct deployment_request *request,
                                             const struct gpu *gpu, const char *tables,
@@ -208,7 +236,7 @@ static bool curves_stage(const struct kernel_site *site, const struct deployment
 {
     const struct deployment_request *request = site->request;
     struct deployment *deployment = site->deployment;
-    const char *engine = engine_profiles[request->engine->name].name;
+    const char *engine = constants_of(request);
     const struct operators *operators = operators_of(request, stage->gpu, tables, error);
     if (!operators)
         return false;
@@ -310,20 +338,34 @@ bool deployment_load_kernels(const struct deployment_request *request, struct er
     }
 }
 
+static struct kernel_sum given_layers(const struct kernel_site *site,
+                                      const struct deployment_stage *stage)
+{
+    struct timed_layers *layers = ARENA_NEW(site->arena, struct timed_layers);
+    *layers = (struct timed_layers){*stage->layer_time, (double)site->deployment->llm->layers};
+    return layer_time_kernels(layers);
+}
+
+static bool same_kernels(const struct deployment_stage *a, const struct deployment_stage *b)
+{
+    return a->gpu == b->gpu && a->tensor_parallel == b->tensor_parallel && !a->layer_time &&
+           !b->layer_time;
+}
+
 /* Stages on the same GPUs share their kernels. */
 static bool put_kernels(const struct kernel_site *site, stage_kernels *kernels_of,
                         const struct stage_list *list, struct pipeline_stage *stages,
                         struct error *error)
 {
-    double layers = (double)site->deployment->llm->layers;
+    int64_t layers = site->deployment->llm->layers;
     for (size_t i = 0; i < list->count; i++) {
         const struct deployment_stage *stage = &list->stages[i];
-        stages[i] = (struct pipeline_stage){.share = (double)stage->layers / layers,
-                                            .emits = i + 1 == list->count,
+        stages[i] = (struct pipeline_stage){.share = (double)stage->layers / (double)layers,
+                                            .emits = stage->first_layer + stage->layers == layers,
                                             .link = stages_link(list, i)};
-        bool as_before = i > 0 && stage->gpu == stage[-1].gpu &&
-                         stage->tensor_parallel == stage[-1].tensor_parallel;
-        if (as_before)
+        if (stage->layer_time)
+            stages[i].kernels = given_layers(site, stage);
+        else if (i > 0 && same_kernels(stage, stage - 1))
             stages[i].kernels = stages[i - 1].kernels;
         else if (!kernels_of(site, stage, &stages[i].kernels, error))
             return false;
@@ -360,22 +402,67 @@ static void add_beside_model(const struct kernel_site *site, const struct deploy
     kernels->adapters = adapter_cost_of(site, stage);
 }
 
-static struct steptime *compile_kernels(const struct kernel_site *site, stage_kernels *kernels_of,
-                                        const struct stage_list *list, struct error *error)
+/* One way through stages that are served by queues, in rounds: what routers predict by. */
+static struct steptime *compile_way(const struct deployment *deployment,
+                                    const struct stage_list *list,
+                                    const struct pipeline_stage *stages,
+                                    const struct steptime_limits *limits, struct error *error)
+{
+    size_t way[PIPELINE_STAGES_MAX];
+    struct pipeline_stage on_it[PIPELINE_STAGES_MAX];
+    size_t count = stages_way(list, deployment->llm, way);
+    for (size_t i = 0; i < count; i++)
+        on_it[i] = stages[way[i]];
+    if (count == 1)
+        return steptime_compile_sum(&on_it->kernels, limits, error);
+    const double activation_bytes = 2; /* activations are 16-bit */
+    return pipeline_compile(on_it, count, deployment->micro_batches,
+                            activation_bytes * (double)deployment->llm->hidden, limits, error);
+}
+
+static bool compile_graph(const struct kernel_site *site, const struct stage_list *list,
+                          const struct pipeline_stage *stages, struct steptime_limits limits,
+                          struct error *error)
+{
+    struct deployment *deployment = site->deployment;
+    limits.max_batch_tokens += limits.max_sequences; /* prompts beside all that decode */
+    deployment->graph = stages_graph(list, stages, deployment->llm, &limits, error);
+    return deployment->graph != NULL;
+}
+
+static bool compile_kernels(const struct kernel_site *site, stage_kernels *kernels_of,
+                            const struct stage_list *list, struct error *error)
 {
     struct deployment *deployment = site->deployment;
     struct pipeline_stage *stages = ARENA_ARRAY(site->arena, list->count, struct pipeline_stage);
     struct engine_graphs graphs;
     struct steptime_limits limits = limits_of(site->request, deployment, &graphs);
     if (!put_kernels(site, kernels_of, list, stages, error))
-        return NULL;
+        return false;
     for (size_t i = 0; i < list->count && !site->drafts; i++)
         add_beside_model(site, &list->stages[i], &stages[i].kernels);
-    if (list->count == 1)
-        return steptime_compile_sum(&stages->kernels, &limits, error);
-    const double activation_bytes = 2; /* activations are 16-bit */
-    return pipeline_compile(stages, list->count, deployment->micro_batches,
-                            activation_bytes * (double)deployment->llm->hidden, &limits, error);
+    deployment->steptime = compile_way(deployment, list, stages, &limits, error);
+    return deployment->steptime && (site->request->pipelining == PIPELINING_ROUNDS ||
+                                    compile_graph(site, list, stages, limits, error));
+}
+
+/* What is given is of a whole replica. */
+static bool check_queues(const struct deployment_request *request, struct error *error)
+{
+    if (request->pipelining == PIPELINING_ROUNDS)
+        return true;
+    if (step_time_kind_of(request) == STEP_TIME_GIVEN)
+        return error_set(error, ERROR_BAD_INPUT,
+                         "a given step time is of a whole replica, and \"pipelining\": \"queues\" "
+                         "follows its stages");
+    if (request->engine->batching.index != BATCHING_CONTINUOUS)
+        return error_set(error, ERROR_BAD_INPUT,
+                         "\"pipelining\": \"queues\" needs continuous batching");
+    if (request->engine->speculative || request->engine->lora)
+        return error_set(error, ERROR_BAD_INPUT,
+                         "\"pipelining\": \"queues\" goes with neither \"speculative\" nor "
+                         "\"lora\"");
+    return true;
 }
 
 static stage_kernels *const kernels_of_kind[] = {[STEP_TIME_CALIBRATED] = calibrated_stage,
@@ -403,10 +490,10 @@ static struct steptime *compile_pass(const struct kernel_site *site, const struc
     const struct deployment_stage stage = {.gpu = site->deployment->gpu,
                                            .tensor_parallel = draft->tensor_parallel,
                                            .layers = draft->llm->layers};
-    const struct stage_list list = {&stage, 1};
+    const struct stage_list list = {.stages = &stage, .count = 1};
     const struct kernel_site own = {&request, &deployment, site->arena, true};
     int kind = step_time_kind_of(site->request);
-    return compile_kernels(&own, kernels_of_kind[kind], &list, error);
+    return compile_kernels(&own, kernels_of_kind[kind], &list, error) ? deployment.steptime : NULL;
 }
 
 static bool add_draft(const struct kernel_site *site, const struct draft *draft,
@@ -429,9 +516,10 @@ static struct steptime *compile_plain(const struct kernel_site *site, const stru
     settings.speculative = NULL;
     struct deployment_request request = *site->request;
     request.engine = &settings;
-    const struct kernel_site plain = {&request, site->deployment, site->arena, false};
+    struct deployment deployment = *site->deployment;
+    const struct kernel_site plain = {&request, &deployment, site->arena, false};
     int kind = step_time_kind_of(site->request);
-    return compile_kernels(&plain, kernels_of_kind[kind], list, error);
+    return compile_kernels(&plain, kernels_of_kind[kind], list, error) ? deployment.steptime : NULL;
 }
 
 static bool compile_speculating(const struct kernel_site *site, const struct stage_list *list,
@@ -451,15 +539,18 @@ static bool compile_steptime(const struct deployment_request *request,
                              const struct draft *draft, struct error *error)
 {
     int kind = step_time_kind_of(request);
-    deployment->basis = deployment_basis_of((enum step_time_kind)kind);
+    deployment->basis =
+        deployment_basis_of(stages_are_timed(list) ? STEP_TIME_GIVEN : (enum step_time_kind)kind);
+    if (!check_queues(request, error))
+        return false;
     if (kind == STEP_TIME_GIVEN) { /* as if drafting took no time */
         deployment->steptime = compile_given(request, deployment, error);
         return deployment->steptime != NULL;
     }
     struct arena *arena = arena_create();
     const struct kernel_site site = {request, deployment, arena, false};
-    deployment->steptime = compile_kernels(&site, kernels_of_kind[kind], list, error);
-    bool compiled = deployment->steptime && compile_speculating(&site, list, draft, error);
+    bool compiled = compile_kernels(&site, kernels_of_kind[kind], list, error) &&
+                    compile_speculating(&site, list, draft, error);
     arena_destroy(arena);
     return compiled;
 }
@@ -475,8 +566,8 @@ static double slot_bytes(const struct deployment_request *request,
 }
 
 static bool fit_memory(const struct deployment_request *request, struct deployment *deployment,
-                       const struct stage_list *list, const struct draft *draft,
-                       struct arena *arena, struct error *error)
+                       struct stage_list *list, const struct draft *draft, struct arena *arena,
+                       struct error *error)
 {
     const struct engine_settings *engine = request->engine;
     struct memory_request fit = {
@@ -497,10 +588,14 @@ static bool fit_memory(const struct deployment_request *request, struct deployme
         .reserve_gib = engine->reserve_gib,
         .more_weight_bytes = draft->weight_bytes_per_gpu + slot_bytes(request, deployment),
         .more_kv_bytes_per_token = draft->kv_bytes_per_token_per_gpu};
-    if (!memory_fit(&fit, &deployment->memory, error))
+    list->kv_blocks = ARENA_ARRAY(arena, list->count, int64_t);
+    if (!memory_fit_stages(&fit, &deployment->memory, list->kv_blocks, error))
         return false;
-    if (engine->num_gpu_blocks_override != INT64_MIN)
-        deployment->memory.kv_blocks = engine->num_gpu_blocks_override;
+    if (engine->num_gpu_blocks_override == INT64_MIN)
+        return true;
+    deployment->memory.kv_blocks = engine->num_gpu_blocks_override;
+    for (size_t i = 0; i < list->count; i++)
+        list->kv_blocks[i] = engine->num_gpu_blocks_override;
     return true;
 }
 
@@ -580,6 +675,19 @@ static int64_t watermark_blocks(const struct engine_settings *settings, int64_t 
     return (int64_t)(settings->watermark * (double)kv_blocks);
 }
 
+/* Prompts are computed whole there, and memory is set aside stage by stage. */
+static void set_graph(struct deployment *deployment, const struct engine_settings *settings)
+{
+    struct engine_config *engine = &deployment->engine;
+    engine->graph = deployment->graph;
+    engine->kv_blocks = deployment->graph->kv_blocks;
+    engine->max_batch_tokens = settings->max_num_batched_tokens;
+    engine->chunked_prefill = false;
+    engine->admission = ADMIT_PREEMPT;
+    engine->batch_wait_iterations = 0;
+    engine->keeps_blocks = false;
+}
+
 /* Without chunks a prompt must fit one micro-batch, and so must what is recomputed of a request. */
 static void cap_unchunked(const struct deployment_request *request, struct deployment *deployment)
 {
@@ -617,6 +725,8 @@ static bool set_engine(const struct deployment_request *request, struct deployme
         .steptime = deployment->steptime,
         .max_sequences = settings->max_num_seqs,
         .max_batch_tokens = settings->max_num_batched_tokens * deployment->micro_batches,
+        .prompt_batch_tok =
+            settings->prompt_batch_tok == INT64_MIN ? 0 : settings->prompt_batch_tok,
         .block_tok = (uint32_t)settings->block_size,
         .kv_blocks = deployment->memory.kv_blocks,
         .request_overhead =
@@ -646,6 +756,8 @@ static bool set_engine(const struct deployment_request *request, struct deployme
     if (!set_max_model_tok(request, deployment, error))
         return false;
     cap_unchunked(request, deployment);
+    if (deployment->graph)
+        set_graph(deployment, settings);
     return true;
 }
 
@@ -676,9 +788,10 @@ static void describe(const struct deployment_request *request, const struct stag
         .kv = request->kv,
         .busy_w = stages_busy_w(list),
         .idle_w = stages_idle_w(list)};
+    stages_name_gpus(list, deployment->gpu_names, sizeof deployment->gpu_names);
 }
 
-static bool compile(const struct deployment_request *request, const struct stage_list *list,
+static bool compile(const struct deployment_request *request, struct stage_list *list,
                     struct deployment *deployment, struct arena *arena, struct error *error)
 {
     struct draft draft;
@@ -717,6 +830,7 @@ void deployment_clear(struct deployment *deployment)
     steptime_destroy(deployment->steptime);
     steptime_destroy(deployment->plain_steptime);
     lora_config_destroy(deployment->lora);
+    stages_graph_destroy(deployment->graph);
     *deployment = (struct deployment){0};
 }
 

@@ -15,6 +15,11 @@
 #include "models/llm/memory.h"
 #include "models/steptime/steptime.h"
 
+/* Parameters of STEP_TIME_CALIBRATED. */
+struct step_time_calibrated {
+    const char *constants; /* an engine of engines.json; NULL: the engine's own */
+};
+
 /* Parameters of STEP_TIME_PROFILE. */
 struct step_time_profile {
     const char *path; /* of a folder, see models/steptime/profile_folder.h */
@@ -27,8 +32,10 @@ struct deployment_request {
     const struct deployment_stage *stages; /* [stage_count]: instead of gpu, tensor_parallel and
                                               pipeline_parallel; gpu is the first one's */
     size_t stage_count;                    /* 0: pipeline_parallel even stages */
+    enum pipelining pipelining;
     int64_t micro_batches;                 /* in flight in a pipeline; 0: the engine's own rule */
     int64_t attention_dp, expert_parallel; /* as in models/llm/memory.h; 0 is 1 */
+    double idle_peers; /* of the other ranks, the share that brings the experts no tokens */
     enum precision weights, kv;
     const enum precision *expert_weights; /* of the routed experts; NULL: as weights */
     const struct engine_settings *engine;
@@ -43,11 +50,13 @@ struct deployment {
     const struct llm *llm;
     int64_t tensor_parallel, pipeline_parallel, attention_dp, expert_parallel;
     int64_t micro_batches; /* in flight; 1 without a pipeline */
+    char gpu_names[96];    /* "H100-SXM"; of all its stages: "L4+H100-SXM" */
     int64_t gpus;          /* of one replica, with all its data-parallel ranks */
     enum precision weights, expert_weights, kv;
     struct memory_plan memory;
     struct engine_config engine;     /* of one rank */
     struct steptime *steptime;       /* owned; engine.steptime points to it */
+    struct stage_graph *graph;       /* PIPELINING_QUEUES, instead of it; owned, as engine.graph */
     struct steptime *plain_steptime; /* likewise; of iterations that draft nothing, or NULL */
     struct lora_config *lora;        /* likewise; NULL: no adapters */
     struct deployment_basis basis;

@@ -73,6 +73,8 @@ struct disaggregation_config {
     struct transfer_config transfer;
 };
 
+extern const char *const transfer_mode_names[]; /* these end with NULL */
+extern const char *const first_token_names[];
 extern const struct config_type disaggregation_config_type;
 extern const struct config_variant_type disaggregation_deciders[]; /* ends with name NULL */
 

@@ -7,8 +7,8 @@
 
 const char *const pool_role_names[] = {"mixed", "prefill", "decode", NULL};
 
-static const char *const transfer_mode_names[] = {"whole", "layerwise", NULL};
-static const char *const first_token_names[] = {"decode", "prefill", NULL};
+const char *const transfer_mode_names[] = {"whole", "layerwise", NULL};
+const char *const first_token_names[] = {"decode", "prefill", NULL};
 
 #define ABOVE_TOK(type)                                                                            \
     {                                                                                              \
@@ -79,6 +79,8 @@ static const struct config_field transfer_fields[] = {
      .optional = true,
      .max = 60,
      .doc = "added to every transfer; null: the latency of the links"},
+    /* Mooncake's transfer engine moves caches with 87 GB/s over four cards of 200 Gb/s (its README;
+     * over eight of 400 Gb/s with 190). */
     {.name = "efficiency",
      .kind = CONFIG_NUMBER,
      .offset = TRANSFER(efficiency),

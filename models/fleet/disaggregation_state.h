@@ -1,4 +1,4 @@
-/* The insides of disaggregation, shared by disaggregation.c and disaggregation_stuck.c. */
+/* The insides of disaggregation, shared by disaggregation.c and disaggregation_*.c. */
 #ifndef TOKENYARD_MODELS_FLEET_DISAGGREGATION_STATE_H
 #define TOKENYARD_MODELS_FLEET_DISAGGREGATION_STATE_H
 
@@ -27,7 +27,9 @@ struct handover {
     uint32_t source;         /* replica that holds blocks of it ... */
     uint32_t held_blocks;    /* ... so many; 0: not prefilled yet */
     uint32_t other;          /* layer-wise, until it is prefilled: its record on the other side */
+    uint32_t flow;           /* where its passage says that it flows */
     tick_t complete, let_in; /* when its prompt was; when it got room */
+    tick_t here;             /* when its cache was; TICK_NEVER: it was not sent */
     tick_t sent, alone;      /* time that flows took; on links of their own */
 };
 
@@ -54,6 +56,36 @@ struct disaggregation {
     bool look_for_stuck; /* a replica has become idle with a queue */
     uint32_t shadows;    /* layer-wise: second records of requests that are not prefilled yet */
 };
+
+static inline struct request *request_at(struct simulation *sim, uint32_t number)
+{
+    return &sim->requests.requests[number];
+}
+
+static inline void charge_release(struct router *router, const struct request *request)
+{
+    router_release(router, request->replica, request->prompt_tok, request->predicted_tok);
+}
+
+/* --- disaggregation.c --- */
+
+/* The simulation has failed. */
+void disaggregation_out_of_memory(struct simulation *sim);
+
+/* --- disaggregation_place.c --- */
+
+/* Keeps what is known of a request. */
+void handover_keep(struct simulation *sim, uint32_t number, const struct handover *handover);
+
+/* --- disaggregation_passage.c: of a request by its number --- */
+
+/* Layer-wise: its prompt has begun; its shadow waits for room where it will decode. */
+void passage_prompt_begun(struct simulation *sim, uint32_t number);
+/* Its prompt is complete: it goes to its decode side. */
+void passage_prompt_complete(struct simulation *sim, uint32_t number);
+/* The decode side has taken the blocks of its context. */
+void passage_let_in(struct simulation *sim, uint32_t number);
+void passage_flow_arrived(struct simulation *sim, const struct link_arrival *arrival);
 
 /* Frees a request from waiting for ever: its cache on the prefill side is given up, and computed
  * again where it waits. */

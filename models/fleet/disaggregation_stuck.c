@@ -72,8 +72,11 @@ static uint32_t find_victim(const struct simulation *sim, const bool *stuck)
 void disaggregation_unstick(struct simulation *sim)
 {
     struct disaggregation *d = sim->disaggregation;
-    find_stuck(sim, d->stuck);
-    uint32_t victim = find_victim(sim, d->stuck);
-    if (victim != REQUEST_NONE)
-        disaggregation_recompute(sim, victim);
+    uint32_t victim;
+    do { /* there may be several circles */
+        find_stuck(sim, d->stuck);
+        victim = find_victim(sim, d->stuck);
+        if (victim != REQUEST_NONE)
+            disaggregation_recompute(sim, victim);
+    } while (victim != REQUEST_NONE);
 }

@@ -80,16 +80,19 @@ void judge_in_flight(struct simulation *sim, const struct request *request)
     sim->result->by_class[request->class_index].late += late;
 }
 
+void judge_record(struct simulation *sim, uint32_t number)
+{
+    bool counted_elsewhere = (sim->disaggregation && disaggregation_is_shadow(sim, number)) ||
+                             (sim->clients && clients_abandoned(sim, number));
+    if (!counted_elsewhere)
+        judge_in_flight(sim, &sim->requests.requests[number]);
+}
+
 void judge_list(struct simulation *sim, uint32_t first)
 {
-    for (uint32_t number = first; number != REQUEST_NONE;) {
-        const struct request *request = &sim->requests.requests[number];
-        bool counted_elsewhere = (sim->disaggregation && disaggregation_is_shadow(sim, number)) ||
-                                 (sim->clients && clients_abandoned(sim, number));
-        if (!counted_elsewhere)
-            judge_in_flight(sim, request);
-        number = request->next;
-    }
+    for (uint32_t number = first; number != REQUEST_NONE;
+         number = sim->requests.requests[number].next)
+        judge_record(sim, number);
 }
 
 void measure_completed(struct simulation *sim, const struct request *request,
@@ -127,8 +130,9 @@ void measure_timed_out(struct simulation *sim, const struct request *request)
 void measure_stopped(struct simulation *sim, const struct request *request,
                      const struct latencies *latencies)
 {
-    sim->result->by_class[request->class_index].stopped++;
-    judge(sim, request->class_index, latencies);
+    struct latency_set *set = &sim->result->by_class[request->class_index];
+    set->stopped++;
+    set->slo_met += judge(sim, request->class_index, latencies);
 }
 
 void observe_request(struct simulation *sim, const struct request *request,
@@ -148,12 +152,17 @@ void observe_request(struct simulation *sim, const struct request *request,
                                     .preemptions = request->preemptions,
                                     .rejected = outcome == OUTCOME_REJECTED,
                                     .timed_out = outcome == OUTCOME_TIMED_OUT,
-                                    .stopped = outcome == OUTCOME_STOPPED};
+                                    .stopped = outcome == OUTCOME_STOPPED,
+                                    .prefill_pool = UINT32_MAX,
+                                    .prefill_replica = UINT32_MAX,
+                                    .handover_s = NAN};
     if (latencies) {
         record.queue_s = tick_to_s(latencies->queue);
         record.ttft_s = tick_to_s(latencies->ttft);
         record.tpot_s = latencies->tpot == TICK_NEVER ? NAN : tick_to_s(latencies->tpot);
         record.e2e_s = tick_to_s(latencies->e2e);
+        if (sim->disaggregation)
+            disaggregation_describe(sim, request, &record);
     }
     sim->spec->observer.request(sim->spec->observer.context, &record);
 }

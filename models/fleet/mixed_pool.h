@@ -13,7 +13,8 @@
  *
  * Machines are the replicas of a fleet. Those of prefill pools are prompt machines, those of decode
  * pools token machines, those of mixed pools are always in the mixed pool. Memory is counted in
- * tokens of KV cache. A choice looks at all machines. */
+ * tokens of KV cache. A choice looks at all machines. A prompt whose tokens follow on the same
+ * machine counts as to do until the request ends: nobody tells of its end before. */
 #ifndef TOKENYARD_MODELS_FLEET_MIXED_POOL_H
 #define TOKENYARD_MODELS_FLEET_MIXED_POOL_H
 

@@ -75,14 +75,16 @@ struct router_fleet {
     const char *const *class_names;
     const struct router_bounds *bounds; /* [class_count]; NULL: none */
     uint32_t class_count;
-    uint32_t model_count; /* 0 is 1 */
+    const uint32_t *class_models; /* [class_count]: what each asks for; NULL: not known */
+    uint32_t model_count;         /* 0 is 1 */
     struct router_poll poll;
     const char *stream; /* name of its random stream; NULL: "fleet/router" */
     uint64_t seed, replication;
 };
 
-/* Do its names of classes and pools name what there is? Only the names in fleet are looked at. The
- * error's JSON pointer starts at the router. */
+/* Do its names of classes and pools name what there is, and pools that serve what classes ask for?
+ * Only the names and models in fleet are looked at. The error's JSON pointer starts at the router.
+ */
 bool router_check(const struct router_config *config, const struct router_fleet *fleet,
                   struct error *error);
 

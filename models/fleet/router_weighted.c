@@ -1,5 +1,6 @@
 /* Pools by given shares of each class; the policy within a pool is another. */
 #include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "models/fleet/router_shares.h"
@@ -49,16 +50,35 @@ const struct config_type router_weighted_type = {.name = "router_weighted",
                                                  .size = sizeof(struct router_weighted_config),
                                                  .fields = weighted_fields};
 
+/* A share of a pool that serves another model would be nobody's. */
+static bool check_model(const struct router_fleet *fleet, size_t index, uint32_t class_index,
+                        uint32_t pool, struct error *error)
+{
+    uint64_t models = fleet->pools[pool].models;
+    if (!fleet->class_models || models == 0 || (models >> fleet->class_models[class_index] & 1))
+        return true;
+    char place[64];
+    snprintf(place, sizeof place, "/shares/%zu/pool", index);
+    error_at(error, ERROR_BAD_INPUT, NULL, 0, place,
+             "pool \"%s\" does not serve the model of class \"%s\"", fleet->pools[pool].name,
+             fleet->class_names[class_index]);
+    return error_hint(error, "leave the share out, or name a pool that does");
+}
+
 static bool check_weighted(const void *config, const struct router_fleet *fleet,
                            struct error *error)
 {
     const struct config_list *list = &((const struct router_weighted_config *)config)->shares;
     const struct router_share *shares = list->items;
     for (size_t i = 0; i < list->count; i++) {
-        if (router_find_class(fleet, shares[i].class_name) == fleet->class_count)
+        uint32_t class_index = router_find_class(fleet, shares[i].class_name);
+        uint32_t pool = router_find_pool(fleet, shares[i].pool);
+        if (class_index == fleet->class_count)
             return router_refuse_name("shares", i, "class", shares[i].class_name, error);
-        if (router_find_pool(fleet, shares[i].pool) == fleet->pool_count)
+        if (pool == fleet->pool_count)
             return router_refuse_name("shares", i, "pool", shares[i].pool, error);
+        if (!check_model(fleet, i, class_index, pool, error))
+            return false;
     }
     return true;
 }

@@ -48,13 +48,10 @@ static void start_sharing(struct simulation *sim)
     }
 }
 
-uint32_t sharing_arrive(struct simulation *sim, const struct arrival *arrival)
+uint32_t sharing_list_of(struct simulation *sim, const struct arrival *arrival)
 {
-    if (!sim->shares_prefixes) {
-        if (!prefix_ids_given(arrival))
-            return PREFIX_NONE;
+    if (!sim->shares_prefixes)
         start_sharing(sim);
-    }
     return prefix_ids_take(&sim->prefix_ids, arrival, session_block_tok(sim));
 }
 

@@ -9,6 +9,7 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "models/engine/handover.h"
 #include "models/fleet/routing.h"
 #include "models/fleet/simulation_parts.h"
 
@@ -44,6 +45,16 @@ void simulation_let_go(struct simulation *sim, uint32_t number)
         router_release(sim->router, request->replica, request->prompt_tok, request->predicted_tok);
     sharing_end(sim, request);
     request_pool_give_back(&sim->requests, number);
+}
+
+bool simulation_cancel(struct simulation *sim, uint32_t number)
+{
+    uint32_t replica = sim->requests.requests[number].replica;
+    if (sim->disaggregation)
+        disaggregation_drop(sim, number);
+    bool out = engine_cancel(&sim->engines[replica], number, sim->now);
+    replica_changed(sim, replica);
+    return out;
 }
 
 static void complete(struct simulation *sim, uint32_t number)
@@ -147,6 +158,8 @@ uint32_t simulation_submit(struct simulation *sim, const struct request *request
 uint32_t simulation_route(struct simulation *sim, struct request *request,
                           const struct arrival *arrival, uint32_t asked_tok)
 {
+    if (sim->disaggregation)
+        return disaggregation_arrive(sim, request, arrival, asked_tok);
     struct router_request asked = routing_request(sim, request, arrival->session);
     request->replica = router_choose(sim->router, &asked);
     uint32_t pool = sim->pool_of[request->replica];
@@ -174,9 +187,7 @@ static void arrive(struct simulation *sim)
     if (sim->adapters)
         request.adapter_draw = (uint32_t)gsl_rng_get(sim->adapters);
     request.predicted_tok = routing_predict(sim, &request);
-    if (sim->disaggregation)
-        disaggregation_arrive(sim, &request, &arrival);
-    else if (sim->clients)
+    if (sim->clients)
         clients_arrive(sim, &request, &arrival);
     else
         simulation_route(sim, &request, &arrival, request.output_tok);

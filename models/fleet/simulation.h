@@ -73,6 +73,10 @@ struct request_record {
     double arrival_s, queue_s, ttft_s, tpot_s, e2e_s;
     uint32_t prompt_tok, output_tok, class_index, pool, replica, preemptions;
     bool rejected, timed_out, stopped; /* none of them: it completed */
+    /* Of one that was prefilled elsewhere: where, and the time from its complete prompt to its KV
+     * cache's arrival. Otherwise the highest number, and NaN. */
+    uint32_t prefill_pool, prefill_replica;
+    double handover_s;
 };
 
 /* State of one pool at a sample time. */
@@ -135,7 +139,7 @@ struct latency_set {
     struct histogram ttft, tpot, e2e, queue;
     uint64_t completed, rejected, timed_out, stopped; /* measured ones */
     uint64_t prompt_tok, output_tok;
-    uint64_t slo_met; /* completed requests that kept every bound that applies to them */
+    uint64_t slo_met; /* completed or stopped ones that kept every bound that applies to them */
     uint64_t late;    /* measured ones in flight at the end that have broken a bound already */
 };
 

@@ -117,6 +117,9 @@ uint32_t simulation_submit(struct simulation *sim, const struct request *request
 uint32_t simulation_route(struct simulation *sim, struct request *request,
                           const struct arrival *arrival, uint32_t asked_tok);
 
+/* Cancels a request, wherever it is. As engine_cancel. */
+bool simulation_cancel(struct simulation *sim, uint32_t number);
+
 /* A request is out of its engine, for whatever reason: its place on the replica and its record are
  * free. */
 void simulation_let_go(struct simulation *sim, uint32_t number);
@@ -136,17 +139,23 @@ void simulation_reject(struct simulation *sim, const struct request *request);
 bool disaggregation_start(struct simulation *sim);
 void disaggregation_stop(struct simulation *sim);
 
-/* A request has arrived: gives it a replica, or refuses it. */
-void disaggregation_arrive(struct simulation *sim, struct request *request,
-                           const struct arrival *arrival);
+/* As simulation_route. */
+uint32_t disaggregation_arrive(struct simulation *sim, struct request *request,
+                               const struct arrival *arrival, uint32_t asked_tok);
 /* Who sends requests to the replica. */
 struct router *disaggregation_router_of(const struct simulation *sim, uint32_t replica);
 /* A replica was at a boundary. */
 void disaggregation_boundary(struct simulation *sim, uint32_t replica);
 /* The time of actor_transfers has come. */
 void disaggregation_event(struct simulation *sim);
-/* A request has emitted its last token. */
+/* A request is to be cancelled: frees what it has outside of its engine. */
+void disaggregation_drop(struct simulation *sim, uint32_t number);
+/* A request is out of its engine. */
 void disaggregation_ended(struct simulation *sim, uint32_t number);
+
+/* Adds to a request's record where it was prefilled. The request is one of the pool's. */
+void disaggregation_describe(const struct simulation *sim, const struct request *request,
+                             struct request_record *record);
 
 /* Is it the second record of a request that is still being prefilled? */
 bool disaggregation_is_shadow(const struct simulation *sim, uint32_t number);
@@ -175,6 +184,8 @@ void measure_stopped(struct simulation *sim, const struct request *request,
 
 /* A request in flight at the end counts where it has broken a bound already. */
 void judge_in_flight(struct simulation *sim, const struct request *request);
+/* Likewise, if this record is the one to count it by. */
+void judge_record(struct simulation *sim, uint32_t number);
 /* Likewise each of a list of an engine that begins with `first`. */
 void judge_list(struct simulation *sim, uint32_t first);
 
@@ -193,9 +204,15 @@ void sample_end(struct simulation *sim);
 
 /* --- sharing.c --- */
 
-/* What the arriving request shares with others: a list of sim->prefix_ids, or PREFIX_NONE. The
- * first that names something makes all engines that keep blocks share prefixes. */
-uint32_t sharing_arrive(struct simulation *sim, const struct arrival *arrival);
+/* The list of a request that may share with others. */
+uint32_t sharing_list_of(struct simulation *sim, const struct arrival *arrival);
+/* What the arriving request shares: a list of sim->prefix_ids, or PREFIX_NONE. The first that names
+ * something makes all engines that keep blocks share prefixes. */
+static inline uint32_t sharing_arrive(struct simulation *sim, const struct arrival *arrival)
+{
+    return sim->shares_prefixes || prefix_ids_given(arrival) ? sharing_list_of(sim, arrival)
+                                                             : PREFIX_NONE;
+}
 /* The request is sent once more: a list of its own. */
 uint32_t sharing_again(struct simulation *sim, uint32_t list);
 /* The request is over. */

@@ -4,6 +4,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include "models/hardware/mig.h"
+
 const char *const precision_names[] = {"bf16", "fp8",       "int8",  "int4",
                                        "fp4",  "fp8_block", "mxfp4", NULL};
 const char *const kv_precision_names[] = {"bf16", "fp8", "int8", "int4", "fp4", NULL};
@@ -168,6 +170,11 @@ static struct named_list gpu_list(const struct hardware *hardware)
     return (struct named_list){hardware->gpus, hardware->gpu_count, sizeof(struct gpu)};
 }
 
+static struct named_list slice_list(const struct hardware *hardware)
+{
+    return (struct named_list){hardware->slices, hardware->slice_count, sizeof(struct gpu)};
+}
+
 static struct named_list instance_list(const struct hardware *hardware)
 {
     return (struct named_list){hardware->instances, hardware->instance_count,
@@ -180,8 +187,12 @@ const struct gpu *hardware_gpu(const struct hardware *hardware, const char *name
     size_t index = find_name(gpu_list(hardware), name);
     if (index < hardware->gpu_count)
         return &hardware->gpus[index];
+    index = find_name(slice_list(hardware), name);
+    if (index < hardware->slice_count)
+        return &hardware->slices[index];
     if (nearest)
-        *nearest = nearest_name(gpu_list(hardware), name);
+        *nearest =
+            nearest_name(strchr(name, '/') ? slice_list(hardware) : gpu_list(hardware), name);
     return NULL;
 }
 
@@ -302,6 +313,7 @@ struct hardware *hardware_extend(const struct hardware *base,
     if (!add_gpus(all, &entries->gpus, &gpus, error) ||
         !add_instances(all, &entries->instances, &instances, error))
         return NULL;
+    mig_make_slices(all, arena);
     return all;
 }
 
@@ -323,7 +335,9 @@ static struct hardware *extend_by_file(const struct hardware *base, const char *
 
 struct hardware *hardware_read(const char *folder, struct arena *arena, struct error *error)
 {
-    const struct hardware none = {0};
+    struct hardware none = {0};
+    if (!mig_read(&none, folder, arena, error))
+        return NULL;
     struct hardware *gpus = extend_by_file(&none, folder, "gpus.json", arena, error);
     return gpus ? extend_by_file(gpus, folder, "instances.json", arena, error) : NULL;
 }

@@ -49,6 +49,8 @@ struct gpu {
     double gemm_efficiency, bandwidth_efficiency, link_efficiency;
     const char *known; /* "measured ceilings" or "datasheet only": how well the above is known */
     const char *source;
+    const char *sliced_from; /* of a MIG slice: the whole GPU's name; NULL: it is whole (mig.h) */
+    double slice_share;      /* what it is of that GPU, as prices go */
 };
 
 struct instance {
@@ -63,11 +65,17 @@ struct instance {
     const char *known; /* confidence in the price */
 };
 
+struct mig_profile; /* models/hardware/mig.h */
+
 struct hardware {
     struct gpu *gpus;
     size_t gpu_count;
     struct instance *instances;
     size_t instance_count;
+    const struct mig_profile *profiles;
+    size_t profile_count;
+    struct gpu *slices; /* of these GPUs, by these profiles */
+    size_t slice_count;
 };
 
 /* What gpus.json, instances.json and a scenario's "hardware" hold: {"gpus": [], "instances": []} */
@@ -78,7 +86,7 @@ struct hardware_entries {
 
 extern const struct config_type hardware_config_type; /* struct hardware_entries */
 
-/* Reads <folder>/gpus.json and <folder>/instances.json; NULL on error. */
+/* Reads <folder>/gpus.json, instances.json and mig.json; NULL on error. */
 struct hardware *hardware_read(const char *folder, struct arena *arena, struct error *error);
 
 /* base with entries added; an entry of the same name takes the place of base's. The entries were
@@ -89,8 +97,8 @@ struct hardware *hardware_extend(const struct hardware *base,
                                  const struct json_document *document, const char *pointer,
                                  struct arena *arena, struct error *error);
 
-/* NULL when unknown; names compare without case. *nearest (may be NULL): a close name for a hint,
- * or NULL. */
+/* A GPU, or a MIG slice of one. NULL when unknown; names compare without case. *nearest (may be
+ * NULL): a close name for a hint, or NULL. */
 const struct gpu *hardware_gpu(const struct hardware *hardware, const char *name,
                                const char **nearest);
 const struct instance *hardware_instance(const struct hardware *hardware, const char *name,

@@ -22,21 +22,21 @@ static struct memory_stage given_stage(const struct memory_request *request, int
 {
     if (request->stages)
         return request->stages[index];
-    return (struct memory_stage){
-        request->gpu, request->tensor_parallel,
-        memory_even_layers(request->llm->layers, request->pipeline_parallel, index)};
+    int64_t layers = request->llm->layers, stages = request->pipeline_parallel;
+    return (struct memory_stage){request->gpu, request->tensor_parallel, layers * index / stages,
+                                 memory_even_layers(layers, stages, index)};
 }
 
-static struct stage stage_at(const struct memory_request *request, int64_t index,
-                             int64_t first_layer)
+static struct stage stage_at(const struct memory_request *request, int64_t index)
 {
     struct memory_stage given = given_stage(request, index);
+    int64_t end_layer = given.first_layer + given.layers;
     return (struct stage){.gpu = given.gpu,
                           .tensor_parallel = given.tensor_parallel,
-                          .first_layer = first_layer,
-                          .end_layer = first_layer + given.layers,
-                          .embeds = index == 0,
-                          .emits = index == request->pipeline_parallel - 1};
+                          .first_layer = given.first_layer,
+                          .end_layer = end_layer,
+                          .embeds = given.first_layer == 0,
+                          .emits = end_layer == request->llm->layers};
 }
 
 /* Embedding tables that a stage holds: vLLM keeps a tied one on both the first and last stage. */
@@ -231,19 +231,26 @@ static struct memory_plan plan_stage(const struct memory_request *request, struc
     return plan;
 }
 
-bool memory_fit(const struct memory_request *request, struct memory_plan *plan, struct error *error)
+bool memory_fit_stages(const struct memory_request *request, struct memory_plan *plan,
+                       int64_t *blocks, struct error *error)
 {
     if (!check_split(request, error))
         return false;
-    struct stage stage = stage_at(request, 0, 0), tightest = stage;
-    *plan = plan_stage(request, stage);
-    for (int64_t i = 1; i < request->pipeline_parallel; i++) {
-        stage = stage_at(request, i, stage.end_layer);
+    struct stage tightest = {0};
+    for (int64_t i = 0; i < request->pipeline_parallel; i++) {
+        struct stage stage = stage_at(request, i);
         struct memory_plan other = plan_stage(request, stage);
-        if (other.kv_blocks < plan->kv_blocks) {
+        if (blocks)
+            blocks[i] = other.kv_blocks;
+        if (i == 0 || other.kv_blocks < plan->kv_blocks) {
             *plan = other;
             tightest = stage;
         }
     }
     return plan->kv_blocks >= 1 || does_not_fit(request, &tightest, plan, error);
+}
+
+bool memory_fit(const struct memory_request *request, struct memory_plan *plan, struct error *error)
+{
+    return memory_fit_stages(request, plan, NULL, error);
 }

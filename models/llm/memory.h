@@ -24,7 +24,7 @@
 /* One of several pipeline stages, which may be on different GPUs and differ in layers. */
 struct memory_stage {
     const struct gpu *gpu;
-    int64_t tensor_parallel, layers;
+    int64_t tensor_parallel, first_layer, layers;
 };
 
 /* Layers of stage `index` where `stages` share them evenly: vLLM's, too, differ by one at most. */
@@ -61,5 +61,9 @@ struct memory_plan {
  * impossible (heads not divisible by tp, more stages than layers, experts not dealt evenly). */
 bool memory_fit(const struct memory_request *request, struct memory_plan *plan,
                 struct error *error);
+
+/* Likewise, with the blocks of each stage: blocks[pipeline_parallel]. */
+bool memory_fit_stages(const struct memory_request *request, struct memory_plan *plan,
+                       int64_t *blocks, struct error *error);
 
 #endif

@@ -14,6 +14,13 @@
 #define SHORT_REDUCE_TOK 2048.0
 #define LONG_REDUCE_TOK  4096.0
 
+/* Where experts are dealt out to more GPUs than a token has experts, it is sent to those alone
+ * (DeepEP; TensorRT-LLM, whose AlltoallMethodType asks for moe_ep_size > top_k); else to all. */
+static bool goes_by_all_to_all(const struct step_layout *layout)
+{
+    return layout->attention_dp > 1 && layout->expert_parallel > layout->llm->active_experts;
+}
+
 struct iteration iteration_prepare(const struct step_layout *layout,
                                    const struct operators *operators,
                                    const struct step_constants *constants)
@@ -38,7 +45,8 @@ struct iteration iteration_prepare(const struct step_layout *layout,
                               .experts = (double)llm->experts,
                               .experts_local = (double)llm->experts / ep,
                               .top_k = (double)llm->active_experts,
-                              .weights = layout->expert_weights};
+                              .weights = layout->expert_weights,
+                              .dispatched = goes_by_all_to_all(layout)};
     return iteration;
 }
 
@@ -164,12 +172,20 @@ static double ffn_s(const struct iteration *iteration, double tokens, int64_t wi
            projection_s(iteration, tokens, hidden, split);
 }
 
+/* The share of the GPUs that a token must reach. */
+static double reached_share(const struct iteration *iteration)
+{
+    double gpus = (double)iteration->layout.expert_parallel;
+    return iteration->experts.dispatched ? 1 - pow(1 - 1 / gpus, iteration->experts.top_k) : 1;
+}
+
 /* Every rank brings its own tokens to the experts: they are gathered, and the sums scattered. */
 static double exchange_s(const struct iteration *iteration, double tokens)
 {
     if (iteration->dp <= 1)
         return 0;
-    double bytes = tokens * (double)iteration->layout.llm->hidden * ACTIVATION_BYTES;
+    double bytes = tokens * (double)iteration->layout.llm->hidden * ACTIVATION_BYTES *
+                   reached_share(iteration);
     return 2 * iteration->constants.all_reduce *
            operators_all_gather_s(iteration->operators, (int64_t)iteration->gpus, bytes);
 }
@@ -177,7 +193,7 @@ static double exchange_s(const struct iteration *iteration, double tokens)
 static double experts_s(const struct iteration *iteration, double tokens)
 {
     const struct llm *llm = iteration->layout.llm;
-    double all_tokens = tokens * iteration->dp;
+    double all_tokens = tokens * (1 + (iteration->dp - 1) * (1 - iteration->layout.idle_peers));
     double router_s =
         gemm_s(iteration, PRECISION_BF16, tokens, (double)llm->experts, (double)llm->hidden);
     double shared_s = llm->shared_expert_intermediate > 0

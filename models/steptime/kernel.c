@@ -114,14 +114,16 @@ struct kernel kernel_experts(const struct gpu *gpu, const struct expert_shape *s
     double touched = shape->experts_local * (1 - pow(1 - chosen, tokens));
     double rows = tokens * chosen * shape->experts_local;
     double matrices = 3 * shape->hidden * shape->inter;
-    return (struct kernel){
-        .at = {tokens * chosen, shape->experts_local, shape->inter, shape->hidden},
-        .bytes = touched * matrices * weight_bytes(shape->weights) +
-                 rows * (2 * shape->hidden + 3 * shape->inter) * ACTIVATION_BYTES,
-        .bytes_per_s = 1e9 * gpu->bandwidth_gb_s,
-        .operations = 2 * rows * matrices,
-        .operations_per_s = gpu_peak_ops(gpu, shape->weights),
-        .start_s = EXPERTS_START_S};
+    /* A GPU that gets none but its own tokens works like one that has all experts. */
+    double seen = shape->dispatched ? shape->experts : shape->experts_local;
+    return (struct kernel){.at = {tokens * chosen, seen, shape->inter, shape->hidden},
+                           .bytes =
+                               touched * matrices * weight_bytes(shape->weights) +
+                               rows * (2 * shape->hidden + 3 * shape->inter) * ACTIVATION_BYTES,
+                           .bytes_per_s = 1e9 * gpu->bandwidth_gb_s,
+                           .operations = 2 * rows * matrices,
+                           .operations_per_s = gpu_peak_ops(gpu, shape->weights),
+                           .start_s = EXPERTS_START_S};
 }
 
 /* A ring (Patarasuk and Yuan, 2009) sends (n - 1) / n of the vector once to gather or to exchange,

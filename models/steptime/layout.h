@@ -8,7 +8,9 @@ struct step_layout {
     const struct gpu *gpu;
     const struct llm *llm;
     int64_t tensor_parallel;
-    int64_t attention_dp;    /* ranks with a batch of their own that share the experts; 1: none */
+    int64_t attention_dp; /* ranks with a batch of their own that share the experts; 1: none */
+    double idle_peers;    /* share of the other ranks that have no tokens meanwhile; the rest have
+                             as many as this one */
     int64_t expert_parallel; /* GPUs that the experts are dealt out to whole; 1: each is split */
     enum precision weights, expert_weights, kv;
     int64_t decode_queries; /* tokens that each decode attends from: more where it verifies drafts;

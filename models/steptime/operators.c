@@ -376,19 +376,34 @@ static const struct operators *relative_operators(const char *catalog_folder, co
     return operators;
 }
 
+/* A slice has its GPU's curves, which nobody measured on it. */
+static const struct operators *own_file_operators(const struct operator_file *file,
+                                                  const struct gpu *gpu, const char *framework,
+                                                  struct arena *arena)
+{
+    const struct operators *operators = operators_from_file(file, gpu, framework, arena);
+    if (!gpu->sliced_from)
+        return operators;
+    struct operators *slice = operators_copy(operators, arena);
+    slice->quality.basis = OPERATORS_RELATIVE;
+    slice->quality.like = gpu->sliced_from;
+    return slice;
+}
+
 const struct operators *operators_read(const char *catalog_folder, const struct gpu *gpu,
                                        const char *framework, struct arena *arena,
                                        struct error *error)
 {
-    const char *own = arena_printf(arena, "%s/operators/%s.json", catalog_folder, gpu->name);
-    if (!strchr(gpu->name, '/') && access(own, F_OK) == 0) {
+    const char *name = gpu->sliced_from ? gpu->sliced_from : gpu->name;
+    const char *own = arena_printf(arena, "%s/operators/%s.json", catalog_folder, name);
+    if (!strchr(name, '/') && access(own, F_OK) == 0) {
         const struct operator_file *file = operator_file_read(own, arena, error);
-        return file ? operators_from_file(file, gpu, framework, arena) : NULL;
+        return file ? own_file_operators(file, gpu, framework, arena) : NULL;
     }
     struct relatives relatives;
     if (!relatives_read(catalog_folder, arena, &relatives, error))
         return NULL;
-    const struct relative *relative = relatives_find(&relatives, gpu->name);
+    const struct relative *relative = relatives_find(&relatives, name);
     return relative ? relative_operators(catalog_folder, gpu, relative, framework, arena, error)
                     : datasheet_operators(gpu, arena);
 }

@@ -30,6 +30,9 @@ struct attention_shape {
 struct expert_shape {
     double hidden, inter, experts, experts_local, top_k;
     enum precision weights;
+    /* Only tokens for its own experts reach a GPU. Otherwise it goes through all of them, to find
+     * which are its own, and the tables of few local experts hold that. */
+    bool dispatched;
 };
 
 /* framework: "vllm", "trtllm" or "sglang"; tables of another framework stand in where the named one

@@ -109,6 +109,12 @@ static struct steptime *compile_stage(const struct pipeline_stage *stage, double
     return steptime_compile_sum(&kernels, limits, error);
 }
 
+struct steptime *pipeline_stage_compile(const struct pipeline_stage *stage,
+                                        const struct steptime_limits *limits, struct error *error)
+{
+    return compile_stage(stage, 0, limits, error);
+}
+
 /* --- rounds --- */
 
 /* Tokens that a micro-batch with so many decodes may have: room for a prompt is always left. */

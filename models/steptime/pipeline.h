@@ -53,4 +53,9 @@ struct steptime *pipeline_compile(const struct pipeline_stage *stages, size_t co
                                   int64_t micro_batches, double hidden_bytes,
                                   const struct steptime_limits *limits, struct error *error);
 
+/* One stage alone, for whoever follows batches from stage to stage: the time of a batch on it,
+ * without the send. limits: of a batch on it. */
+struct steptime *pipeline_stage_compile(const struct pipeline_stage *stage,
+                                        const struct steptime_limits *limits, struct error *error);
+
 #endif

@@ -234,11 +234,16 @@ static double prefill_time(const struct prefill_curve *curve, double length)
 }
 
 /* A chunk's queries attend to the tokens before it and, causally, to itself; and it reads them. */
-double steptime_chunk(const struct steptime *steptime, struct prefill_chunk chunk)
+static inline double chunk_attention(const struct steptime *steptime, struct prefill_chunk chunk)
 {
     double start = (double)chunk.start, end = start + (double)chunk.tokens;
     double causal = prefill_time(&steptime->prefill, end) - prefill_time(&steptime->prefill, start);
     return fmax(causal, end * steptime->key);
+}
+
+double steptime_chunk(const struct steptime *steptime, struct prefill_chunk chunk)
+{
+    return chunk_attention(steptime, chunk);
 }
 
 /* --- compiling --- */
@@ -434,8 +439,8 @@ static fine_t decode_time(const struct steptime *steptime, int64_t n, int64_t co
     return steptime->decode_base[n] + line->base + line->slope * context_tok;
 }
 
-fine_t steptime_with_prompts(const struct steptime *steptime, int64_t n, int64_t context_tok,
-                             int64_t tokens, double attention, int64_t finishing)
+static inline fine_t with_prompts(const struct steptime *steptime, int64_t n, int64_t context_tok,
+                                  int64_t tokens, double attention, int64_t finishing)
 {
     assert(tokens >= 1 && tokens <= steptime->max_batch_tokens);
     assert(n + finishing <= steptime->max_sequences);
@@ -451,6 +456,12 @@ fine_t steptime_with_prompts(const struct steptime *steptime, int64_t n, int64_t
     return steptime->draft ? work + steptime->draft[n + finishing] : work;
 }
 
+fine_t steptime_with_prompts(const struct steptime *steptime, int64_t n, int64_t context_tok,
+                             int64_t tokens, double attention, int64_t finishing)
+{
+    return with_prompts(steptime, n, context_tok, tokens, attention, finishing);
+}
+
 fine_t steptime_mixed(const struct steptime *steptime, int64_t n, int64_t context_tok,
                       const struct prefill_chunk *chunks, int64_t count, int64_t finishing)
 {
@@ -462,7 +473,7 @@ fine_t steptime_mixed(const struct steptime *steptime, int64_t n, int64_t contex
     double attention = 0;
     for (int64_t i = 0; i < count; i++) {
         tokens += chunks[i].tokens;
-        attention += steptime_chunk(steptime, chunks[i]);
+        attention += chunk_attention(steptime, chunks[i]);
     }
-    return steptime_with_prompts(steptime, n, context_tok, tokens, attention, finishing);
+    return with_prompts(steptime, n, context_tok, tokens, attention, finishing);
 }

@@ -12,6 +12,7 @@
 
 struct sample_run {
     struct pool_spec pools[2];
+    struct engine_config engine; /* of both; it does nothing */
     struct pool_facts facts_of_pools[2];
     struct deployment_basis basis;
     struct class_rule classes[2];
@@ -40,12 +41,14 @@ static inline void sample_latencies_add(struct latency_set *set, uint64_t count,
 static inline void sample_run_specify(struct sample_run *run)
 {
     run->pools[0] = (struct pool_spec){.name = "fast",
+                                       .engine = &run->engine,
                                        .replicas = 2,
                                        .usd_per_hour = 3.0,
                                        .weight = 1,
                                        .busy_w = 700,
                                        .idle_w = 90};
     run->pools[1] = (struct pool_spec){.name = "cheap",
+                                       .engine = &run->engine,
                                        .replicas = 4,
                                        .usd_per_hour = 0.5,
                                        .weight = 1,

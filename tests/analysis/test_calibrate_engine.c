@@ -124,7 +124,8 @@ static struct world make_world(struct step_constants truth)
 
 static bool run_fit(struct world *world, size_t count, size_t threads, struct error *error)
 {
-    const struct engine_fit_options options = {.threads = threads, .iterations = 30};
+    const struct engine_fit_options options = {
+        .threads = threads, .iterations = 30, .prefill_spread = 1};
     *error = (struct error){0};
     world->entry->constants = fit_usual_constants();
     return engine_fit_run(world->predictor, world->entry, world->points, count, &options,

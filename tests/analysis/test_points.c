@@ -82,6 +82,33 @@ Test(points, disaggregated_rows_need_no_layout)
     arena_destroy(arena);
 }
 
+Test(points, rows_say_the_workers_of_both_sides)
+{
+    struct arena *arena = arena_create();
+    struct config_list points = {0};
+    const char *text =
+        "model,system,backend,precision,isl,osl,concurrency,tp,prefill_num_workers,"
+        "prefill_tp_size,prefill_attention_dp_size,prefill_moe_ep_size,decode_num_workers,"
+        "decode_tp_size,ttft_mean_ms,tpot_mean_ms\n"
+        "m,s,vllm,fp8,1,1,64,,2,1,8,8,3,4,1,1\n"
+        "m,s,vllm,fp8,1,1,64,,2,0,0,0,3,4,1,1\n"
+        "m,s,vllm,fp8,1,1,64,4,,,,,,,1,1\n";
+    cr_assert(read_text(text, arena, &points, NULL));
+    const struct measured_point *point = points.items;
+    cr_expect(point[0].disaggregated);
+    cr_expect_eq(point[0].prefill.workers, 2);
+    cr_expect_eq(point[0].prefill.attn_dp, 8);
+    cr_expect_eq(point[0].prefill.moe_ep, 8);
+    cr_expect_eq(point[0].decode.tp, 4);
+    cr_expect_eq(point[0].decode.attn_dp, 1);
+    cr_expect_eq(point[1].prefill.tp, 1);
+    cr_expect_eq(point[1].prefill.attn_dp, 1);
+    cr_expect_not(point[2].disaggregated);
+    cr_expect_eq(point[2].prefill.workers, 0);
+    cr_expect_eq(point[2].decode.tp, 0);
+    arena_destroy(arena);
+}
+
 struct bad_table {
     const char *text, *says[3];
     long line;
@@ -107,6 +134,15 @@ Test(points, what_is_wrong_is_named)
         {HEADER "\nm,s,vllm,fp8,1,1,1,1,1,1ms\n", {"\"tpot_mean_ms\"", "\"1ms\""}, 2},
         {HEADER "\nm,s,vllm,fp8,1,1,1,1,,\n", {"neither"}, 2},
         {HEADER ",len_ratio_min\nm,s,vllm,fp8,1,1,1,1,1,1,1.2\n", {"\"len_ratio_min\"", "1"}, 2},
+        {HEADER ",prefill_num_workers\nm,s,vllm,fp8,1,1,,1,1,1,\n",
+         {"\"concurrency\" is empty"},
+         2},
+        {HEADER ",prefill_num_workers\nm,s,vllm,fp8,1,1,1,,1,1,-2\n",
+         {"\"prefill_num_workers\""},
+         2},
+        {HEADER ",decode_tp_size\nm,s,vllm,fp8,1,1,1,1,1,1,99999\n",
+         {"\"decode_tp_size\"", "65536"},
+         2},
         {HEADER "\n\"m,s,vllm,fp8,1,1,1,1,1,1\n", {"quote"}, 2},
         {HEADER "\n\xff\xfe,s,vllm,fp8,1,1,1,1,1,1\n", {"\"model\"", "UTF-8"}, 2},
     };

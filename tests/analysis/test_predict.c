@@ -97,7 +97,7 @@ Test(predict, says_why_a_point_is_not_covered)
     struct measured_point points[7];
     static const char *const reasons[] = {
         "model \"gpt-9\"", "GPU \"abacus\"", "engine \"tgi\"", "\"fp3\"", "fit",
-        "separate",        "longer"};
+        "workers",         "longer"};
     for (int i = 0; i < 7; i++)
         points[i] = a_point();
     points[0].model = "gpt-9";
@@ -114,6 +114,41 @@ Test(predict, says_why_a_point_is_not_covered)
         cr_expect(isnan(predictions[i].tpot_ms));
         cr_expect(strstr(predictions[i].reason, reasons[i]), "says: %s", predictions[i].reason);
     }
+}
+
+/* Two workers of one GPU that prefill, one of two GPUs that decodes. */
+static struct measured_point a_point_apart(void)
+{
+    struct measured_point point = a_point();
+    point.backend = "trtllm";
+    point.tp = 0;
+    point.disaggregated = true;
+    point.prefill = (struct side_layout){
+        .workers = 2, .tp = 1, .pp = 1, .attn_dp = 1, .moe_tp = 1, .moe_ep = 1};
+    point.decode = point.prefill;
+    point.decode.workers = 1;
+    point.decode.tp = 2;
+    return point;
+}
+
+Test(predict, sides_are_simulated_apart)
+{
+    struct measured_point points[4] = {a_point_apart(), a_point_apart(), a_point_apart(),
+                                       a_point_apart()};
+    points[1].prefill.workers = 1;
+    points[2].decode.workers = 4;
+    points[3].concurrency = 0;
+    for (int i = 0; i < 3; i++)
+        points[i].concurrency = 256;
+    struct prediction is[4];
+    predict(points, 4, 2, is);
+    for (int i = 0; i < 3; i++)
+        cr_assert_eq(is[i].state, PREDICTION_DONE, "%s", is[i].reason);
+    /* Fewer workers that prefill make prompts wait; more that decode make answers faster. */
+    cr_expect_gt(is[1].ttft_ms, 1.5 * is[0].ttft_ms);
+    cr_expect_lt(is[2].tpot_ms, 0.9 * is[0].tpot_ms);
+    cr_expect_eq(is[3].state, PREDICTION_NOT_COVERED);
+    cr_expect(strstr(is[3].reason, "clients"), "says: %s", is[3].reason);
 }
 
 static bool never(void *context, size_t done, size_t count)

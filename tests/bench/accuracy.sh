@@ -23,6 +23,9 @@ heading "Closed-loop servers, dense models"
 heading "Closed-loop servers, mixtures of experts"
 "$program" validate "$data/silicon/moe_agg.csv" -o "$output/moe" | sed '/^Results are in/d'
 
+heading "Closed-loop servers, prefill and decode apart"
+"$program" validate "$data/silicon/disagg.csv" -o "$output/apart" | sed '/^Results are in/d'
+
 heading "Single iterations: Splitwise, Helix"
 "$program" validate --steps "$data/splitwise/perf_model.csv" "$data/helix/layer_times.csv" \
     -o "$output/steps" | sed '/^Results are in/d'

@@ -13,5 +13,8 @@ program=$1 data=$2
 "$program" calibrate "$data/silicon/dense_agg.csv" "$data/silicon/moe_agg.csv" -q -o models/catalog \
     --source "closed-loop measurements of InferenceMAX and of AIConfigurator's authors, in \
 ai-dynamo/aiconfigurator, commit 095f58a51c4c (2026-08-21), Apache-2.0"
+"$program" calibrate "$data/silicon/disagg.csv" -q --fit-only -o models/catalog \
+    --source "disaggregated rows of InferenceX, in ai-dynamo/aiconfigurator, commit 095f58a51c4c \
+(2026-08-21), Apache-2.0"
 "$program" calibrate --steps "$data/splitwise/perf_model.csv" "$data/helix/layer_times.csv" \
     "$data/llmservingsim/profile/rtx4090_llama-3.1-8b_tp1" -q -o models/catalog

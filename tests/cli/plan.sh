@@ -14,6 +14,9 @@ grep -q '"status": "infeasible"' "$TMP/poor/plan.json" || fail "plan.json does n
 refused 3 "$TOKENYARD" plan $golden/given.json -o "$TMP/nothing"
 says "$golden/given.json:" 'has no "plan"'
 
+refused 3 "$TOKENYARD" plan $golden/plan.json -o "$TMP/roles" --set 'disaggregation={}'
+says /disaggregation: 'no pools with roles' hint:
+
 for folder in first again; do
     expect 0 "$TOKENYARD" plan $golden/plan.json --quiet -o "$TMP/$folder"
 done

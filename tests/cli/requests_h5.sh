@@ -20,3 +20,10 @@ simulate $golden/given.json "$TMP/asked" --set output.requests=true
 same "$file" "$TMP/asked/requests.h5"
 simulate $golden/given.json "$TMP/unasked"
 [ ! -e "$TMP/unasked/requests.h5" ] || fail "requests.h5 although nobody asked"
+
+# Where pools have roles: who computed the prompt, and how long its cache took.
+disaggregated=scenarios/disaggregated.json
+simulate $disaggregated "$TMP/roles" --requests --set workload.limit=50
+[ "$(rows "$TMP/roles/requests.h5" handover_s)" = 50 ] || fail "handover_s is not there"
+h5dump -d prefill_pool -s 0 -c 1 "$TMP/roles/requests.h5" | grep -q '(0): 0' || fail "prefill_pool is wrong"
+[ -z "$(rows "$file" handover_s 2>/dev/null)" ] || fail "handover_s is there without roles"

@@ -26,6 +26,21 @@ same $expected "$TMP/out"
 expect 0 "$TOKENYARD" validate $points $points --json
 grep -q '"points": 24' "$TMP/out" || fail "two files are not read"
 
+# Servers that prefill and decode apart, to the byte; one of them does not say how many clients it had.
+apart=tests/golden/validate/apart
+expect 0 "$TOKENYARD" validate $apart.csv -o "$TMP/apart" --no-plots
+prints '4 measured points, 3 of them simulated' 'number of clients is not recorded'
+if [ "${UPDATE:-}" ]; then
+    cp "$TMP/apart/validate.json" $apart.json
+fi
+same $apart.json "$TMP/apart/validate.json"
+expect 0 "$TOKENYARD" validate "$TMP/apart/points.csv" --json --threads 3
+same $apart.json "$TMP/out"
+expect 0 "$TOKENYARD" validate $points $apart.csv -o "$TMP/both" --no-plots
+prints '16 measured points, 13 of them simulated'
+expect 0 "$TOKENYARD" validate "$TMP/both/points.csv" --json
+same "$TMP/both/validate.json" "$TMP/out"
+
 refused 2 "$TOKENYARD" validate
 says 'usage: tokenyard validate POINTS.csv'
 refused 2 "$TOKENYARD" validate $points --threads 0

@@ -44,7 +44,8 @@ static void simulate(const struct scenario *scenario)
     spec.observer.proceed = stop_at_once;
     struct simulation_result result;
     if (simulation_run(&spec, &result, &error)) {
-        assert(result.arrived == result.completed + result.rejected + result.in_flight);
+        assert(result.arrived ==
+               result.completed + result.rejected + result.cancelled + result.in_flight);
         simulation_result_free(&result);
     } else {
         assert(error.message[0]);

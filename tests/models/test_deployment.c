@@ -103,6 +103,34 @@ Test(deployment, the_cache_limits_the_length)
     arena_destroy(arena);
 }
 
+/* A block of Llama 3.1 8B is 16 times 131,072 bytes: 2 MiB; an H100's link makes 64 GB/s. */
+Test(deployment, memory_rules_reach_the_engine_in_blocks)
+{
+    struct arena *arena = arena_create();
+    struct engine_settings settings = usual_settings();
+    settings.num_gpu_blocks_override = 1050;
+    settings.watermark = 0.01;
+    settings.preemption = PREEMPT_SWAP;
+    struct deployment_request request = usual_request(arena, "H100-SXM", &settings);
+    struct deployment deployment;
+    struct error error = {0};
+    cr_assert(deployment_compile(&request, &deployment, &error), "%s", error.message);
+    cr_assert_eq(deployment.engine.watermark_blocks, 10);
+    cr_assert_eq(deployment.engine.swap_blocks, 2048, "4 GiB");
+    cr_assert_float_eq(fine_to_s(deployment.engine.swap_block_time),
+                       2097152 / (request.gpu->pcie_gb_s * 1e9), 1e-12);
+    deployment_clear(&deployment);
+
+    settings.watermark = 0;
+    settings.preemption = PREEMPT_RECOMPUTE;
+    settings.kv_allocation = KV_CONTIGUOUS_MAX;
+    cr_assert(deployment_compile(&request, &deployment, &error), "%s", error.message);
+    cr_assert_eq(deployment.engine.admission, ADMIT_NO_EVICT, "who has reserved is not preempted");
+    cr_assert_eq(deployment.engine.swap_blocks, 0);
+    deployment_clear(&deployment);
+    arena_destroy(arena);
+}
+
 Test(deployment, gpus_multiply)
 {
     struct arena *arena = arena_create();

@@ -27,6 +27,7 @@ struct world {
     struct disaggregation_config config;
     struct steptime *steptime;
     double horizon_s;
+    const struct client_rule *clients; /* NULL: they wait */
     struct request_record records[RECORDS_MAX];
     uint32_t ended;
     struct simulation_result result;
@@ -84,6 +85,7 @@ static void simulate(struct world *world, const struct arrival *arrivals, size_t
                                    .pool_count = world->pool_count,
                                    .router = &first_come,
                                    .disaggregation = &world->config,
+                                   .clients = world->clients,
                                    .classes = &all,
                                    .class_count = 1,
                                    .horizon_s = world->horizon_s,
@@ -91,7 +93,8 @@ static void simulate(struct world *world, const struct arrival *arrivals, size_t
     struct error error = {0};
     cr_assert(simulation_run(&spec, &world->result, &error), "%s", error.message);
     const struct simulation_result *result = &world->result;
-    cr_assert_eq(result->arrived, result->completed + result->rejected + result->in_flight);
+    cr_assert_eq(result->arrived,
+                 result->completed + result->rejected + result->cancelled + result->in_flight);
 }
 
 static void end_world(struct world *world)
@@ -114,6 +117,8 @@ Test(disaggregation, one_request_by_hand)
     cr_expect_float_eq(world.records[0].e2e_s, 0.25, 1e-9);
     cr_expect_float_eq(world.records[0].tpot_s, 0.11, 1e-9);
     cr_expect_eq(world.records[0].pool, 1);
+    cr_expect_eq(world.records[0].prefill_pool, 0);
+    cr_expect_float_eq(world.records[0].handover_s, 0.2, 1e-9);
     cr_expect_eq(world.result.pools[0].handed_out, 1);
     cr_expect_eq(world.result.pools[1].handed_in, 1);
     cr_expect_eq(world.result.pools[0].arrived, 1);
@@ -245,6 +250,55 @@ Test(disaggregation, the_side_with_less_tensor_parallelism_bounds)
     }
 }
 
+/* What a scenario says of links takes the place of what the GPUs have. */
+Test(disaggregation, links_may_be_told_otherwise)
+{
+    const struct {
+        struct transfer_config transfer;
+        double expected_s;
+    } cases[] = {
+        {{.gb_s = 51.2e-6, .node_gb_s = 1, .latency_s = NAN, .efficiency = 1}, 0.1},
+        {{.gb_s = NAN, .node_gb_s = 12.8e-6, .latency_s = NAN, .efficiency = 1}, 0.4},
+        {{.gb_s = NAN, .node_gb_s = NAN, .latency_s = 0.05, .efficiency = 1}, 0.25},
+        {{.gb_s = NAN, .node_gb_s = NAN, .latency_s = NAN, .efficiency = 0.5}, 0.4},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct world world;
+        make_world(&world);
+        world.config.transfer = cases[i].transfer;
+        add_pool(&world, "p", ROLE_PREFILL, 1, 100);
+        add_pool(&world, "d", ROLE_DECODE, 1, 100);
+        simulate(&world, one, 1);
+        cr_expect_float_eq(tick_to_s(world.result.transfers->transfer.max), cases[i].expected_s,
+                           1e-9);
+        end_world(&world);
+    }
+}
+
+/* A replica of eight GPUs has two nodes of four, and all their cards; with two KV heads only two of
+ * its GPUs' parts differ. */
+Test(disaggregation, a_replica_may_be_larger_than_a_node)
+{
+    const struct gpu rails = {.name = "rails",
+                              .gpus_per_node = 4,
+                              .nics_per_node = 1,
+                              .link_gb_s = 1,
+                              .node_link_gb_s = 6.4e-6,
+                              .pcie_gb_s = 1};
+    struct world world;
+    make_world(&world);
+    add_pool(&world, "p", ROLE_PREFILL, 2, 100);
+    add_pool(&world, "d", ROLE_DECODE, 1, 100);
+    world.pools[0].port.gpu = world.pools[1].port.gpu = &rails;
+    world.pools[0].port.tensor_parallel = world.pools[1].port.tensor_parallel = 8;
+    simulate(&world, two, 2);
+    /* Both at once over the two cards of the decode side, each of 25.6 kB/s. */
+    for (int i = 0; i < 2; i++)
+        cr_expect_float_eq(world.records[i].e2e_s, 0.03 + 0.2 + 0.02, 1e-9);
+    cr_expect_float_eq(tick_to_s(world.result.transfers->link_wait.max), 0.1, 1e-9);
+    end_world(&world);
+}
+
 /* The decode side has room for one: the second waits and holds its blocks until the first has
  * ended. The third finds the prefill side full until the first's cache has gone. */
 Test(disaggregation, who_finds_no_room_waits_and_holds_its_blocks)
@@ -340,6 +394,35 @@ Test(disaggregation, mixed_pools_take_what_prefill_pools_send)
     simulate(&world, two, 2);
     cr_expect_eq(world.result.pools[1].handed_in, 2);
     end_world(&world);
+}
+
+/* --- clients that give up --- */
+
+/* Whatever is under way when the client hangs up, all memory is free again for the next request,
+ * which takes as long as if it were alone. */
+Test(disaggregation, who_hangs_up_leaves_nothing_behind)
+{
+    const struct arrival pair[] = {{.time_s = 0, .prompt_tok = 20, .output_tok = 3},
+                                   {.time_s = 1, .prompt_tok = 20, .output_tok = 3}};
+    for (int mode = TRANSFER_WHOLE; mode <= TRANSFER_LAYERWISE; mode++)
+        for (int step = 1; step < 50; step++) {
+            const struct client_settings impatient = {.ttft_timeout_s = NAN,
+                                                      .e2e_timeout_s = 0.005 * step + 1e-4,
+                                                      .cancel_on_timeout = true};
+            const struct client_rule rule = {.settings = &impatient, .shed_after_s = INFINITY};
+            struct world world;
+            make_world(&world);
+            world.clients = &rule;
+            world.config.transfer.mode = mode;
+            add_pool(&world, "p", ROLE_PREFILL, 1, 22);
+            add_pool(&world, "d", ROLE_DECODE, 1, 22);
+            simulate(&world, pair, 2);
+            bool patient = world.result.completed == 2;
+            cr_assert_eq(patient, 0.005 * step > (mode == TRANSFER_WHOLE ? 0.25 : 0.22) - 1e-3);
+            cr_assert(patient || world.result.clients->timed_out == 2);
+            cr_assert_eq(world.result.in_flight, 0);
+            end_world(&world);
+        }
 }
 
 /* --- the horizon --- */

@@ -2,68 +2,7 @@
 #include <criterion/criterion.h>
 #include <math.h>
 
-#include "models/fleet/simulation.h"
-#include "tests/models/arrivals.h"
-
-#define MS 1e-3
-
-/* Blocks hold four tokens; prompts may be computed in chunks. */
-#define ENGINE(sequences, batch_tok, blocks)                                                       \
-    {                                                                                              \
-        .max_sequences = (sequences), .max_batch_tokens = (batch_tok), .block_tok = 4,             \
-        .kv_blocks = (blocks), .chunked_prefill = true                                             \
-    }
-
-enum { RECORDS_MAX = 16 };
-
-struct hand {
-    struct steptime_given time;
-    struct engine_config engine;
-    const struct arrival *arrivals;
-    size_t count;
-    double horizon_s, warmup_s;
-    struct request_record records[RECORDS_MAX]; /* by order of arrival time and prompt */
-    uint32_t ended;
-    struct simulation_result result;
-};
-
-static void keep(void *context, const struct request_record *record)
-{
-    struct hand *hand = context;
-    hand->records[hand->ended++] = *record;
-}
-
-static void simulate(struct hand *hand)
-{
-    static const struct class_rule all = CLASS_RULE_ALL("all");
-    static const struct router_config router = {.policy = {.index = 0}};
-    struct engine_config *engine = &hand->engine;
-    struct steptime *steptime =
-        steptime_compile_given(&hand->time, engine->max_sequences, engine->max_batch_tokens,
-                               engine->kv_blocks * engine->block_tok, NULL);
-    cr_assert_not_null(steptime);
-    engine->steptime = steptime;
-    engine->max_model_tok = 1000000;
-    struct pool_spec pool = {.name = "p", .engine = engine, .replicas = 1, .weight = 1};
-    struct list_source source = LIST_SOURCE(hand->arrivals, hand->count);
-    struct simulation_spec spec = {.source = &source.source,
-                                   .pools = &pool,
-                                   .pool_count = 1,
-                                   .router = &router,
-                                   .classes = &all,
-                                   .class_count = 1,
-                                   .horizon_s = hand->horizon_s > 0 ? hand->horizon_s : INFINITY,
-                                   .warmup_s = hand->warmup_s,
-                                   .observer = {.context = hand, .request = keep}};
-    struct error error = {0};
-    cr_assert(simulation_run(&spec, &hand->result, &error), "%s", error.message);
-    steptime_destroy(steptime);
-}
-
-static void expect_s(double actual, double expected)
-{
-    cr_assert_float_eq(actual, expected, 1e-9, "%.9f s, expected %.9f s", actual, expected);
-}
+#include "tests/models/hand.h"
 
 /* Budget 10 tokens, 2 sequences; an iteration takes 10 ms + 1 ms for each decode + 1 ms for each
  * prompt token. A (8 prompt, 3 output) arrives at 0, B (6, 2) at 1 ms, C (2, 1) at 2 ms.
@@ -114,6 +53,28 @@ Test(engine, splits_a_long_prompt_and_fills_the_budget_behind_it)
     expect_s(hand.records[0].e2e_s, 60 * MS);
     expect_s(hand.records[1].ttft_s, 49 * MS); /* C */
     expect_s(hand.records[2].ttft_s, 14 * MS); /* A */
+    simulation_result_free(&hand.result);
+}
+
+/* Whole prompts share an iteration up to 8 tokens: A (5) and B (3) do, C's 12 go alone, and D's 3
+ * after them, though the budget of 100 holds all. */
+Test(engine, whole_prompts_share_an_iteration_up_to_a_limit)
+{
+    const struct arrival arrivals[] = {{.time_s = 0, .prompt_tok = 5, .output_tok = 1},
+                                       {.time_s = 0, .prompt_tok = 3, .output_tok = 1},
+                                       {.time_s = 0, .prompt_tok = 12, .output_tok = 1},
+                                       {.time_s = 0, .prompt_tok = 3, .output_tok = 1}};
+    struct hand hand = {.time = {.base_s = 10 * MS, .per_prefill_token_s = 1 * MS},
+                        .engine = ENGINE(4, 100, 100),
+                        .arrivals = arrivals,
+                        .count = 4};
+    hand.engine.chunked_prefill = false;
+    hand.engine.prompt_batch_tok = 8;
+    simulate(&hand);
+    cr_assert_eq(hand.result.iterations, 3);
+    expect_s(hand.records[1].ttft_s, 18 * MS);
+    expect_s(hand.records[2].ttft_s, 40 * MS);
+    expect_s(hand.records[3].ttft_s, 53 * MS);
     simulation_result_free(&hand.result);
 }
 

@@ -1,5 +1,8 @@
 /* What engines take where a scenario says nothing, and what they refuse. */
+#include "models/engine/batching.h"
 #include "models/engine/engine_settings.h"
+#include "models/engine/output_prediction.h"
+#include "models/engine/queue_order.h"
 #include "tests/models/support.h"
 
 static struct engine_settings settled(struct arena *arena, enum engine_name name, const char *gpu,
@@ -149,6 +152,42 @@ Test(engine_settings, what_would_do_nothing_is_refused)
     cr_assert_eq(engine_batch_wait_tok(&bad), 7373); /* 0.9 x 8192 = 7372.8 */
     bad.prefill = PREFILL_FIRST;
     expect_refused(bad, "needs prefill \"mixed\"");
+    arena_destroy(arena);
+}
+
+/* Each setting asks for what it needs. */
+Test(engine_settings, rules_that_do_not_go_together_are_refused)
+{
+    struct arena *arena = arena_create();
+    const struct engine_settings good = settled(arena, ENGINE_VLLM, "H100-SXM", 1);
+    const struct engine_settings trtllm = settled(arena, ENGINE_TRTLLM, "H100-SXM", 1);
+    struct engine_settings bad = good;
+    bad.preemption = PREEMPT_SWAP;
+    cr_assert(engine_settings_check(&bad, &(struct error){0}));
+    bad.kv_allocation = KV_CONTIGUOUS_MAX;
+    expect_refused(bad, "preemption \"swap\" needs kv_allocation \"paged\"");
+    bad = trtllm;
+    bad.watermark = 0.01;
+    expect_refused(bad, "watermark needs admission \"preempt\"");
+    bad.admission = ADMIT_MAX_UTILIZATION;
+    cr_assert(engine_settings_check(&bad, &(struct error){0}));
+    bad = good;
+    bad.batching.index = BATCHING_NONE;
+    bad.queue_order = ORDER_PRIORITY;
+    cr_assert(engine_settings_check(&bad, &(struct error){0}));
+    bad.batching.index = BATCHING_STATIC;
+    expect_refused(bad, "needs queue_order \"fcfs\"");
+    bad = good;
+    bad.output_prediction.index = PREDICT_LOGNORMAL;
+    expect_refused(bad, "needs queue_order \"shortest_output\"");
+    bad = good;
+    bad.decode_first_max_wait_ms = 5;
+    expect_refused(bad, "needs prefill \"decode_first\"");
+    bad = trtllm;
+    bad.batch_wait_timeout_iters = 5;
+    bad.batch_wait_max_tokens_ratio = 0.5;
+    bad.queue_order = ORDER_FAIR;
+    expect_refused(bad, "needs queue_order \"fcfs\"");
     arena_destroy(arena);
 }
 

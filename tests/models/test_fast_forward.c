@@ -327,9 +327,11 @@ static void draw_scene(gsl_rng *rng, const struct catalogue *catalogue, struct s
 /* Among the pools of one role no shares are drawn. */
 static void draw_scene_with_roles(gsl_rng *rng, struct scene *scene)
 {
-    do
+    draw_scene(rng, NULL, scene);
+    while (scene->pools < 2) {
+        steptime_destroy(scene->steptimes[0]);
         draw_scene(rng, NULL, scene);
-    while (scene->pools < 2);
+    }
     scene->has_roles = true;
     scene->router.policy = (struct config_variant){(int)between(rng, 0, LAST_PLAIN_POLICY), NULL};
     draw_roles(rng, &scene->roles, scene->specs, scene->pools, LAST_PLAIN_POLICY + 1);
@@ -632,21 +634,29 @@ Test(fast_forward, equals_stepping_in_every_bit)
     gsl_rng_free(rng);
 }
 
+/* Every third has clients that give up, wherever their requests are. */
 Test(fast_forward, equals_stepping_with_prefill_and_decode_apart)
 {
+    struct arena *arena = arena_create();
     gsl_rng *rng = random_stream(20251121, 0, "test/fast-forward roles");
     struct tally tally = {0};
     for (int i = 0; i < ROLE_SCENARIOS; i++) {
         struct scene scene;
         draw_scene_with_roles(rng, &scene);
+        scene.clients_drawn.arena = arena;
+        scene.has_clients = one_in(rng, 3);
+        if (scene.has_clients)
+            draw_clients(rng, &scene.clients_drawn, CLASSES);
         try_scene(&scene, &tally);
     }
     cr_assert_gt(tally.transfers, 10000);
     cr_assert_gt(tally.waited, 200);
     cr_assert_gt(tally.lent, 1000);
+    cr_assert_gt(tally.timed_out, 500);
 
     cr_assert_gt(tally.preemptions, 200);
     gsl_rng_free(rng);
+    arena_destroy(arena);
 }
 
 /* Cancellations come at any tick, at boundaries of iterations, too. */

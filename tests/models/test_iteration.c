@@ -418,11 +418,36 @@ Test(iteration, data_parallel_attention_brings_all_tokens_to_the_experts)
 {
     struct step_layout layout = layout_of(&mixture);
     layout.attention_dp = 4;
-    layout.expert_parallel = 4;
+    layout.expert_parallel = 2;
     double t = 100, exchange_us = 2 * gather_us(4, 4 * t * 2048);
     assert_us(layers_us(layout, 100),
               4 * full_layer_us(t) + gated_ffn_us(t, 1024, 4096) +
+                  3 * (gemm_us(t, 8, 1024) + exchange_us + experts_us(4 * t, 4, 1024)));
+}
+
+/* Of four GPUs, two experts of a token are on 1 - (3/4)^2 = 7/16 of them on average. */
+Test(iteration, tokens_go_to_the_gpus_of_their_experts_alone_where_those_are_few)
+{
+    struct step_layout layout = layout_of(&mixture);
+    layout.attention_dp = 4;
+    layout.expert_parallel = 4;
+    double t = 100, exchange_us = 2 * gather_us(4, 7.0 / 16 * 4 * t * 2048);
+    assert_us(layers_us(layout, 100),
+              4 * full_layer_us(t) + gated_ffn_us(t, 1024, 4096) +
                   3 * (gemm_us(t, 8, 1024) + exchange_us + experts_us(4 * t, 2, 2048)));
+}
+
+/* Two of the other three ranks have no tokens. */
+Test(iteration, idle_ranks_bring_the_experts_nothing)
+{
+    struct step_layout layout = layout_of(&mixture);
+    layout.attention_dp = 4;
+    layout.expert_parallel = 2;
+    layout.idle_peers = 2.0 / 3;
+    double t = 100, exchange_us = 2 * gather_us(4, 2 * t * 2048);
+    assert_us(layers_us(layout, 100),
+              4 * full_layer_us(t) + gated_ffn_us(t, 1024, 4096) +
+                  3 * (gemm_us(t, 8, 1024) + exchange_us + experts_us(2 * t, 4, 1024)));
 }
 
 Test(iteration, experts_may_have_a_format_of_their_own)

@@ -147,6 +147,32 @@ Test(llm, the_cache_grows_in_layers_that_attend_to_everything)
     cr_assert_eq(llm_constant_bytes(sparse, PRECISION_FP8, 8, 16), 0);
 }
 
+/* 8 KV heads of 128 in 32 layers; one latent of 576 in 61; 8 heads of 64 in 24, of which 12 have
+ * windows of 128. */
+Test(llm, a_cache_is_sent_once_and_windows_end)
+{
+    struct kv_size llama = llm_kv_size(shipped_llm(arena, "llama-3.1-8b"), PRECISION_BF16);
+    cr_expect_eq(kv_size_bytes(&llama, 1000), 1000 * 131072.0);
+    struct kv_size latent = llm_kv_size(shipped_llm(arena, "deepseek-v3"), PRECISION_FP8);
+    cr_expect_eq(kv_size_bytes(&latent, 10), 10 * 576.0 * 61);
+    struct kv_size windows = llm_kv_size(shipped_llm(arena, "gpt-oss-20b"), PRECISION_BF16);
+    cr_expect_eq(kv_size_bytes(&windows, 100), 100 * 24 * 2048.0);
+    cr_expect_eq(kv_size_bytes(&windows, 3000), (3000 * 12 + 128 * 12) * 2048.0);
+}
+
+/* Llama's 8 KV heads: copied beyond eight GPUs. MLA's latent is whole on each. */
+Test(llm, parts_of_a_cache_lie_on_different_gpus)
+{
+    const struct llm *llama = shipped_llm(arena, "llama-3.1-8b");
+    const struct llm *latent = shipped_llm(arena, "deepseek-v3");
+    cr_expect_eq(llm_kv_parts(llama, 1, 1), 1);
+    cr_expect_eq(llm_kv_parts(llama, 4, 1), 4);
+    cr_expect_eq(llm_kv_parts(llama, 4, 2), 8);
+    cr_expect_eq(llm_kv_parts(llama, 16, 1), 8);
+    cr_expect_eq(llm_kv_parts(latent, 8, 1), 1);
+    cr_expect_eq(llm_kv_parts(latent, 8, 2), 2);
+}
+
 Test(llm, an_alias_has_its_own_name_and_the_other_s_architecture)
 {
     const struct llm *alias = shipped_llm(arena, "deepseek-r1");

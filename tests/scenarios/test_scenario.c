@@ -118,6 +118,23 @@ Test(scenario, instances_are_paid_whole)
     expect_price("'instance': 'big', 'pipeline_parallel': 10", 32, 2);
 }
 
+Test(scenario, stages_are_paid_for_one_by_one)
+{
+    expect_price("'replicas': 2, 'stages': [{'instance': 'small', 'layers': 16},"
+                 " {'instance': 'big', 'layers': 16}]",
+                 2 * 3 + 16, 3);
+    expect_price("'usd_per_gpu_hour': 2, 'stages': [{'gpu': 'own', 'layers': 10},"
+                 " {'gpu': 'own', 'tensor_parallel': 4, 'layers': 22}]",
+                 10, 0);
+}
+
+Test(scenario, a_slice_costs_its_share_of_a_gpu)
+{
+    expect_price(
+        "'gpu': 'H100-SXM/1g.20gb', 'weights': 'fp8', 'replicas': 4, 'usd_per_gpu_hour': 7", 7, 0);
+    expect_price("'gpu': 'B200/4g.90gb', 'usd_per_gpu_hour': 7", 4, 0);
+}
+
 Test(scenario, a_price_per_gpu_wins_and_is_paid_for_all_gpus_rented)
 {
     expect_price("'gpu': 'own', 'tensor_parallel': 4, 'replicas': 3, 'usd_per_gpu_hour': 2", 24, 0);
