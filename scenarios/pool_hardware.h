@@ -15,7 +15,7 @@ struct hardware_part {
 /* Looks the names up (NULL: not given), and fills gpu and instance of the part, whose pointer is
  * set. false when one is unknown, or they contradict. */
 bool hardware_part_find(const struct scenario *scenario, const char *gpu, const char *instance,
-                    struct hardware_part *part, struct error *error);
+                        struct hardware_part *part, struct error *error);
 
 /* Of `replicas` replicas, each made of these parts. usd_per_gpu_hour: NaN, or instead of all prices
  * of the catalogue. */

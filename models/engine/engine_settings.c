@@ -636,6 +636,15 @@ static bool check_order(const struct engine_settings *settings, struct error *er
     return error_hint(error, "leave it out, or set prefill");
 }
 
+static bool check_prompt_batch(const struct engine_settings *settings, struct error *error)
+{
+    if (settings->prompt_batch_tok == INT64_MIN || !settings->enable_chunked_prefill)
+        return true;
+    error_set(error, ERROR_BAD_INPUT, "prompt_batch_tok is a limit on whole prompts");
+    return error_hint(error, "set enable_chunked_prefill to false, or limit chunks and all with "
+                             "max_num_batched_tokens");
+}
+
 /* Speculation is a property of decodes that take KV blocks one by one. */
 static bool check_speculation(const struct engine_settings *settings, struct error *error)
 {
@@ -664,15 +673,6 @@ static bool check_adapters(const struct engine_settings *settings, struct error 
         return lora_check(settings->lora, error);
     error_set(error, ERROR_BAD_INPUT, "\"lora\" needs %s", lacks);
     return error_hint(error, "who waits for a slot is passed over in order of arrival alone");
-}
-
-static bool check_prompt_batch(const struct engine_settings *settings, struct error *error)
-{
-    if (settings->prompt_batch_tok == INT64_MIN || !settings->enable_chunked_prefill)
-        return true;
-    error_set(error, ERROR_BAD_INPUT, "prompt_batch_tok is a limit on whole prompts");
-    return error_hint(error, "set enable_chunked_prefill to false, or limit chunks and all with "
-                             "max_num_batched_tokens");
 }
 
 bool engine_settings_check(const struct engine_settings *settings, struct error *error)

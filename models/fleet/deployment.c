@@ -373,6 +373,34 @@ static bool put_kernels(const struct kernel_site *site, stage_kernels *kernels_o
     return true;
 }
 
+/* One way through stages that are served by queues, in rounds: what routers predict by. */
+static struct steptime *compile_way(const struct deployment *deployment,
+                                    const struct stage_list *list,
+                                    const struct pipeline_stage *stages,
+                                    const struct steptime_limits *limits, struct error *error)
+{
+    size_t way[PIPELINE_STAGES_MAX];
+    struct pipeline_stage on_it[PIPELINE_STAGES_MAX];
+    size_t count = stages_way(list, deployment->llm, way);
+    for (size_t i = 0; i < count; i++)
+        on_it[i] = stages[way[i]];
+    if (count == 1)
+        return steptime_compile_sum(&on_it->kernels, limits, error);
+    const double activation_bytes = 2; /* activations are 16-bit */
+    return pipeline_compile(on_it, count, deployment->micro_batches,
+                            activation_bytes * (double)deployment->llm->hidden, limits, error);
+}
+
+static bool compile_graph(const struct kernel_site *site, const struct stage_list *list,
+                          const struct pipeline_stage *stages, struct steptime_limits limits,
+                          struct error *error)
+{
+    struct deployment *deployment = site->deployment;
+    limits.max_batch_tokens += limits.max_sequences; /* prompts beside all that decode */
+    deployment->graph = stages_graph(list, stages, deployment->llm, &limits, error);
+    return deployment->graph != NULL;
+}
+
 /* Adapters add two kernels to each of the four fused projections of a layer (qkv, o, gate and up,
  * down): shrink and expand (Punica, Chen et al., MLSys 2024; vllm/lora/ops/triton_ops). They read
  * the adapters of the batch and compute as much as these have elements, for each token. */
@@ -402,66 +430,37 @@ static void add_beside_model(const struct kernel_site *site, const struct deploy
     kernels->adapters = adapter_cost_of(site, stage);
 }
 
-/* One way through stages that are served by queues, in rounds: what routers predict by. */
-static struct steptime *compile_way(const struct deployment *deployment,
-                                    const struct stage_list *list,
-                                    const struct pipeline_stage *stages,
-                                    const struct steptime_limits *limits, struct error *error)
-{
-    size_t way[PIPELINE_STAGES_MAX];
-    struct pipeline_stage on_it[PIPELINE_STAGES_MAX];
-    size_t count = stages_way(list, deployment->llm, way);
-    for (size_t i = 0; i < count; i++)
-        on_it[i] = stages[way[i]];
-    if (count == 1)
-        return steptime_compile_sum(&on_it->kernels, limits, error);
-    const double activation_bytes = 2; /* activations are 16-bit */
-    return pipeline_compile(on_it, count, deployment->micro_batches,
-                            activation_bytes * (double)deployment->llm->hidden, limits, error);
-}
-
-static bool compile_graph(const struct kernel_site *site, const struct stage_list *list,
-                          const struct pipeline_stage *stages, struct steptime_limits limits,
-                          struct error *error)
-{
-    struct deployment *deployment = site->deployment;
-    limits.max_batch_tokens += limits.max_sequences; /* prompts beside all that decode */
-    deployment->graph = stages_graph(list, stages, deployment->llm, &limits, error);
-    return deployment->graph != NULL;
-}
-
-static bool compile_kernels(const struct kernel_site *site, stage_kernels *kernels_of,
-                            const struct stage_list *list, struct error *error)
+static struct steptime *compile_kernels(const struct kernel_site *site, stage_kernels *kernels_of,
+                                        const struct stage_list *list, struct error *error)
 {
     struct deployment *deployment = site->deployment;
     struct pipeline_stage *stages = ARENA_ARRAY(site->arena, list->count, struct pipeline_stage);
     struct engine_graphs graphs;
     struct steptime_limits limits = limits_of(site->request, deployment, &graphs);
     if (!put_kernels(site, kernels_of, list, stages, error))
-        return false;
+        return NULL;
     for (size_t i = 0; i < list->count && !site->drafts; i++)
         add_beside_model(site, &list->stages[i], &stages[i].kernels);
-    deployment->steptime = compile_way(deployment, list, stages, &limits, error);
-    return deployment->steptime && (site->request->pipelining == PIPELINING_ROUNDS ||
-                                    compile_graph(site, list, stages, limits, error));
+    if (site->request->pipelining == PIPELINING_QUEUES &&
+        !compile_graph(site, list, stages, limits, error))
+        return NULL;
+    return compile_way(deployment, list, stages, &limits, error);
 }
 
 /* What is given is of a whole replica. */
 static bool check_queues(const struct deployment_request *request, struct error *error)
 {
+    const struct engine_settings *engine = request->engine;
     if (request->pipelining == PIPELINING_ROUNDS)
         return true;
     if (step_time_kind_of(request) == STEP_TIME_GIVEN)
         return error_set(error, ERROR_BAD_INPUT,
                          "a given step time is of a whole replica, and \"pipelining\": \"queues\" "
                          "follows its stages");
-    if (request->engine->batching.index != BATCHING_CONTINUOUS)
+    if (engine->batching.index != BATCHING_CONTINUOUS || engine->speculative || engine->lora)
         return error_set(error, ERROR_BAD_INPUT,
-                         "\"pipelining\": \"queues\" needs continuous batching");
-    if (request->engine->speculative || request->engine->lora)
-        return error_set(error, ERROR_BAD_INPUT,
-                         "\"pipelining\": \"queues\" goes with neither \"speculative\" nor "
-                         "\"lora\"");
+                         "\"pipelining\": \"queues\" needs continuous batching, without "
+                         "\"speculative\" and \"lora\"");
     return true;
 }
 
@@ -493,7 +492,7 @@ static struct steptime *compile_pass(const struct kernel_site *site, const struc
     const struct stage_list list = {.stages = &stage, .count = 1};
     const struct kernel_site own = {&request, &deployment, site->arena, true};
     int kind = step_time_kind_of(site->request);
-    return compile_kernels(&own, kernels_of_kind[kind], &list, error) ? deployment.steptime : NULL;
+    return compile_kernels(&own, kernels_of_kind[kind], &list, error);
 }
 
 static bool add_draft(const struct kernel_site *site, const struct draft *draft,
@@ -516,10 +515,9 @@ static struct steptime *compile_plain(const struct kernel_site *site, const stru
     settings.speculative = NULL;
     struct deployment_request request = *site->request;
     request.engine = &settings;
-    struct deployment deployment = *site->deployment;
-    const struct kernel_site plain = {&request, &deployment, site->arena, false};
+    const struct kernel_site plain = {&request, site->deployment, site->arena, false};
     int kind = step_time_kind_of(site->request);
-    return compile_kernels(&plain, kernels_of_kind[kind], list, error) ? deployment.steptime : NULL;
+    return compile_kernels(&plain, kernels_of_kind[kind], list, error);
 }
 
 static bool compile_speculating(const struct kernel_site *site, const struct stage_list *list,
@@ -549,8 +547,8 @@ static bool compile_steptime(const struct deployment_request *request,
     }
     struct arena *arena = arena_create();
     const struct kernel_site site = {request, deployment, arena, false};
-    bool compiled = compile_kernels(&site, kernels_of_kind[kind], list, error) &&
-                    compile_speculating(&site, list, draft, error);
+    deployment->steptime = compile_kernels(&site, kernels_of_kind[kind], list, error);
+    bool compiled = deployment->steptime && compile_speculating(&site, list, draft, error);
     arena_destroy(arena);
     return compiled;
 }
@@ -828,9 +826,9 @@ bool deployment_compile(const struct deployment_request *request, struct deploym
 void deployment_clear(struct deployment *deployment)
 {
     steptime_destroy(deployment->steptime);
+    stages_graph_destroy(deployment->graph);
     steptime_destroy(deployment->plain_steptime);
     lora_config_destroy(deployment->lora);
-    stages_graph_destroy(deployment->graph);
     *deployment = (struct deployment){0};
 }
 

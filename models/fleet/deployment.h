@@ -56,8 +56,8 @@ struct deployment {
     struct memory_plan memory;
     struct engine_config engine;     /* of one rank */
     struct steptime *steptime;       /* owned; engine.steptime points to it */
-    struct stage_graph *graph;       /* PIPELINING_QUEUES, instead of it; owned, as engine.graph */
     struct steptime *plain_steptime; /* likewise; of iterations that draft nothing, or NULL */
+    struct stage_graph *graph;       /* PIPELINING_QUEUES, instead of it; owned, as engine.graph */
     struct lora_config *lora;        /* likewise; NULL: no adapters */
     struct deployment_basis basis;
     double busy_w, idle_w; /* of one rank */

@@ -304,12 +304,12 @@ struct kv_size llm_kv_size(const struct llm *llm, enum precision kv)
     double layer_bytes = llm_kv_bytes_per_layer(llm, kv, 1);
     int64_t growing = llm_growing_layers(llm);
     int64_t windows = llm->layers - llm->linear_layers - growing;
-    return (struct kv_size){
-        .bytes_per_tok = layer_bytes * (double)growing,
-        .window_bytes_per_tok = layer_bytes * (double)windows,
-        .window_tok = llm->sliding_window,
-        .state_bytes =
-            llm->linear_layers > 0 ? (double)llm->linear_layers * linear_state_bytes(llm, 1) : 0};
+    return (struct kv_size){.bytes_per_tok = layer_bytes * (double)growing,
+                            .window_bytes_per_tok = layer_bytes * (double)windows,
+                            .window_tok = llm->sliding_window,
+                            .state_bytes = llm->linear_layers > 0 ? (double)llm->linear_layers *
+                                                                        linear_state_bytes(llm, 1)
+                                                                  : 0};
 }
 
 double kv_size_bytes(const struct kv_size *size, int64_t tokens)
