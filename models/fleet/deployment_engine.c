@@ -151,6 +151,7 @@ bool deployment_set_engine(const struct deployment_request *request, struct depl
         .answer_cap_tok = engine_answer_cap_tok(settings),
         .kv_allocation = (enum kv_allocation)settings->kv_allocation,
         .counts_slots = settings->report_kv_slots,
+        .stream_interval = settings->stream_interval,
         .watermark_blocks = watermark_blocks(settings, deployment->memory.kv_blocks)};
     set_swap(request, deployment);
     set_prefix_cache(request, deployment);
