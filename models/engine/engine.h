@@ -99,6 +99,7 @@ struct engine_config {
     int64_t swap_blocks;              /* ADMIT_PREEMPT: places in host memory; 0: recomputes */
     fine_t swap_block_time;           /* of copying a block out or in */
     bool counts_slots;                /* kv_slots.h */
+    int64_t stream_interval; /* tokens that an answer is streamed in; the owner measures by it */
 
     struct speculation speculation;
     const struct steptime *plain_steptime; /* of iterations that draft nothing; NULL: the same */
