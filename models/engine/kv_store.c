@@ -106,6 +106,8 @@ static void *room_for(void *items, uint32_t needed, uint32_t *capacity, size_t s
 void kv_store_use_at(struct kv_store *store, tick_t now, uint32_t replica,
                      const struct prefix_list *list, uint32_t count, uint32_t weight)
 {
+    if (count == 0)
+        return;
     kv_store_settle(store, now);
     store->since = now;
     store->ids =

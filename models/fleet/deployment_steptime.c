@@ -446,21 +446,38 @@ static struct steptime *compile_kernels(const struct kernel_site *site, stage_ke
     return compile_way(deployment, list, stages, &limits, error);
 }
 
+/* What the engine of stage_queues.h would silently not do; NULL: nothing. */
+static const char *queues_leave_unused(const struct engine_settings *engine)
+{
+    return engine->batching.index != BATCHING_CONTINUOUS ? "\"batching\" other than \"continuous\""
+           : engine->speculative                         ? "\"speculative\""
+           : engine->lora                                ? "\"lora\""
+           : engine->prefill == PREFILL_DECODE_FIRST     ? "prefill \"decode_first\""
+           : engine->preemption == PREEMPT_SWAP          ? "preemption \"swap\""
+           : engine->watermark > 0                       ? "a watermark"
+           : engine->kv_allocation != KV_PAGED           ? "kv_allocation other than \"paged\""
+           : engine->report_kv_slots                     ? "report_kv_slots"
+           : engine->prefix_cache                        ? "\"prefix_cache\""
+           : engine->batch_wait_timeout_iters > 0        ? "batch_wait_timeout_iters"
+                                                         : NULL;
+}
+
 /* What is given is of a whole replica. */
 static bool check_queues(const struct deployment_request *request, struct error *error)
 {
     const struct engine_settings *engine = request->engine;
     if (request->pipelining == PIPELINING_ROUNDS)
         return true;
-    if (deployment_step_time_kind(request) == STEP_TIME_GIVEN)
+    if (step_time_kind_of(request) == STEP_TIME_GIVEN)
         return error_set(error, ERROR_BAD_INPUT,
                          "a given step time is of a whole replica, and \"pipelining\": \"queues\" "
                          "follows its stages");
-    if (engine->batching.index != BATCHING_CONTINUOUS || engine->speculative || engine->lora)
-        return error_set(error, ERROR_BAD_INPUT,
-                         "\"pipelining\": \"queues\" needs continuous batching, without "
-                         "\"speculative\" and \"lora\"");
-    return true;
+    const char *unused = queues_leave_unused(engine);
+    if (!unused)
+        return true;
+    error_set(error, ERROR_BAD_INPUT, "\"pipelining\": \"queues\" does not go with %s", unused);
+    return error_hint(error, "stages take whoever comes, reserve the memory of whole answers, and "
+                             "keep no prefixes: leave it out, or set pipelining to \"rounds\"");
 }
 
 static stage_kernels *const kernels_of_kind[] = {[STEP_TIME_CALIBRATED] = calibrated_stage,

@@ -357,11 +357,8 @@ static bool make_engines(struct simulation *sim)
         sim->first_replica[pool] = replica;
         sim->configs[pool] = *sim->spec->pools[pool].engine;
         sim->configs[pool].stepwise |= sim->spec->stepwise;
-        if (sim->spec->traits) {
+        if (sim->spec->traits)
             sim->configs[pool].traits = sim->spec->traits;
-            sim->configs[pool].classes = (uint32_t)sim->spec->class_count;
-        }
-        sim->configs[pool].classes = (uint32_t)sim->spec->class_count;
         sim->configs[pool].classes = (uint32_t)sim->spec->class_count;
         for (uint32_t i = 0; i < sim->spec->pools[pool].replicas; i++, replica++) {
             sim->pool_of[replica] = pool;

@@ -90,6 +90,17 @@ static uint32_t others_records(const struct simulation *sim)
     return disaggregation_shadows(sim) + (sim->clients ? clients_abandoned_count(sim) : 0);
 }
 
+/* Whoever has left has given back all memory. */
+static void check_memory(const struct simulation *sim)
+{
+    for (uint32_t i = 0; i < sim->replicas; i++) {
+        const struct engine *engine = &sim->engines[i];
+        assert(engine->used_blocks == 0 && engine->held_blocks == 0);
+        assert(engine->reserved_blocks == 0 && engine->swapped_blocks == 0);
+        assert(engine->context_tok == 0 && engine_running(engine) == 0);
+    }
+}
+
 void sum_up(struct simulation *sim)
 {
     struct simulation_result *result = sim->result;
@@ -114,6 +125,8 @@ void sum_up(struct simulation *sim)
     }
     if (sim->clients)
         sum_up_clients(sim);
+    if (sim->requests.in_use == 0)
+        check_memory(sim);
     assert(result->arrived ==
            result->completed + result->rejected + result->cancelled + result->in_flight);
     assert(result->in_flight + others_records(sim) == sim->requests.in_use);

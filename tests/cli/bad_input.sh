@@ -31,6 +31,7 @@ cases='
 3 | fleet | pools[1].micro_batches=2             | /pools/1/micro_batches: there is no pipeline for 2
 3 | fleet | pools[1].gpu=H100-SXM/2g.11gb        | unknown GPU "H100-SXM/2g.11gb"; "H100-SXM/
 3 | fleet | pools[1].pipelining="ques"           | /pools/1/pipelining; "queues"
+3 | fleet | pools[1]={"name":"slow","gpu":"slow","usd_per_gpu_hour":1,"pipelining":"queues","pipeline_parallel":2,"engine":{"preemption":"swap"}} | /pools/1: "pipelining": "queues" does not go with preemption "swap"; "rounds"
 3 | fleet | model=llama-3.1-8x                   | /model; llama-3.1-8b
 3 | fleet | model=no/such/config.json            | no/such/config.json
 3 | fleet | pools[0].role=prefil                 | /pools/0/role; "prefill"

@@ -11,6 +11,23 @@ for file in summary.json summary.csv timeline.csv; do
     differ "$TMP/first/$file" "$TMP/other/$file"
 done
 
+# Also whatever else a scenario may say, as those that we ship do; the longest are cut short.
+compared=0
+for scenario in scenarios/*.json scenarios/batching/*.json scenarios/helix/*-swarm.json \
+    scenarios/splitwise/*cap.json; do
+    grep -q '^  "pools"' "$scenario" || continue
+    horizon=()
+    case $scenario in
+    scenarios/kv-aware-routing.json) horizon=(--set horizon_s=400) ;;
+    scenarios/diurnal.json | scenarios/helix/*) horizon=(--set horizon_s=1000) ;;
+    esac
+    simulate "$scenario" "$TMP/jumped" "${horizon[@]}"
+    simulate "$scenario" "$TMP/stepped" --stepwise "${horizon[@]}"
+    same "$TMP/jumped/summary.json" "$TMP/stepped/summary.json"
+    compared=$((compared + 1))
+done
+[ "$compared" -gt 25 ] || fail "only $compared scenarios"
+
 # What is watched does not change what happens; only the simulator's own figures differ.
 simulate $golden/given.json "$TMP/plain"
 simulate $golden/given.json "$TMP/watched" --requests --trace --set output.timeline_interval_s=9

@@ -46,6 +46,7 @@ struct loop_source {
     uint32_t requests, sent, ready; /* ready: clients that may send */
     double ready_s;
     uint32_t (*length)(uint32_t number); /* prompt in the upper 16 bits, output in the lower */
+    uint32_t sessions;                   /* that requests take turns to belong to; 0: to none */
 };
 
 static inline enum source_status loop_peek(struct source *source, double *time_s,
@@ -62,12 +63,13 @@ static inline enum source_status loop_peek(struct source *source, double *time_s
 static inline void loop_take(struct source *source, struct arrival *arrival)
 {
     struct loop_source *loop = (struct loop_source *)source;
-    uint32_t length = loop->length(loop->sent++);
+    uint32_t number = loop->sent++, length = loop->length(number);
     loop->ready--;
-    *arrival = (struct arrival){.time_s = loop->ready_s,
-                                .prompt_tok = length >> 16,
-                                .output_tok = length & 0xffff,
-                                .session = ARRIVAL_NO_ID};
+    *arrival =
+        (struct arrival){.time_s = loop->ready_s,
+                         .prompt_tok = length >> 16,
+                         .output_tok = length & 0xffff,
+                         .session = loop->sessions ? number % loop->sessions : ARRIVAL_NO_ID};
 }
 
 static inline void loop_ended(struct source *source, const struct arrival_end *end)

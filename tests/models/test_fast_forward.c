@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "models/engine/stage_graph.h"
 #include "models/fleet/simulation.h"
 #include "sim/random.h"
 #include "tests/models/arrivals.h"
@@ -21,11 +22,13 @@ enum {
     DRAFT_SCENARIOS = 1200,
     ROLE_SCENARIOS = 1500,
     CLIENT_SCENARIOS = 1000,
+    COMBINED_SCENARIOS = 1500,
     REQUESTS_MAX = 80,
     IDS_MAX = 200,
     POOLS_MAX = 3,
     SAMPLES_MAX = 64,
-    CLASSES = 4
+    CLASSES = 4,
+    STAGES_MAX = 4
 };
 
 /* Policies of router_policies by index. */
@@ -44,11 +47,12 @@ struct scene {
     bool sharing;
     uint64_t cached_tok; /* of all of them */
     bool closed_loop;
-    uint32_t clients;
+    uint32_t clients, loop_sessions;
     size_t pools;
     struct steptime *steptimes[POOLS_MAX];
     struct steptime *plain_steptimes[POOLS_MAX]; /* NULL: the same */
     struct lora_config *loras[POOLS_MAX];        /* NULL: no adapters */
+    struct stage_graph *graphs[POOLS_MAX];       /* NULL: a step time for the whole replica */
     struct engine_config engines[POOLS_MAX];
     struct pool_spec specs[POOLS_MAX];
     struct router_config router;
@@ -58,7 +62,11 @@ struct scene {
     bool has_clients;
     struct router_weighted_config weighted;
     struct router_share shares[CLASSES * POOLS_MAX];
-    struct drawn_router drawn_router;
+    struct drawn_router drawn_router, drawn_decode_router;
+    uint32_t models; /* 0: one */
+    uint32_t class_models[CLASSES];
+    struct slo_rule slos[2];
+    size_t slo_count;
     double warmup_s, horizon_s, sample_s;
 };
 
@@ -345,6 +353,139 @@ static void draw_scene_with_roles(gsl_rng *rng, struct scene *scene)
     }
 }
 
+/* Of the pools with such roles; what a scenario would refuse becomes a policy that any may have. */
+static struct config_variant draw_router_for(gsl_rng *rng, const struct scene *scene, int roles,
+                                             struct drawn_router *drawn)
+{
+    struct router_pool pools[POOLS_MAX];
+    const char *names[POOLS_MAX], *class_names[CLASSES];
+    uint32_t count = 0;
+    for (size_t i = 0; i < scene->pools; i++)
+        if (!scene->has_roles || (roles & 1 << scene->specs[i].role)) {
+            names[count] = pool_names[i];
+            pools[count++] = (struct router_pool){.name = pool_names[i],
+                                                  .models = (uint64_t)1 << scene->specs[i].model};
+        }
+    for (size_t i = 0; i < CLASSES; i++)
+        class_names[i] = classes[i].name;
+    struct router_config config = {.policy = draw_other_policy(rng, names, count, 0.01, drawn)};
+    const struct router_fleet fleet = {.pools = pools,
+                                       .pool_count = count,
+                                       .class_names = class_names,
+                                       .class_count = CLASSES,
+                                       .class_models = scene->models ? scene->class_models : NULL,
+                                       .model_count = scene->models};
+    if (router_check(&config, &fleet, NULL))
+        return config.policy;
+    return (struct config_variant){(int)between(rng, 0, LAST_PLAIN_POLICY), NULL};
+}
+
+static void add_routers(gsl_rng *rng, struct scene *scene)
+{
+    if (scene->has_roles || scene->models || one_in(rng, 2))
+        scene->router.policy = draw_router_for(rng, scene, 1 << ROLE_PREFILL, &scene->drawn_router);
+    if (scene->has_roles)
+        scene->roles.config.decode_router.policy = draw_router_for(
+            rng, scene, 1 << ROLE_DECODE | 1 << ROLE_MIXED, &scene->drawn_decode_router);
+}
+
+static void add_roles(gsl_rng *rng, struct scene *scene)
+{
+    scene->has_roles = true;
+    draw_roles(rng, &scene->roles, scene->specs, scene->pools, LAST_PLAIN_POLICY + 1);
+    bool tight = one_in(rng, 3);
+    for (size_t pool = 0; pool < scene->pools; pool++) {
+        scene->engines[pool].batching = (struct batching){0};
+        if (tight)
+            scene->engines[pool].kv_blocks = between(rng, 4, 12);
+    }
+}
+
+static void add_models(gsl_rng *rng, struct scene *scene)
+{
+    scene->models = 2;
+    for (uint32_t pool = 0; pool < scene->pools; pool++)
+        scene->specs[pool].model = pool < 2 ? pool : between(rng, 0, 1);
+    for (size_t i = 0; i < CLASSES; i++)
+        scene->class_models[i] = between(rng, 0, 1);
+}
+
+/* One to three stages one after the other, the last layers sometimes on either of two. */
+static void add_stage_graph(gsl_rng *rng, struct scene *scene, size_t pool)
+{
+    struct engine_config *engine = &scene->engines[pool];
+    if (engine->batching.kind != BATCHING_CONTINUOUS || engine->lora ||
+        engine->speculation.draft_tok > 0)
+        return;
+    struct stage_graph *graph = calloc(1, sizeof *graph + STAGES_MAX * sizeof *graph->stages);
+    cr_assert_not_null(graph);
+    graph->layers = between(rng, 1, STAGES_MAX - 1);
+    graph->count = (uint32_t)graph->layers + between(rng, 0, 1);
+    struct engine_config limits = *engine;
+    limits.kv_blocks *= graph->count;
+    limits.max_batch_tokens = engine->max_model_tok + engine->max_batch_tokens;
+    for (uint32_t i = 0; i < graph->count; i++) {
+        int64_t layer = i < graph->layers ? i : graph->layers - 1;
+        graph->stages[i] = (struct graph_stage){.time = draw_steptime(rng, &limits),
+                                                .first_layer = layer,
+                                                .end_layer = layer + 1,
+                                                .share = gsl_rng_uniform_pos(rng),
+                                                .kv_blocks = engine->kv_blocks,
+                                                .send = tick_from_s(1e-4 * between(rng, 0, 9)),
+                                                .send_token_s = 1e-6 * between(rng, 0, 9),
+                                                .send_id_s = 1e-7 * between(rng, 0, 9)};
+        graph->kv_blocks += engine->kv_blocks;
+    }
+    if (engine->max_model_tok > engine->kv_blocks * engine->block_tok)
+        engine->max_model_tok = engine->kv_blocks * engine->block_tok;
+    engine->graph = scene->graphs[pool] = graph;
+    engine->kv_blocks = graph->kv_blocks;
+    engine->chunked_prefill = false;
+    engine->admission = ADMIT_PREEMPT;
+    engine->kv_allocation = KV_PAGED;
+    engine->batch_wait_iterations = 0;
+    engine->keeps_blocks = false;
+    steptime_destroy(scene->steptimes[pool]); /* is for routers, which ask at the limits */
+    engine->steptime = scene->steptimes[pool] = draw_steptime(rng, &limits);
+}
+
+static void destroy_graph(struct stage_graph *graph)
+{
+    for (uint32_t i = 0; graph && i < graph->count; i++)
+        steptime_destroy(graph->stages[i].time);
+    free(graph);
+}
+
+/* All that a scenario can have at once. */
+static void draw_combination(gsl_rng *rng, struct arena *arena, struct scene *scene)
+{
+    draw_scene(rng, NULL, scene);
+    scene->loop_sessions = one_in(rng, 2) ? between(rng, 1, scene->clients) : 0;
+    if (scene->pools > 1 && !one_in(rng, 3))
+        add_roles(rng, scene);
+    else if (scene->pools > 1 && one_in(rng, 2))
+        add_models(rng, scene);
+    if (!one_in(rng, 3))
+        add_drafts_and_adapters(rng, scene);
+    for (size_t pool = 0; pool < scene->pools; pool++) {
+        scene->engines[pool].request_overhead = tick_from_s(1e-4 * between(rng, 0, 20));
+        if (!scene->has_roles && one_in(rng, 6))
+            add_stage_graph(rng, scene, pool);
+    }
+    add_routers(rng, scene);
+    scene->slo_count = between(rng, 0, 2);
+    for (size_t i = 0; i < scene->slo_count; i++)
+        scene->slos[i] = (struct slo_rule){.class_index = (int64_t)between(rng, 0, CLASSES) - 1,
+                                           .ttft_s = 0.05 * gsl_rng_uniform_pos(rng),
+                                           .tpot_s = one_in(rng, 2) ? NAN : 0.01,
+                                           .e2e_s = NAN,
+                                           .percentile = 90};
+    scene->clients_drawn.arena = arena;
+    scene->has_clients = one_in(rng, 2);
+    if (scene->has_clients)
+        draw_clients(rng, &scene->clients_drawn, CLASSES);
+}
+
 static uint32_t loop_length(uint32_t number)
 {
     return (1 + number * 7 % 40) << 16 | (1 + number * 5 % 30);
@@ -355,6 +496,7 @@ static struct simulation_result simulate(const struct scene *scene, bool stepwis
 {
     struct list_source list = LIST_SOURCE(scene->arrivals, scene->requests);
     struct loop_source loop = LOOP_SOURCE(scene->clients, scene->requests, loop_length);
+    loop.sessions = scene->loop_sessions;
     *trail = (struct trail){.sample_s = scene->sample_s};
     struct simulation_spec spec = {
         .source = scene->closed_loop ? &loop.source : &list.source,
@@ -365,6 +507,10 @@ static struct simulation_result simulate(const struct scene *scene, bool stepwis
         .classes = classes,
         .traits = rule_traits,
         .class_count = CLASSES,
+        .class_models = scene->models ? scene->class_models : NULL,
+        .model_count = scene->models,
+        .slos = scene->slos,
+        .slo_count = scene->slo_count,
         .clients = scene->has_clients ? scene->clients_drawn.rules : NULL,
         .seed = 7,
         .warmup_s = scene->warmup_s,
@@ -488,20 +634,27 @@ static bool same_sample(const struct pool_sample *a, const struct pool_sample *b
 /* The rules of a scene, so that a failure says what it takes. */
 static const char *rules_of(const struct scene *scene)
 {
-    static char text[1024];
+    static char text[2048];
     int at = 0;
     for (size_t i = 0; i < scene->pools; i++) {
         const struct engine_config *engine = &scene->engines[i];
         at +=
             snprintf(text + at, sizeof text - (size_t)at,
                      "; pool %zu: prefill %d, admission %d, order %d, batching %d, allocation %d, "
-                     "swap %d, watermark %d, wait %d",
+                     "swap %d, watermark %d, wait %d, keeps %d, drafts %d, lora %d, stages %d, "
+                     "role %d",
                      i, engine->prefill, engine->admission, engine->queue_order,
                      engine->batching.kind, engine->kv_allocation, engine->swap_blocks > 0,
-                     engine->watermark_blocks > 0, engine->batch_wait_iterations > 0);
+                     engine->watermark_blocks > 0, engine->batch_wait_iterations > 0,
+                     engine->keeps_blocks, (int)engine->speculation.draft_tok, engine->lora != NULL,
+                     engine->graph != NULL, scene->specs[i].role);
     }
-    snprintf(text + at, sizeof text - (size_t)at, "; roles %d, clients %d, closed loop %d",
-             scene->has_roles, scene->has_clients, scene->closed_loop);
+    snprintf(text + at, sizeof text - (size_t)at,
+             "; router %s, roles %d, decode router %s, models %u, clients %d, closed loop %d, "
+             "sharing %d",
+             router_policies[scene->router.policy.index].name, scene->has_roles,
+             router_policies[scene->roles.config.decode_router.policy.index].name, scene->models,
+             scene->has_clients, scene->closed_loop, scene->sharing || scene->loop_sessions);
     return text;
 }
 
@@ -531,7 +684,8 @@ static void expect_same(const struct scene *scene, const struct simulation_resul
         cr_assert_eq(a->swaps, b->swaps);
         cr_assert(same_number(a->kv_slots_taken, b->kv_slots_taken) &&
                   same_number(a->kv_slots_held, b->kv_slots_held));
-        cr_assert(isnan(a->kv_slots_held) || a->kv_slots_held <= 1 || scene->sharing);
+        cr_assert(isnan(a->kv_slots_held) || a->kv_slots_held <= 1 || scene->sharing ||
+                  scene->loop_sessions > 0);
         cr_assert_eq(a->mean_outstanding, b->mean_outstanding);
         cr_assert_eq(a->busy_s, b->busy_s);
         cr_assert_eq(a->peak_kv, b->peak_kv);
@@ -599,6 +753,7 @@ static void try_scene(struct scene *scene, struct tally *tally)
         steptime_destroy(scene->steptimes[pool]);
         steptime_destroy(scene->plain_steptimes[pool]);
         lora_config_destroy(scene->loras[pool]);
+        destroy_graph(scene->graphs[pool]);
     }
     if (scene->has_roles) {
         expect_same_transfers(jump.transfers, step.transfers);
@@ -700,6 +855,29 @@ Test(fast_forward, equals_stepping_with_drafts_and_adapters)
     cr_assert_gt(tally.preemptions, 50);
     cr_assert_lt(tally.jumped_events * 2, tally.stepped_events);
     gsl_rng_free(rng);
+}
+
+/* Whatever can be combined, combined. */
+Test(fast_forward, equals_stepping_in_all_combinations)
+{
+    struct arena *arena = arena_create();
+    gsl_rng *rng = random_stream(20251121, 0, "test/fast-forward combinations");
+    struct tally tally = {0};
+    for (int i = 0; i < COMBINED_SCENARIOS; i++) {
+        struct scene scene;
+        draw_combination(rng, arena, &scene);
+        try_scene(&scene, &tally);
+    }
+    cr_assert_gt(tally.preemptions, 150);
+    cr_assert_gt(tally.verified, 10000);
+    cr_assert_gt(tally.adapters_used, 1000);
+    cr_assert_gt(tally.transfers, 5000);
+    cr_assert_gt(tally.timed_out, 2000);
+    cr_assert_gt(tally.retries, 1000);
+    for (int tier = 0; tier < PREFIX_TIERS; tier++)
+        cr_assert_gt(tally.found_tok[tier], 2000, "%d: %u", tier, (unsigned)tally.found_tok[tier]);
+    gsl_rng_free(rng);
+    arena_destroy(arena);
 }
 
 Test(fast_forward, equals_stepping_on_real_hardware)
