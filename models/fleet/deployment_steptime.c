@@ -468,7 +468,7 @@ static bool check_queues(const struct deployment_request *request, struct error 
     const struct engine_settings *engine = request->engine;
     if (request->pipelining == PIPELINING_ROUNDS)
         return true;
-    if (step_time_kind_of(request) == STEP_TIME_GIVEN)
+    if (deployment_step_time_kind(request) == STEP_TIME_GIVEN)
         return error_set(error, ERROR_BAD_INPUT,
                          "a given step time is of a whole replica, and \"pipelining\": \"queues\" "
                          "follows its stages");
