@@ -211,8 +211,8 @@ bool compare_run(const struct scenario *scenario, const struct compare_request *
 
 /* --- claims --- */
 
-const struct compare_row *compare_row_of(const struct comparison *comparison, const char *variant,
-                                         size_t at)
+static const struct compare_row *row_of(const struct comparison *comparison, const char *variant,
+                                        size_t at)
 {
     size_t first = 0;
     while (strcmp(comparison->rows[first].variant, variant) != 0)
@@ -226,8 +226,8 @@ struct ratio_range compare_ratio(const struct comparison *comparison,
     struct ratio_range range = {NAN, NAN, NAN};
     double best_of = NAN, best_over = NAN;
     for (size_t at = 0; at < comparison->at_count; at++) {
-        const struct compare_row *of = compare_row_of(comparison, claim->of, at);
-        const struct compare_row *over = compare_row_of(comparison, claim->over, at);
+        const struct compare_row *of = row_of(comparison, claim->of, at);
+        const struct compare_row *over = row_of(comparison, claim->over, at);
         if (!of->done || !over->done)
             continue;
         double ratio = of->values[claim->metric] / over->values[claim->metric];

@@ -39,9 +39,6 @@ struct comparison {
 bool compare_run(const struct scenario *scenario, const struct compare_request *request,
                  struct comparison *comparison, struct error *error);
 
-const struct compare_row *compare_row_of(const struct comparison *comparison, const char *variant,
-                                         size_t at);
-
 /* Of a claim, over the sweep; NaN where nothing can be divided. */
 struct ratio_range {
     double least, most; /* ratio at the same value */

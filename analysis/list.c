@@ -156,6 +156,7 @@ static bool list_policies(const struct lists *lists, struct error *error)
     print_choices("first_token of disaggregation, sent by", first_token_names);
     print_choices("mode of disaggregation.transfer", transfer_mode_names);
     print_variants("step_time of a pool", step_time_kinds);
+    print_variants("method of engine.speculative", draft_methods);
     return true;
 }
 

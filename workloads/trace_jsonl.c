@@ -82,7 +82,7 @@ static bool skip_members(struct json_cursor *json, char close, int depth)
     if (accept(json, close))
         return true;
     do {
-        struct text key;
+        struct text key = {0};
         if (close == '}' && !take_key(json, &key))
             return false;
         if (!skip_value(json, depth))
@@ -175,7 +175,7 @@ static bool take_object(struct json_cursor *json, member_fn take_member, void *i
         return fail(json, "'{'");
     if (!accept(json, '}')) {
         do {
-            struct text key;
+            struct text key = {0};
             if (!take_key(json, &key) || !take_member(json, key, into))
                 return false;
         } while (accept(json, ','));

@@ -7,7 +7,7 @@
  *             answer is done (Hugging Face's generate over a data set, FasterTransformer)
  * dynamic     the same, but goes with fewer once the oldest has waited for window_ms (Triton's
  *             dynamic_batching: max_batch_size, max_queue_delay_microseconds; its default of 0
- * takes whatever is there as soon as the GPU is free, as the baselines of Orca and of
+ *             takes whatever is there as soon as the GPU is free, as the baselines of Orca and of
  *             PagedAttention do)
  *
  * The last three are in models/engine/static_batch.h. */

@@ -1,4 +1,4 @@
-/* One replica: queue, batch and KV cache of an engine that batches continuously, as vLLM V1 does.
+/* One replica: queue, batch and KV cache of a serving engine.
  *
  * An engine lives from boundary to boundary. At a boundary it ends the iterations that ran, emits
  * their tokens, forms the next batch and says when the next boundary is. It knows no event loop:
@@ -9,29 +9,33 @@
  * An arrival that might be admitted cuts the run at the end of the iteration it falls into.
  * Stepwise engines make every run one iteration long; both give the same bits.
  *
+ * What follows is continuous batching. Batches that are served to their end (static_batch.h) and
+ * stages that each serve whoever comes (stage_queues.h) take the place of it behind the same calls.
+ *
  * Batching follows the schedulers of three engines, as engine_config says. Prompts and decodes
  * share iterations (vLLM V1 and TensorRT-LLM: decodes first, one token each; what is left of the
- * token budget goes to prompts), or prompts go first (SGLang, vLLM V0: while any fit, decodes
- * stall). At most one prompt is partly prefilled; it is continued before waiting requests are
- * admitted, first come, first served, by one of three rules (enum engine_admission).
+ * token budget goes to prompts), prompts go first (SGLang, vLLM V0: while any fit, decodes stall),
+ * or decodes do (FasterTransformer: extras.h). At most one prompt is partly prefilled; it is
+ * continued before waiting requests are admitted, in the order of queue_order.h (first come, first
+ * served, unless told otherwise), by one of the rules of enum engine_admission.
  *
  * vLLM: vllm/v1/core/sched/scheduler.py, schedule(), v0.25 with its default settings. A request is
  * admitted when the whole prompt's KV blocks are free (scheduler_reserve_full_isl, the default
  * since early 2026). KV blocks are allocated as tokens are computed. When a block is missing the
  * latest admitted request is preempted: it gives back its blocks, goes to the head of the queue and
  * is recomputed, but for what it finds again of them (kept_blocks.h); nothing is admitted in an
- * iteration that preempted.
+ * iteration that preempted. Others may be chosen, and copied out instead: preemption.h.
  * TensorRT-LLM: cpp/tensorrt_llm/batch_manager/capacityScheduler.cpp (GuaranteedNoEvictScheduler)
  * and microBatchScheduler.cpp, tensorrt_llm/_torch/pyexecutor/py_executor.py, 1.x.
  * SGLang: python/sglang/srt/managers/scheduler.py (get_next_batch_to_run, update_running_batch) and
  * schedule_policy.py (PrefillAdder), v0.5. It retracts who has answered least; here it is the
  * latest admitted, as under vLLM.
  *
- * Prefix caching: requests that name what they share find it (models/engine/prefixes.h). Where the
- * workload says instead how much is cached (cached_tok), the whole blocks of that are found
- * whenever the request is let in, and take neither time nor token budget. They take memory as if
- * computed: a copy of the request's own, as if nobody shared them, and nothing pushes them out of
- * the cache.
+ * Prefix caching: requests that name what they share find it on the GPU, or in the tiers below it,
+ * from where it is loaded (prefixes.h, loading.h). Where the workload says instead how much is
+ * cached (cached_tok), the whole blocks of that are found whenever the request is let in, and take
+ * neither time nor token budget. They take memory as if computed: a copy of the request's own, as
+ * if nobody shared them, and nothing pushes them out of the cache.
  *
  * Requests that come or go half done (prefill and decode on different engines) and those whose
  * client gives up are told of in models/engine/handover.h.
@@ -95,6 +99,7 @@ struct engine_config {
     int64_t swap_blocks;              /* ADMIT_PREEMPT: places in host memory; 0: recomputes */
     fine_t swap_block_time;           /* of copying a block out or in */
     bool counts_slots;                /* kv_slots.h */
+    int64_t stream_interval; /* tokens that an answer is streamed in; the owner measures by it */
 
     struct speculation speculation;
     const struct steptime *plain_steptime; /* of iterations that draft nothing; NULL: the same */

@@ -68,6 +68,7 @@ struct engine_settings {
     double batch_wait_max_tokens_ratio;
     double schedule_conservativeness;
     double host_overhead_ms, host_sequence_overhead_us;
+    int64_t stream_interval;
     double step_overhead_ms; /* NaN: what calibration found; never settled */
     int64_t max_model_len; /* INT64_MIN: the model's, or what the KV cache holds if that is less */
     int64_t num_gpu_blocks_override;                /* INT64_MIN: from memory */

@@ -102,13 +102,10 @@ static double bucket(const struct output_prediction *prediction, const struct re
     return ((double)class + 0.5) * (double)prediction->bucket_tok;
 }
 
-int64_t output_predict(const struct output_prediction *prediction, const struct request *request)
+int64_t output_guess(const struct output_prediction *prediction, const struct request *request)
 {
     const double longest_tok = 0x1p52;
-    double tokens = request->output_tok;
-    if (prediction->kind == PREDICT_LOGNORMAL)
-        tokens = lognormal(prediction, request);
-    else if (prediction->kind == PREDICT_BUCKETS)
-        tokens = bucket(prediction, request);
+    double tokens = prediction->kind == PREDICT_LOGNORMAL ? lognormal(prediction, request)
+                                                          : bucket(prediction, request);
     return llround(fmax(1, fmin(tokens, longest_tok)));
 }

@@ -26,7 +26,15 @@ extern const struct config_variant_type output_prediction_kinds[];
 /* variant: of output_prediction_kinds. */
 struct output_prediction output_prediction_of(const struct config_variant *variant);
 
+/* Predicted output tokens, at least 1, where it is not exact. */
+int64_t output_guess(const struct output_prediction *prediction, const struct request *request);
+
 /* Predicted output tokens, at least 1. */
-int64_t output_predict(const struct output_prediction *prediction, const struct request *request);
+static inline int64_t output_predict(const struct output_prediction *prediction,
+                                     const struct request *request)
+{
+    return prediction->kind == PREDICT_EXACT ? (int64_t)request->output_tok
+                                             : output_guess(prediction, request);
+}
 
 #endif

@@ -11,6 +11,12 @@ enum { DRAFT_TOKENS_MAX = 64 };
 static const char *const method_names[] = {
     [DRAFT_MODEL] = "draft", [DRAFT_NGRAM] = "ngram", [DRAFT_MTP] = "mtp", NULL};
 
+const struct config_variant_type draft_methods[] = {
+    [DRAFT_MODEL] = {"draft", "a smaller model on the same GPUs, one token after the other", NULL},
+    [DRAFT_NGRAM] = {"ngram", "a look-up in the text so far, which takes no time", NULL},
+    [DRAFT_MTP] = {"mtp", "layers that predict further tokens: MTP modules, EAGLE heads", NULL},
+    {0}};
+
 static const struct config_field acceptance_element = {
     .name = "acceptance",
     .kind = CONFIG_NUMBER,

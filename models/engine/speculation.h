@@ -36,6 +36,7 @@ struct speculative_settings {
 };
 
 extern const struct config_type speculative_settings_type;
+extern const struct config_variant_type draft_methods[]; /* by enum draft_method, to be listed */
 
 /* E: tokens of one iteration, on average. */
 double speculative_tokens_per_step(const struct speculative_settings *settings);

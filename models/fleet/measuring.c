@@ -95,6 +95,17 @@ void judge_list(struct simulation *sim, uint32_t first)
         judge_record(sim, number);
 }
 
+/* The gaps between the parts of an answer that is streamed in several, each taken as long as their
+ * mean: when the first came and when the last is known, not what was between. */
+static void measure_parts(struct simulation *sim, uint32_t pool, const struct request *request)
+{
+    int64_t interval = sim->configs[pool].stream_interval;
+    int64_t parts = (request->output_tok - 1 + interval - 1) / interval;
+    if (parts > 0)
+        histogram_add(&sim->result->pools[pool].itl,
+                      (request->last_token - request->first_token) / parts, (uint64_t)parts);
+}
+
 void measure_completed(struct simulation *sim, const struct request *request,
                        const struct latencies *latencies)
 {
@@ -102,7 +113,10 @@ void measure_completed(struct simulation *sim, const struct request *request,
     set->completed++;
     set->prompt_tok += request->prompt_tok;
     set->output_tok += request->output_tok;
-    struct pool_result *pool = &sim->result->pools[sim->pool_of[request->replica]];
+    uint32_t pool_index = sim->pool_of[request->replica];
+    struct pool_result *pool = &sim->result->pools[pool_index];
+    if (streams_in_parts(&sim->configs[pool_index]))
+        measure_parts(sim, pool_index, request);
     histogram_add(&set->queue, latencies->queue, 1);
     histogram_add(&set->ttft, latencies->ttft, 1);
     histogram_add(&pool->ttft, latencies->ttft, 1);

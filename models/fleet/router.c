@@ -60,7 +60,7 @@ bool router_check(const struct router_config *config, const struct router_fleet 
 
 static bool list_add(struct chooser_list *list, struct chooser *chooser)
 {
-    struct chooser **items = realloc(list->items, (list->count + 1) * sizeof *items);
+    struct chooser **items = realloc(list->items, (list->count + 1) * sizeof(struct chooser *));
     if (!items)
         return false;
     list->items = items;
@@ -132,7 +132,7 @@ void chooser_destroy(struct chooser *chooser)
 
 struct chooser **choosers_within(struct chooser *outer, int within)
 {
-    struct chooser **choosers = calloc(outer->pool_count, sizeof *choosers);
+    struct chooser **choosers = calloc(outer->pool_count, sizeof(struct chooser *));
     if (!choosers)
         return NULL;
     for (uint32_t i = 0; i < outer->pool_count; i++) {
@@ -210,7 +210,7 @@ static bool copy_fleet(struct router *router, const struct router_fleet *fleet)
     router->bounds = calloc(fleet->class_count, sizeof *router->bounds);
     router->watchers = calloc(fleet->pool_count, sizeof *router->watchers);
     router->listeners = calloc(fleet->pool_count, sizeof *router->listeners);
-    router->by_model = calloc(router->model_count, sizeof *router->by_model);
+    router->by_model = calloc(router->model_count, sizeof(struct chooser *));
     router->rng = random_stream(fleet->seed, fleet->replication,
                                 fleet->stream ? fleet->stream : "fleet/router");
     if (!router->pools || !router->bounds || !router->watchers || !router->listeners ||

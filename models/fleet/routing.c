@@ -33,7 +33,7 @@ struct router_speed routing_speed(const struct engine_config *engine)
     return speed;
 }
 
-struct router_pool routing_pool(const struct pool_spec *pool, uint32_t first_replica)
+static struct router_pool routing_pool(const struct pool_spec *pool, uint32_t first_replica)
 {
     return (struct router_pool){.name = pool->name,
                                 .first_replica = first_replica,

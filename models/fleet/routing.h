@@ -9,9 +9,6 @@
  * one. */
 struct router_speed routing_speed(const struct engine_config *engine);
 
-/* Replicas of the pool are numbered from first_replica. */
-struct router_pool routing_pool(const struct pool_spec *pool, uint32_t first_replica);
-
 struct simulation; /* models/fleet/simulation_parts.h */
 
 /* What the routers are told that the request will answer. */

@@ -216,7 +216,7 @@ static void replica_boundary(struct simulation *sim, uint32_t replica)
     if (sim->spec->observer.span && engine_busy(engine))
         observe_span(sim, replica);
     engine_boundary(engine);
-    if (sim->measuring && !engine->itl)
+    if (!engine->itl && sim->measuring && !streams_in_parts(engine->config))
         engine->itl = &sim->result->pools[sim->pool_of[replica]].itl;
     for (uint32_t i = 0; i < engine->ended_count; i++)
         complete(sim, engine->ended[i]);

@@ -164,6 +164,13 @@ void disaggregation_sum_up(struct simulation *sim);
 
 /* --- measuring.c --- */
 
+/* Answers come in parts of several tokens: their gaps are counted when a request has ended, instead
+ * of by the engine. */
+static inline bool streams_in_parts(const struct engine_config *config)
+{
+    return config->stream_interval > 1;
+}
+
 struct latencies {
     tick_t queue, ttft, tpot, e2e; /* tpot: TICK_NEVER for a one-token answer */
 };

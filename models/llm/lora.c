@@ -25,7 +25,7 @@ static double ffn_width(const struct llm *llm)
     return matrices * ((double)llm->hidden + (double)llm->intermediate);
 }
 
-double lora_elements(const struct llm *llm, int64_t rank)
+static double lora_elements(const struct llm *llm, int64_t rank)
 {
     double width = 0;
     for (size_t i = 0; i < llm->group_count; i++) {

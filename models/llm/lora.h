@@ -6,9 +6,6 @@
 
 #include "models/llm/llm.h"
 
-/* Elements of one adapter, of all layers. */
-double lora_elements(const struct llm *llm, int64_t rank);
-
 /* Bytes of one adapter on each of tensor_parallel GPUs, in 16 bits. Of each pair of matrices, one
  * is split and the other copied (vllm/lora/layers, without fully_sharded_loras). */
 double lora_bytes_per_gpu(const struct llm *llm, int64_t rank, int64_t tensor_parallel);

@@ -13,7 +13,7 @@ program=$1 data=$2
 "$program" calibrate "$data/silicon/dense_agg.csv" "$data/silicon/moe_agg.csv" -q -o models/catalog \
     --source "closed-loop measurements of InferenceMAX and of AIConfigurator's authors, in \
 ai-dynamo/aiconfigurator, commit 095f58a51c4c (2026-08-21), Apache-2.0"
-"$program" calibrate "$data/silicon/disagg.csv" -q --fit-only -o models/catalog \
+"$program" calibrate "$data/silicon/disagg.csv" -q -o models/catalog \
     --source "disaggregated rows of InferenceX, in ai-dynamo/aiconfigurator, commit 095f58a51c4c \
 (2026-08-21), Apache-2.0"
 "$program" calibrate --steps "$data/splitwise/perf_model.csv" "$data/helix/layer_times.csv" \

@@ -60,3 +60,12 @@ if [ -f "$trace" ]; then
 else
     echo "== the real trace: skipped, $trace is not there"
 fi
+mooncake=$data/traces/requests/mooncake_conversation.jsonl
+if [ -f "$mooncake" ]; then
+    for scenario in prefix-cache mooncake-apart; do
+        measure "16 replicas, Mooncake's trace repeated ($scenario)" \
+            scenarios/bench/$scenario.json --set workload.trace.path="$(realpath "$mooncake")"
+    done
+else
+    echo "== Mooncake's trace: skipped, $mooncake is not there"
+fi

@@ -123,7 +123,9 @@ flat='pools[1].step_time={"kind":"given","base_s":0.0426,"per_sequence_s":4e-6,"
 
 designs() { # BUDGET WORKLOAD
     local h100=${1}_of_h100 a100=${1}_of_a100 capped=${1}_of_capped
+    # shellcheck disable=SC2034 # taken by name, above
     local power_of_h100=$h100_power power_of_a100=$a100_power power_of_capped=$capped_power
+    # shellcheck disable=SC2034
     local cost_of_h100=$h100_cost cost_of_a100=$a100_cost cost_of_capped=$h100_cost
     local all_a100
     all_a100=$(others "${!h100}" 40 "${!a100}")

@@ -27,7 +27,7 @@ refused 3 "$TOKENYARD" run $given --json --seed 1.5
 says '/seed'
 refused 2 "$TOKENYARD" plan
 refused 2 "$TOKENYARD" list nonsense
-says 'gpus, instances, models, engines, presets, policies, formats'
+says 'gpus, instances, mig, models, engines, presets, policies, formats'
 refused 2 "$TOKENYARD" list gpu
 says 'did you mean "gpus"?'
 refused 2 "$TOKENYARD" trace synth $given "$TMP/x" --to mooncak

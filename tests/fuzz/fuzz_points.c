@@ -10,11 +10,18 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
+static bool is_side(const struct side_layout *side)
+{
+    return side->workers == 0 || (side->tp > 0 && side->pp > 0 && side->attn_dp > 0 &&
+                                  side->moe_tp > 0 && side->moe_ep > 0);
+}
+
 static void check_point(const struct measured_point *point)
 {
     assert(point->model[0] && point->system[0] && point->backend[0] && point->precision[0]);
     assert(point->isl > 0 && point->osl > 0 && point->pp > 0 && point->attn_dp > 0);
     assert(point->disaggregated || (point->tp > 0 && point->concurrency > 0));
+    assert(is_side(&point->prefill) && is_side(&point->decode));
     assert(point->len_ratio_min > 0 && point->len_ratio_min <= 1);
     assert(point->ttft_ms > 0 || point->tpot_ms > 0);
     struct length_range range = point_lengths(point->isl, point->len_ratio_min);

@@ -150,7 +150,7 @@ static double prefill_us(struct step_layout layout, double start, double tokens)
 
 static struct steptime *compile(const struct kernel_sum *sum, const int64_t *sizes, size_t count)
 {
-    const struct steptime_limits limits = {SEQUENCES, BATCH_TOKENS, CONTEXT, sizes, count};
+    const struct steptime_limits limits = {SEQUENCES, BATCH_TOKENS, CONTEXT, sizes, count, 1};
     struct error error = {0};
     struct steptime *steptime = steptime_compile_sum(sum, &limits, &error);
     cr_assert(steptime, "%s", error.message);
@@ -908,7 +908,7 @@ Test(iteration, compiling_asks_for_at_most_three_thousand_times)
                                         .decode_attention_s = count_decode,
                                         .prefill_attention_s = count_prefill,
                                         .context = &counter};
-    const struct steptime_limits limits = {2048, 65536, 8000000, NULL, 0};
+    const struct steptime_limits limits = {2048, 65536, 8000000, NULL, 0, 1};
     struct error error = {0};
     struct steptime *steptime = steptime_compile_sum(&counting, &limits, &error);
     cr_assert(steptime, "%s", error.message);

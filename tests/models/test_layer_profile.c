@@ -68,9 +68,8 @@ static const char *write_profile(void)
 static struct profiled_model model_of(const char *folder, const struct llm *of, int64_t tp)
 {
     struct error error = {0};
-    struct profiled_model model = {
-        .profile = layer_profile_read(folder, arena, &error),
-        .layout = {.gpu = &gpu, .llm = of, .tensor_parallel = tp}};
+    struct profiled_model model = {.profile = layer_profile_read(folder, arena, &error),
+                                   .layout = {.gpu = &gpu, .llm = of, .tensor_parallel = tp}};
     cr_assert_not_null(model.profile, "%s", test_error_text(&error));
     return model;
 }

@@ -260,7 +260,7 @@ Test(queueing, littles_law)
     double expected = (double)result.completed / result.end_s * mean_stay_s;
     cr_assert_eq(result.completed, REQUESTS);
     cr_assert_float_eq(result.pools[0].mean_outstanding, expected, 1e-9 * expected);
-    cr_assert_gt(result.pools[0].max_outstanding, result.pools[0].mean_outstanding);
+    cr_assert_gt((double)result.pools[0].max_outstanding, result.pools[0].mean_outstanding);
     simulation_result_free(&result);
 }
 

@@ -357,3 +357,23 @@ Test(simulation, what_is_late_in_flight_misses_its_slo)
     cr_assert(world.result.slos[1].kept);
     simulation_result_free(&world.result);
 }
+
+/* 21 tokens, 10 ms each: after the first come 8, 8 and 4. */
+Test(simulation, a_streamed_answer_has_fewer_and_longer_gaps)
+{
+    struct arrival arrival = {.prompt_tok = 10, .output_tok = 21};
+    struct world every = make_world(), eighth = make_world();
+    struct list_source list = LIST_SOURCE(&arrival, 1);
+    cr_assert(simulate(&every, &list.source));
+    struct list_source again = LIST_SOURCE(&arrival, 1);
+    eighth.engine.stream_interval = 8;
+    cr_assert(simulate(&eighth, &again.source));
+    const struct pool_result *a = &every.result.pools[0], *b = &eighth.result.pools[0];
+    cr_assert_eq(a->itl.count, 20);
+    cr_assert_float_eq(histogram_mean_s(&a->itl), 0.01, 1e-6);
+    cr_assert_eq(b->itl.count, 3);
+    cr_assert_float_eq(histogram_mean_s(&b->itl), 0.2 / 3, 1e-6);
+    cr_assert_eq(histogram_mean_s(&a->e2e), histogram_mean_s(&b->e2e));
+    simulation_result_free(&every.result);
+    simulation_result_free(&eighth.result);
+}

@@ -137,7 +137,7 @@ static struct steptime *compile_wiggly(double per_pair_s, double key_s)
                                    .prefill_attention_s = wiggly_prefill,
                                    .key_s = key_s,
                                    .context = &per_pair_s};
-    const struct steptime_limits limits = {64, 512, 1000000, NULL, 0};
+    const struct steptime_limits limits = {64, 512, 1000000, NULL, 0, 1};
     struct error error = {0};
     struct steptime *steptime = steptime_compile_sum(&sum, &limits, &error);
     cr_assert(steptime, "%s", error.message);
