@@ -1,7 +1,6 @@
 #include "analysis/compare_cmd.h"
 
 #include <math.h>
-#include <string.h>
 
 #include "analysis/compare_report.h"
 #include "analysis/options.h"
@@ -103,17 +102,14 @@ static bool compare_scenario(const char *path, const struct compare_options *opt
         scenario_read(path, options->sets.items, options->sets.count, error);
     if (!scenario)
         return false;
-    const char **words = ARENA_ARRAY(scenario->arena, (size_t)argc + 2, const char *);
-    words[0] = "tokenyard";
-    words[1] = "compare";
-    memcpy(words + 2, argv, (size_t)argc * sizeof *argv);
-    struct compare_command command = {.options = options,
-                                      .scenario = scenario,
-                                      .words = words,
-                                      .word_count = (size_t)argc + 2,
-                                      .folder = options->output ? options->output
-                                                : options->json ? NULL
-                                                                : run_default_folder(scenario)};
+    struct compare_command command = {
+        .options = options,
+        .scenario = scenario,
+        .words = options_command_line(scenario->arena, "compare", argc, argv),
+        .word_count = (size_t)argc + 2,
+        .folder = options->output ? options->output
+                  : options->json ? NULL
+                                  : run_default_folder(scenario)};
     bool done = check(options, scenario, error) && compare(&command, path, error);
     scenario_free(scenario);
     return done;

@@ -158,3 +158,13 @@ bool options_parse(const struct command *command, int argc, char *const argv[],
                   words->items[words->count - 1]);
     return error_hint(error, "usage: tokenyard %s", command->usage);
 }
+
+const char **options_command_line(struct arena *arena, const char *subcommand, int argc,
+                                  char *const argv[])
+{
+    const char **words = ARENA_ARRAY(arena, (size_t)argc + 2, const char *);
+    words[0] = "tokenyard";
+    words[1] = subcommand;
+    memcpy(words + 2, argv, (size_t)argc * sizeof *argv);
+    return words;
+}

@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "sim/arena.h"
 #include "sim/error.h"
 
 #define OPTION_TEXTS_MAX 256
@@ -44,5 +45,9 @@ struct command {
  * output, nothing else is looked at, and *help is set: the command has nothing left to do. */
 bool options_parse(const struct command *command, int argc, char *const argv[],
                    struct option_texts *words, bool *help, struct error *error);
+
+/* The command line as it was typed, for manifests: argc + 2 words, the list in the arena. */
+const char **options_command_line(struct arena *arena, const char *subcommand, int argc,
+                                  char *const argv[]);
 
 #endif

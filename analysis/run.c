@@ -117,16 +117,6 @@ const char *run_default_folder(const struct scenario *scenario)
     return arena_printf(scenario->arena, "results/%.*s", length, name);
 }
 
-/* The command line as it was typed, for the manifest. */
-static const char **full_command(struct arena *arena, int argc, char *const argv[])
-{
-    const char **words = ARENA_ARRAY(arena, (size_t)argc + 2, const char *);
-    words[0] = "tokenyard";
-    words[1] = "run";
-    memcpy(words + 2, argv, (size_t)argc * sizeof *argv);
-    return words;
-}
-
 static bool draws_plots(const struct run *run)
 {
     return run->scenario->config.output.plots && !run->options->no_plots;
@@ -137,19 +127,20 @@ static bool open_report(struct run *run, int argc, char *const argv[], struct er
     const struct scenario_output *output = &run->scenario->config.output;
     size_t note_count;
     const struct catalogue_note *notes = catalogue_notes(run->scenario, &note_count);
-    struct run_report_request request = {.folder = run->folder,
-                                         .facts = run->facts,
-                                         .requests = output->requests || run->options->requests,
-                                         .trace = output->trace || run->options->trace,
-                                         .plots = draws_plots(run),
-                                         .timeline_interval_s = output->timeline_interval_s,
-                                         .command = full_command(run->scenario->arena, argc, argv),
-                                         .command_count = (size_t)argc + 2,
-                                         .scenario = run->resolved,
-                                         .notes = notes,
-                                         .note_count = note_count,
-                                         .proceed = progress_proceed,
-                                         .proceed_context = &run->progress};
+    struct run_report_request request = {
+        .folder = run->folder,
+        .facts = run->facts,
+        .requests = output->requests || run->options->requests,
+        .trace = output->trace || run->options->trace,
+        .plots = draws_plots(run),
+        .timeline_interval_s = output->timeline_interval_s,
+        .command = options_command_line(run->scenario->arena, "run", argc, argv),
+        .command_count = (size_t)argc + 2,
+        .scenario = run->resolved,
+        .notes = notes,
+        .note_count = note_count,
+        .proceed = progress_proceed,
+        .proceed_context = &run->progress};
     run->report = run_report_open(&request, error);
     if (run->report)
         run_report_observe(run->report, &run->spec);

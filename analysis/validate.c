@@ -236,16 +236,6 @@ static bool check_threads(double threads, struct error *error)
            error_set(error, ERROR_USAGE, "--threads takes a whole number from 1 to %g", most);
 }
 
-/* The command line as it was typed, for the manifest. */
-static const char **full_command(struct arena *arena, int argc, char *const argv[])
-{
-    const char **words = ARENA_ARRAY(arena, (size_t)argc + 2, const char *);
-    words[0] = "tokenyard";
-    words[1] = "validate";
-    memcpy(words + 2, argv, (size_t)argc * sizeof *argv);
-    return words;
-}
-
 /* --requests in place of points. */
 static bool validate_run_of_requests(const struct validate_options *options,
                                      const struct option_texts *words, struct error *error)
@@ -333,7 +323,7 @@ bool validate_command(int argc, char *const argv[], struct error *error)
         return false;
     struct arena *arena = arena_create();
     struct validate_run run = {.options = &options,
-                               .command = full_command(arena, argc, argv),
+                               .command = options_command_line(arena, "validate", argc, argv),
                                .command_count = (size_t)argc + 2,
                                .files = &words,
                                .arena = arena,
