@@ -12,6 +12,7 @@
 #define TOKENYARD_MODELS_ELASTIC_CHECKPOINT_H
 
 #include "sim/config.h"
+#include "workloads/place.h"
 
 enum checkpoint_rule { CHECKPOINT_YOUNG, CHECKPOINT_DALY, CHECKPOINT_FIXED };
 
@@ -24,6 +25,10 @@ struct checkpoint_settings {
 
 extern const struct config_type checkpoint_config_type; /* struct checkpoint_settings */
 
+/* place: of the settings themselves. */
+bool checkpoint_check(const struct checkpoint_settings *settings, const struct place *place,
+                      struct error *error);
+
 /* sqrt(2 C M): Young. */
 double checkpoint_young_s(double cost_s, double mtbf_s);
 /* Daly's equation (37); M where a checkpoint costs 2 M or more. */
@@ -33,7 +38,8 @@ double checkpoint_daly_s(double cost_s, double mtbf_s);
 double checkpoint_interval_s(const struct checkpoint_settings *settings, double mtbf_s);
 
 /* Expected time from start to end, with all failures, work done again and checkpoints: Daly's
- * equation (20), which holds for failures during checkpoints and restarts too. */
+ * complete formula, equation (20), which holds for failures during checkpoints and restarts too.
+ * INFINITY where it is beyond all numbers: work between checkpoints of hundreds of mtbf_s. */
 double checkpoint_run_time_s(double work_s, double interval_s, double cost_s, double restart_s,
                              double mtbf_s);
 

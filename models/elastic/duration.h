@@ -1,7 +1,7 @@
 /* How long something takes, at random: the distributions a scenario can name for a stage.
  *
- * A duration is one member of a settings table (DURATION_FIELD), read in place: nothing is compiled,
- * since such draws are a few per node, not per request. Check it once after reading
+ * A duration is one member of a settings table (DURATION_FIELD), read in place: nothing is
+ * compiled, since such draws are a few per node, not per request. Check it once after reading
  * (duration_check); draws then can't fail, and are finite and never negative. */
 #ifndef TOKENYARD_MODELS_ELASTIC_DURATION_H
 #define TOKENYARD_MODELS_ELASTIC_DURATION_H
@@ -34,6 +34,9 @@ struct duration_quantiles {
     struct config_list knots; /* of struct inverse_cdf_knot */
 };
 
+/* 30 days: no stage lasts longer. */
+#define DURATION_MAX_S 2592000.0
+
 extern const struct config_variant_type duration_variants[]; /* by enum duration_kind */
 
 /* A row of a field table; null (index -1) leaves the choice to whoever draws. */
@@ -47,12 +50,12 @@ extern const struct config_variant_type duration_variants[]; /* by enum duration
 bool duration_check(const struct config_variant *config, const struct place *place, const char *key,
                     struct error *error);
 
-/* Neither null. Capped at CLOCK_MAX_S, beyond which nothing begins. */
+/* Neither null. Capped at DURATION_MAX_S. */
 double duration_draw_s(const struct config_variant *config, gsl_rng *rng);
 tick_t duration_draw(const struct config_variant *config, gsl_rng *rng);
 
-/* For defaults, which are no configuration: lognormal by its median and 95th percentile. A median of
- * 0 is 0, and draws nothing. */
+/* For defaults, which are no configuration: lognormal by its median and 95th percentile. A median
+ * of 0 is 0, and draws nothing. */
 double duration_lognormal_s(double median_s, double p95_s, gsl_rng *rng);
 
 #endif

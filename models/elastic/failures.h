@@ -1,7 +1,8 @@
-/* Machines that break on their own: when, how long until that is noticed, and how long a repair takes.
+/* Machines that break on their own: when, how long until that is noticed, and how long a repair
+ * takes.
  *
- * Failures are exponential (without memory), of each GPU and of what else an instance is made of; the
- * first of them ends the node. A pool without the member "failures" has none. */
+ * Failures are exponential (without memory), of each GPU and of what else an instance is made of;
+ * the first of them ends the node. A pool without the member "failures" has none. */
 #ifndef TOKENYARD_MODELS_ELASTIC_FAILURES_H
 #define TOKENYARD_MODELS_ELASTIC_FAILURES_H
 
@@ -22,11 +23,12 @@ extern const struct config_type failure_config_type; /* struct failure_settings 
 bool failure_check(const struct failure_settings *settings, const struct place *place,
                    struct error *error);
 
-/* Mean seconds until a node of so many instances and GPUs (of all of them) fails; INFINITY: never. */
+/* Mean seconds until a node of so many instances and GPUs (of all of them) fails; INFINITY: never.
+ */
 double failure_mtbf_s(const struct failure_settings *settings, int64_t instances, int64_t gpus);
 
-/* From being there until it fails; TICK_NEVER: not within the time a clock can tell. settings may be
- * NULL: never. */
+/* From being there until it fails; TICK_NEVER: not within the time a clock can tell. settings may
+ * be NULL: never. */
 tick_t failure_draw(const struct failure_settings *settings, int64_t instances, int64_t gpus,
                     gsl_rng *rng);
 
