@@ -147,10 +147,13 @@ void usage_add_busy(struct usage *usage, uint32_t pool, tick_t from, tick_t to);
 uint32_t usage_hour_of(const struct usage *usage, tick_t at);
 /* First tick of a clock hour; of hour 0 it is at or before 0. */
 tick_t usage_hour_start(const struct usage *usage, uint32_t hour);
-/* Rounded to whole nanoseconds. */
+/* Rounded to whole nanoseconds; and the tick nearest to them, which rounds back to the same. */
 int64_t usage_ns(tick_t at);
+tick_t usage_tick_of_ns(int64_t ns);
 
-/* Saves as usage.json (names, Spot prices, hours) and nodes.csv in the folder, which exists. */
+/* Saves into the folder, which exists: usage.json (names, span, how many rows), usage_nodes.csv,
+ * usage_hours.csv, usage_served.csv (classes) and usage_spot.csv; tables without rows have no file.
+ * Pools, markets and classes are numbers there, in the order of usage.json. */
 bool usage_write(const struct usage *usage, const char *folder, struct error *error);
 /* Fills a usage that usage_init has not touched; what is wrong in a file is a located error. On
  * failure there is nothing to free. */
