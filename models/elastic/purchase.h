@@ -117,7 +117,7 @@ struct purchase_market {
     double node_hours;        /* ... so many hours of theirs */
 };
 
-enum purchase_kind { PURCHASE_SPOT, PURCHASE_ON_DEMAND };
+enum purchase_kind { BUY_SPOT, BUY_ON_DEMAND };
 
 struct purchase_order {
     uint32_t market;
