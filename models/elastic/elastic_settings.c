@@ -5,7 +5,7 @@
 #define INTERRUPTION(member) offsetof(struct interruption_settings, member)
 #define ELASTIC(member)      offsetof(struct elastic_settings, member)
 
-const char *const interruption_policy_names[] = {"drain", "requeue", "migrate",   "ignore",
+const char *const interruption_policy_names[] = {"drain", "requeue",    "migrate", "ignore",
                                                  "lose",  "checkpoint", NULL};
 
 static const struct config_field interruption_fields[] = {

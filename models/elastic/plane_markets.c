@@ -129,8 +129,8 @@ void market_gone(struct plane *plane, uint32_t number)
 
 static bool may_be_taken(const struct node *node, uint32_t market)
 {
-    return node->spot && node->market == market && !node->warned &&
-           node->state >= NODE_REQUESTED && node->state <= NODE_UP;
+    return node->spot && node->market == market && !node->warned && node->state >= NODE_REQUESTED &&
+           node->state <= NODE_UP;
 }
 
 /* One of those without a notice, each as likely. */

@@ -13,8 +13,8 @@ static tick_t earlier(tick_t a, tick_t b)
 static void set_timer(struct plane *plane, uint32_t number)
 {
     const struct node *node = &plane->nodes[number];
-    tick_t next = earlier(earlier(node->stage_end, node->notice),
-                          earlier(node->taken, node->fails));
+    tick_t next =
+        earlier(earlier(node->stage_end, node->notice), earlier(node->taken, node->fails));
     event_queue_set(&plane->timers, timer_of_node(plane, number), TIMER_NODE, next);
 }
 
@@ -106,8 +106,8 @@ static void count_nodes(struct plane *plane, const struct node *node, int change
 static void begin_billing(struct plane *plane, struct node *node)
 {
     const struct plane_pool *spec = pool_spec_of(plane, node->pool);
-    uint32_t market = node->market == MARKET_NONE ? plane->spec->market_count + node->pool
-                                                  : node->market;
+    uint32_t market =
+        node->market == MARKET_NONE ? plane->spec->market_count + node->pool : node->market;
     node->usage = (struct node_usage){.pool = node->pool,
                                       .market = market,
                                       .instances = spec->instances_per_node,
@@ -145,9 +145,8 @@ static void come_up(struct plane *plane, uint32_t number)
     plane->moving--;
     if (pool->spec->settings && pool->spec->settings->failures)
         node->fails = after(plane->now, failure_draw(pool->spec->settings->failures,
-                                                               pool->spec->instances_per_node,
-                                                               pool->spec->gpus_per_node,
-                                                               pool->failures));
+                                                     pool->spec->instances_per_node,
+                                                     pool->spec->gpus_per_node, pool->failures));
     set_timer(plane, number);
     for (uint32_t i = 0; i < pool->spec->slots; i++) {
         uint32_t replica = pool->spec->first_replica + i;
@@ -211,7 +210,7 @@ static struct node_stages draw_stages(struct plane *plane, uint32_t pool, bool s
     if (plane->starting || !of->spec->settings)
         return (struct node_stages){.granted = true};
     struct start_up_context context = of->spec->start_up;
-    context.purchase = spot ? NODE_SPOT : NODE_ON_DEMAND;
+    context.purchase = spot ? PURCHASE_SPOT : PURCHASE_ON_DEMAND;
     return start_up_draw_node(&of->spec->settings->start_up, &context, of->start_up);
 }
 
@@ -264,8 +263,7 @@ static void drain_all(struct plane *plane, uint32_t number, enum departure why, 
     const struct plane_pool *spec = pool_spec_of(plane, plane->nodes[number].pool);
     for (uint32_t i = 0; i < spec->slots; i++) {
         uint32_t replica = spec->first_replica + i;
-        if (plane->replicas[replica].node == number &&
-            replica_counts(&plane->replicas[replica]))
+        if (plane->replicas[replica].node == number && replica_counts(&plane->replicas[replica]))
             replica_drain(plane, replica, why, deadline);
     }
 }

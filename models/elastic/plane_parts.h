@@ -36,10 +36,10 @@ struct node {
     tick_t notice, taken; /* by its market; TICK_NEVER */
     tick_t fails;
     tick_t requested, billed_from;
-    double usd_per_hour; /* of the node; held of the budget */
-    uint32_t hosted;     /* replicas that have a place on it */
-    uint32_t loading;    /* of these, those that load their weights */
-    uint64_t serial;     /* in the order of requests */
+    double usd_per_hour;     /* of the node; held of the budget */
+    uint32_t hosted;         /* replicas that have a place on it */
+    uint32_t loading;        /* of these, those that load their weights */
+    uint64_t serial;         /* in the order of requests */
     struct node_usage usage; /* once billed */
 };
 
@@ -64,8 +64,9 @@ struct elastic_pool {
     const struct plane_pool *spec;
     struct scaler *scaler;     /* NULL: a fixed pool */
     struct purchase *purchase; /* likewise */
-    struct purchase_market *offers; /* [offer_count]: its markets, as the purchase policy sees them */
-    struct purchase_order *orders;  /* [2 * offer_count] */
+    struct purchase_market
+        *offers; /* [offer_count]: its markets, as the purchase policy sees them */
+    struct purchase_order *orders; /* [2 * offer_count] */
     uint32_t offer_count;
     int64_t wanted; /* replicas, as the scaler says */
     bool dirty;     /* to be reconciled */
@@ -102,7 +103,7 @@ struct plane {
     struct event_queue timers;
     tick_t now;
     bool record_is_over; /* a market's record ended, and the run did not */
-    bool starting; /* the initial nodes are ordered: they are there at once */
+    bool starting;       /* the initial nodes are ordered: they are there at once */
 };
 
 /* Actors of the timers; in this order at one tick. */

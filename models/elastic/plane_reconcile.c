@@ -64,26 +64,26 @@ static struct purchase_market describe_market(const struct plane *plane, uint32_
                                               uint32_t number)
 {
     if (number == MARKET_NONE)
-        return (struct purchase_market){
-            .spot_usd_per_hour = INFINITY,
-            .on_demand_usd_per_hour = node_price(plane, pool, number, false),
-            .on_demand_capacity = INT64_MAX,
-            .last_refusal = TICK_NEVER,
-            .last_on_demand_refusal = TICK_NEVER,
-            .last_interruption = TICK_NEVER,
-            .last_ready = TICK_NEVER};
+        return (struct purchase_market){.spot_usd_per_hour = INFINITY,
+                                        .on_demand_usd_per_hour =
+                                            node_price(plane, pool, number, false),
+                                        .on_demand_capacity = INT64_MAX,
+                                        .last_refusal = TICK_NEVER,
+                                        .last_on_demand_refusal = TICK_NEVER,
+                                        .last_interruption = TICK_NEVER,
+                                        .last_ready = TICK_NEVER};
     const struct plane_market *market = &plane->markets[number];
-    return (struct purchase_market){
-        .spot_usd_per_hour = node_price(plane, pool, number, true),
-        .on_demand_usd_per_hour = node_price(plane, pool, number, false),
-        .spot_capacity = market_room(plane, number, true),
-        .on_demand_capacity = market_room(plane, number, false),
-        .last_refusal = market->last_refusal,
-        .last_on_demand_refusal = market->last_on_demand_refusal,
-        .last_interruption = market->last_interruption,
-        .last_ready = market->last_ready,
-        .interruptions = market->interruptions,
-        .node_hours = node_hours(plane, market)};
+    return (struct purchase_market){.spot_usd_per_hour = node_price(plane, pool, number, true),
+                                    .on_demand_usd_per_hour =
+                                        node_price(plane, pool, number, false),
+                                    .spot_capacity = market_room(plane, number, true),
+                                    .on_demand_capacity = market_room(plane, number, false),
+                                    .last_refusal = market->last_refusal,
+                                    .last_on_demand_refusal = market->last_on_demand_refusal,
+                                    .last_interruption = market->last_interruption,
+                                    .last_ready = market->last_ready,
+                                    .interruptions = market->interruptions,
+                                    .node_hours = node_hours(plane, market)};
 }
 
 static int64_t with_held(int64_t room, int64_t held)
@@ -279,8 +279,8 @@ bool reconcile_create(struct plane *plane, struct elastic_pool *pool)
     pool->offer_count = scope.market_count;
     pool->purchase = purchase_create(&spec->settings->purchase, &scope);
     pool->offers = calloc(pool->offer_count, sizeof *pool->offers);
-    pool->orders = calloc((size_t)pool->offer_count * PURCHASE_ORDERS_PER_MARKET,
-                          sizeof *pool->orders);
+    pool->orders =
+        calloc((size_t)pool->offer_count * PURCHASE_ORDERS_PER_MARKET, sizeof *pool->orders);
     if (pool->purchase && pool->offers && pool->orders)
         return true;
     return error_set(plane->error, ERROR_FAILED, "out of memory");

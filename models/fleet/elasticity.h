@@ -25,8 +25,8 @@ struct elastic_pool_spec {
     const struct elastic_settings *settings; /* NULL: all its replicas exist always */
     uint32_t initial;                        /* replicas at time 0 */
     uint32_t replicas_per_node, instances_per_node, gpus_per_node;
-    const char *sku, *provider, *region; /* of an instance, for bills; "" where not known */
-    double usd_per_hour;                 /* of a node, on demand, where no market has its price */
+    double usd_per_hour;       /* of a node, on demand, where it is of no market */
+    struct usage_market usage; /* likewise, for bills */
     struct start_up_context start_up;
     const uint32_t *markets;         /* [market_count], into the spec's */
     const char *const *market_names; /* [market_count] */
@@ -37,9 +37,10 @@ struct elastic_spec {
     const struct elastic_pool_spec *pools; /* [pools of the simulation] */
     struct market_spec *const *markets;    /* [market_count] */
     uint32_t market_count;
-    double budget_usd_per_hour; /* INFINITY: none */
-    int64_t start_unix_s;       /* the date of time 0 */
-    const char *const *tenants; /* [class_count] */
+    const struct usage_market *market_usage; /* [market_count]: for bills */
+    double budget_usd_per_hour;              /* INFINITY: none */
+    int64_t start_unix_s;                    /* the date of time 0 */
+    const char *const *tenants;              /* [class_count] */
 };
 
 /* What became of the requests of replicas that went. */
