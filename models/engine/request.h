@@ -60,6 +60,8 @@ struct request {
     bool remote_kv;          /* prefilled elsewhere: its KV cache is to be fetched */
     bool cancelled;          /* ended by engine_cancel */
     bool in_order;           /* waits in queue_order.h, not in the list */
+    bool begun_here;         /* it was preempted on its replica */
+    bool extracted;          /* engine_extract: leaves at the end of the iteration */
 };
 
 struct request_pool {
