@@ -1,8 +1,6 @@
 /* Recorded Spot markets on disk: how many instances could be had, and at what price, by time.
  *
- * Whatever the format, a reading is a step series: values that hold from a point until the next.
- * Time 0 is the first row of the file, for all of its columns and zones, so that those of one file
- * stay aligned. Formats are told apart by content (or named):
+ * Formats of capacity are told apart by content (or named):
  *
  *   columns  a header with offset_s (seconds) or time_utc (dates; offset_s goes first where both
  *            are there), and a count per zone: SkyPilot's availability traces, SkyNomad's probes,
@@ -10,39 +8,24 @@
  *   events   time_ms,add|remove,node without a header: Bamboo's
  *   counts   time_ms,count without a header: Parcae's
  *
- * Prices: zone (the column may be absent), offset_s or time_utc, spot_usd_per_hour, and where AWS
- * wrote them, instance_type. Plain or gzip; cells may be quoted.
+ * Prices have a header with spot_usd_per_hour, offset_s or time_utc, and (where there is more than
+ * one) zone and instance_type, in rows that stand by time within each of these.
  *
- * Rules. Of rows of one time the last counts; a time before the row before it is an error. A row
- * holds until the next, however long (over a gap in the record, too), unless max_gap_s says
- * otherwise. The record ends where its series does: at the empty cell; a step after the last row of
- * columns, that step being the last between two rows; at the last row of events, counts and prices.
- * A price is that of the zone's first row before it, too. Errors name the file and the line: no
- * rows, unknown columns and zones, negative, broken or fractional counts, negative prices, a node
- * that is added twice or removed without having been added, a series that goes on after its end. */
+ * Rules. Time 0 is 0 of offset_s and time_ms, or the file's earliest date, for all of its zones
+ * alike. Of rows of one time the last counts; going back in time is an error, unless the rows are
+ * to be sorted. A row holds until the next, however long (over a gap in the record, too), unless
+ * max_gap_s says otherwise; the first one holds before it, too, but for events, which start from
+ * nothing. The record ends at an empty cell; else, with columns, a step after the last row, that
+ * step being the last between two rows; at the last row of events, counts and prices. Errors name
+ * the file and the line: no rows, unknown columns and zones, negative, broken or fractional counts,
+ * negative prices, a node that is added twice or removed without having been added, a series that
+ * goes on after its end.
+ *
+ * Files are read whole, plain or gzip; the series is taken from the arena. */
 #ifndef TOKENYARD_WORKLOADS_CAPACITY_TRACE_H
 #define TOKENYARD_WORKLOADS_CAPACITY_TRACE_H
 
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include "sim/arena.h"
-#include "sim/clock.h"
-#include "sim/error.h"
-
-struct step_point {
-    tick_t at;
-    double value; /* from here on */
-};
-
-struct step_series {
-    struct step_point *points; /* [count], count > 0: times rise from 0 on, each value is new */
-    size_t count;
-    tick_t end;      /* of the record; at least the last point's time */
-    bool dated;      /* the file has dates: */
-    int64_t zero_ns; /* of time 0, since 1970-01-01 UTC */
-};
+#include "workloads/step_series.h"
 
 enum capacity_format {
     CAPACITY_AUTO,
@@ -59,9 +42,9 @@ struct capacity_trace_options {
     enum capacity_format format;
     const char *column; /* the zone's; NULL: the only one there is */
     double max_gap_s;   /* a longer time between rows is an error; INFINITY: none is */
+    bool sort; /* columns and counts out of order: sort them instead of refusing the file */
 };
 
-/* Both read the whole file; the series is taken from the arena. */
 bool capacity_trace_read(const struct capacity_trace_options *options, struct arena *arena,
                          struct step_series *series, struct error *error);
 
@@ -73,8 +56,5 @@ struct price_trace_options {
 
 bool price_trace_read(const struct price_trace_options *options, struct arena *arena,
                       struct step_series *series, struct error *error);
-
-/* The value at a time from 0 on, and past the end the last one. O(log count). */
-double step_series_at(const struct step_series *series, tick_t at);
 
 #endif
