@@ -53,19 +53,22 @@ extern const struct config_type purchase_lowest_price_type, purchase_single_type
 /* --- a strategy --- */
 
 struct purchase_strategy {
-    size_t size; /* of its struct; 0: that of struct purchase */
+    size_t size; /* of its struct */
     /* NULL: nothing to check. */
     bool (*check)(const struct purchase_settings *settings, const struct purchase_scope *scope,
                   struct error *error);
     /* Sets up what is its own (zeroed; the purchase is ready). NULL: nothing. false: no memory. */
     bool (*open)(struct purchase *purchase, const struct purchase_scope *scope);
     void (*close)(struct purchase *purchase); /* also after an open that failed. NULL: nothing */
-    /* Takes note of what has happened, before rooms and totals are known. NULL: nothing. */
+    /* Takes note of what has happened since the last decision. NULL: nothing. */
     void (*observe)(struct purchase *purchase);
+    /* Spot nodes that may be asked for in a market that could be asked now. NULL: what its visible
+     * capacity leaves. */
+    int64_t (*room)(const struct purchase *purchase, uint32_t market);
     /* How many of each are wanted. NULL: as base and percent have it. */
     struct purchase_split (*want)(struct purchase *purchase);
-    /* Ranks all markets, for Spot nodes to order (missing of them), or, where missing is 0, to give
-     * back. Sets also `even` and `level`. */
+    /* Ranks all markets, for so many Spot nodes to order, or, where missing is 0, to give back;
+     * sets `even` and `level` where they are not to be 0 and unlimited. */
     void (*rank)(struct purchase *purchase, int64_t missing);
 };
 
@@ -82,6 +85,13 @@ struct purchase_rank {
     uint32_t market;
 };
 
+/* What of a kind may be done in a market, in the order of the ranking: at most `room` nodes, where
+ * there are `have` already; `nodes` of them are planned. */
+struct purchase_slot {
+    uint32_t market;
+    int64_t have, room, nodes;
+};
+
 #define PURCHASE_ANY_MARKET UINT32_MAX
 
 struct purchase {
@@ -95,26 +105,45 @@ struct purchase {
     const struct purchase_market *markets;
     int64_t target;
     tick_t now;
-    /* Totals of it. Nodes that are at risk and shall be replaced are counted apart. */
+    /* Totals of it. Nodes that shall be replaced, being at risk, are counted apart. */
     int64_t spot_held, spot_ready, spot_at_risk;
     int64_t on_demand_held, on_demand_ready;
-    /* By market: Spot nodes that can be asked for; nodes planned (ordered, or given back). */
-    int64_t *room, *plan;
+    int64_t *room; /* by market: Spot nodes that can be asked for */
     /* The ranking: [market_count], best first. The first `even` are filled evenly, up to `level`
-     * nodes each, before the others and what is left go market by market. */
+     * nodes each, before what is left goes market by market. */
     struct purchase_rank *ranking;
     uint32_t even;
     int64_t level;
-    /* Where orders go. */
+    /* [market_count] each: for orders, by kind; for nodes to give back, starting and ready ones. */
+    struct purchase_slot *slots[2];
     struct purchase_order *orders;
     uint32_t order_count;
 };
 
+/* The market's Spot nodes that count: without those that shall be replaced. */
+struct purchase_held {
+    int64_t starting, ready;
+};
+struct purchase_held purchase_spot_held(const struct purchase *purchase, uint32_t market);
+
+/* The decision is to be made again at that tick. */
+void purchase_wake(struct purchase *purchase, tick_t when);
+
+/* --- ranking (purchase_rank.c) --- */
+
 /* Sorts the first `count` of the ranking by their keys. */
 void purchase_sort(struct purchase *purchase, uint32_t count);
 
-/* Ranks all markets by one key: key(purchase, market), lower first, then the price of Spot. */
-void purchase_rank_by(struct purchase *purchase,
-                      double (*key)(const struct purchase *purchase, uint32_t market));
+/* Ranks all markets by the price of Spot; where nodes are missing, those without room go last. */
+void purchase_rank_by_price(struct purchase *purchase, int64_t missing);
+
+/* Ranks all markets by capacity: those that show most, then those that can't be seen, by the rate
+ * of interruptions, then those without room. */
+void purchase_rank_by_capacity(struct purchase *purchase);
+
+/* Plans `nodes` over the slots: evenly over the first `even`, as long as none has more than
+ * `level`, then slot by slot. Returns how many find no room. O(count log nodes). */
+int64_t purchase_spread(struct purchase_slot *slots, uint32_t count, uint32_t even, int64_t level,
+                        int64_t nodes);
 
 #endif
