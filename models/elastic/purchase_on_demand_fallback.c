@@ -33,7 +33,7 @@ struct fallback {
     tick_t since; /* where it lacks */
 };
 
-static bool open(struct purchase *purchase, const struct purchase_scope *scope)
+static bool fallback_open(struct purchase *purchase, const struct purchase_scope *scope)
 {
     (void)scope;
     ((struct fallback *)purchase)->lacks = false;
@@ -74,7 +74,7 @@ static void rank(struct purchase *purchase, int64_t missing)
 
 const struct purchase_strategy purchase_on_demand_fallback = {
     .size = sizeof(struct fallback),
-    .open = open,
+    .open = fallback_open,
     .want = want,
     .rank = rank,
 };

@@ -42,7 +42,7 @@ static bool check(const struct purchase_settings *settings, const struct purchas
     return false;
 }
 
-static bool open(struct purchase *purchase, const struct purchase_scope *scope)
+static bool single_open(struct purchase *purchase, const struct purchase_scope *scope)
 {
     purchase->only = find_market(purchase->settings, scope);
     return true;
@@ -51,6 +51,6 @@ static bool open(struct purchase *purchase, const struct purchase_scope *scope)
 const struct purchase_strategy purchase_single = {
     .size = sizeof(struct purchase),
     .check = check,
-    .open = open,
+    .open = single_open,
     .rank = purchase_rank_by_price,
 };

@@ -65,7 +65,7 @@ static bool check(const struct purchase_settings *settings, const struct purchas
     return error_hint(error, "leave it out; on_demand_base sets a least number on demand");
 }
 
-static bool open(struct purchase *purchase, const struct purchase_scope *scope)
+static bool hedge_open(struct purchase *purchase, const struct purchase_scope *scope)
 {
     struct hedge *hedge = (struct hedge *)purchase;
     hedge->standings = calloc(scope->market_count, sizeof *hedge->standings);
@@ -77,7 +77,7 @@ static bool open(struct purchase *purchase, const struct purchase_scope *scope)
     return true;
 }
 
-static void close(struct purchase *purchase)
+static void hedge_close(struct purchase *purchase)
 {
     free(((struct hedge *)purchase)->standings);
 }
@@ -165,8 +165,8 @@ static struct purchase_split want(struct purchase *purchase)
 const struct purchase_strategy purchase_spot_hedge = {
     .size = sizeof(struct hedge),
     .check = check,
-    .open = open,
-    .close = close,
+    .open = hedge_open,
+    .close = hedge_close,
     .observe = observe,
     .room = room,
     .want = want,
