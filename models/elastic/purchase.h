@@ -92,6 +92,9 @@ struct purchase_split {
  * strategy that is not named is price_capacity_optimized (what AWS recommends). */
 struct purchase_split purchase_share(const struct purchase_settings *settings, int64_t target);
 
+/* The most nodes above the target that the settings ever ask for, stand-ins not counted. */
+int64_t purchase_extra_nodes(const struct purchase_settings *settings);
+
 /* --- decisions --- */
 
 #define PURCHASE_UNSEEN (-1) /* a capacity that cannot be seen */

@@ -162,8 +162,7 @@ static void give_back(struct purchase *purchase, enum purchase_kind kind, int64_
     for (uint32_t i = 0; i < purchase->market_count; i++) {
         uint32_t market = purchase->slots[0][i].market;
         int64_t nodes = purchase->slots[0][i].nodes + purchase->slots[1][i].nodes;
-        int64_t risk =
-            min_of(excess_at_risk, kind == BUY_SPOT ? at_risk(purchase, market) : 0);
+        int64_t risk = min_of(excess_at_risk, kind == BUY_SPOT ? at_risk(purchase, market) : 0);
         excess_at_risk -= risk;
         add_order(purchase, (struct purchase_order){market, kind, -(nodes + risk), risk});
     }
