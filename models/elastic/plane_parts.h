@@ -37,6 +37,7 @@ struct node {
     tick_t fails;
     tick_t requested, billed_from;
     double usd_per_hour;     /* of the node; held of the budget */
+    tick_t priced;           /* while billed: its cost is counted up to then */
     uint32_t hosted;         /* replicas that have a place on it */
     uint32_t loading;        /* of these, those that load their weights */
     uint64_t serial;         /* in the order of requests */
