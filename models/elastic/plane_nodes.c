@@ -342,6 +342,18 @@ static tick_t paid_until(const struct plane *plane, const struct node *node)
     return node->billed_from + billed;
 }
 
+/* It breaks, and the plane looks again once that is noticed: or sooner, for another reason. */
+static void fail(struct plane *plane, uint32_t number)
+{
+    uint32_t pool = plane->nodes[number].pool;
+    bool dirty = plane->pools[pool].dirty;
+    tick_t wait = failure_draw_detection(pool_spec_of(plane, pool)->settings->failures,
+                                         plane->pools[pool].failures);
+    node_terminate(plane, number, DEPARTURE_FAILED);
+    plane->pools[pool].dirty = dirty;
+    look_again(plane, pool, earlier(plane->pools[pool].look, after(plane->now, wait)));
+}
+
 static void stop_moving(struct plane *plane, struct node *node)
 {
     plane->moving -= node->state < NODE_UP;
@@ -387,7 +399,7 @@ void node_timer(struct plane *plane, uint32_t number)
 {
     struct node *node = &plane->nodes[number];
     if (node->fails <= plane->now)
-        node_terminate(plane, number, DEPARTURE_FAILED);
+        fail(plane, number);
     else if (node->taken <= plane->now)
         node_terminate(plane, number, DEPARTURE_TAKEN);
     else if (node->notice <= plane->now)

@@ -70,6 +70,7 @@ struct elastic_pool {
     struct purchase_order *orders; /* [2 * offer_count] */
     uint32_t offer_count;
     int64_t wanted; /* replicas, as the scaler says */
+    tick_t look;    /* when it is to be reconciled although nothing happens */
     bool dirty;     /* to be reconciled */
     gsl_rng *start_up, *failures;
     struct plane_totals totals;
@@ -196,6 +197,8 @@ bool reconcile_create(struct plane *plane, struct elastic_pool *pool);
 void reconcile_destroy(struct elastic_pool *pool);
 /* From what the pool's scaler wants to nodes and replicas. */
 void reconcile(struct plane *plane, uint32_t pool);
+/* The pool is to be reconciled at that tick. */
+void look_again(struct plane *plane, uint32_t pool, tick_t when);
 /* All that a fixed pool ever has. */
 void reconcile_fixed(struct plane *plane, uint32_t pool);
 /* The counts of replicas in what a metrics server sees. */

@@ -103,6 +103,7 @@ static void vacate(struct plane *plane, uint32_t replica)
     if (of->state != REPLICA_READY)
         plane->moving--;
     node->hosted--;
+    pool_of(plane, replica)->dirty = true;
     enter(plane, replica, REPLICA_FREE, TICK_NEVER);
 }
 
@@ -151,7 +152,6 @@ void replica_emptied(struct plane *plane, uint32_t replica)
     uint32_t node = plane->replicas[replica].node;
     vacate(plane, replica);
     node_emptied(plane, node);
-    pool_of(plane, replica)->dirty = true;
 }
 
 void replica_timer(struct plane *plane, uint32_t replica)
