@@ -1,4 +1,4 @@
-#include "tests/models/elastic_support.h"
+#include "tests/models/plane_support.h"
 
 /* Targets come from schedules: a scaler that says when and how many. */
 #define INSTANT "\"start_up\": {\"kind\": \"instant\"}"
