@@ -106,7 +106,7 @@ struct purchase_market {
     int64_t on_demand_capacity; /* likewise */
     int64_t spot_ready, spot_starting;
     int64_t on_demand_ready, on_demand_starting;
-    int64_t spot_at_risk; /* of the held: the market recommends to replace them (AWS's rebalance
+    int64_t spot_at_risk; /* of the ready: the market recommends to replace them (AWS's rebalance
                            * recommendation) */
     /* The last time that ..., TICK_NEVER if it has not happened. */
     tick_t last_refusal; /* a request for Spot was not granted in full */

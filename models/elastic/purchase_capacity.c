@@ -24,30 +24,18 @@ const struct purchase_strategy purchase_capacity_optimized = {
 static uint32_t deep_markets(const struct purchase *purchase, int64_t nodes)
 {
     uint32_t deep = 0;
-    while (deep < purchase->market_count) {
-        uint32_t market = purchase->ranking[deep].market;
-        if (purchase->markets[market].spot_capacity == PURCHASE_UNSEEN ||
-            purchase->room[market] < nodes)
-            break;
+    while (deep < purchase->market_count && purchase->ranking[deep].keys[0] == STANDS_WELL &&
+           purchase->room[purchase->ranking[deep].market] >= nodes)
         deep++;
-    }
     return deep;
-}
-
-static uint32_t better_half(const struct purchase *purchase)
-{
-    uint32_t with_room = 0;
-    for (uint32_t i = 0; i < purchase->market_count; i++)
-        with_room += purchase->room[i] > 0;
-    return with_room - with_room / 2;
 }
 
 static void rank_by_both(struct purchase *purchase, int64_t missing)
 {
-    purchase_rank_by_capacity(purchase);
+    uint32_t good = purchase_rank_by_capacity(purchase);
     uint32_t deep = deep_markets(purchase, missing > 0 ? missing : 1);
     if (deep == 0)
-        deep = better_half(purchase);
+        deep = good - good / 2;
     for (uint32_t i = 0; i < deep; i++) {
         struct purchase_rank *rank = &purchase->ranking[i];
         double price = purchase->markets[rank->market].spot_usd_per_hour;

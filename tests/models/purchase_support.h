@@ -101,9 +101,7 @@ static inline void shop_carry_out(struct shop *shop, const struct purchase_order
     } else if (order->nodes > 0) {
         market->on_demand_starting += order->nodes;
     } else if (spot) {
-        int64_t ready_at_risk = shop_min(order->at_risk, market->spot_ready);
-        market->spot_ready -= ready_at_risk;
-        market->spot_starting -= order->at_risk - ready_at_risk;
+        market->spot_ready -= order->at_risk;
         market->spot_at_risk -= order->at_risk;
         shop_give_back(-order->nodes - order->at_risk, &market->spot_starting, &market->spot_ready);
     } else {

@@ -1,10 +1,6 @@
 /* Purchases: sequences by hand for each strategy, and what must hold for all of them. */
 #include "tests/models/purchase_support.h"
 
-#include <gsl/gsl_rng.h>
-
-#include "sim/random.h"
-
 /* --- base and percent --- */
 
 /* "Scaling example" of "Auto Scaling groups with multiple instance types and purchase options",
