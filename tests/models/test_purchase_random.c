@@ -132,6 +132,7 @@ static void check_sums(const struct shop *shop, int strategy)
             given[order->kind] -= order->nodes + order->at_risk;
         at_risk += order->at_risk;
     }
+    cr_assert_leq(at_risk, held.at_risk);
     int64_t safe = held.spot - held.at_risk;
     cr_assert_leq(ordered[PURCHASE_SPOT], want.spot > safe ? want.spot - safe : 0,
                   "more than is missing");
