@@ -77,7 +77,6 @@ static int64_t spot_room(const struct purchase *purchase, uint32_t market)
 {
     const struct purchase_market *view = &purchase->markets[market];
     if (!buys_in(purchase, market) || !affordable(purchase, view) ||
-        purchase_at_risk(purchase, market) > 0 ||
         cooled_down(purchase, view->last_refusal) > purchase->now)
         return 0;
     if (purchase->strategy->room)
