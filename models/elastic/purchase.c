@@ -131,6 +131,12 @@ struct purchase_split purchase_share(const struct purchase_settings *settings, i
     return (struct purchase_split){.on_demand = target - spot, .spot = spot};
 }
 
+int64_t purchase_extra_nodes(const struct purchase_settings *settings)
+{
+    const struct purchase_strategy *strategy = strategy_of(settings);
+    return strategy->extra ? strategy->extra(settings->strategy.value) : 0;
+}
+
 /* --- life --- */
 
 static bool allocate(struct purchase *purchase)

@@ -92,6 +92,9 @@ struct purchase_split {
  * strategy that is not named is price_capacity_optimized (what AWS recommends). */
 struct purchase_split purchase_share(const struct purchase_settings *settings, int64_t target);
 
+/* The most nodes above the target that the settings ever ask for, stand-ins not counted. */
+int64_t purchase_extra_nodes(const struct purchase_settings *settings);
+
 /* --- decisions --- */
 
 #define PURCHASE_UNSEEN (-1) /* a capacity that cannot be seen */
@@ -117,7 +120,7 @@ struct purchase_market {
     double node_hours;        /* ... so many hours of theirs */
 };
 
-enum purchase_kind { PURCHASE_SPOT, PURCHASE_ON_DEMAND };
+enum purchase_kind { BUY_SPOT, BUY_ON_DEMAND };
 
 struct purchase_order {
     uint32_t market;

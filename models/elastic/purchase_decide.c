@@ -118,7 +118,7 @@ static void rank_on_demand(struct purchase *purchase)
 static struct purchase_held held_of(const struct purchase *purchase, enum purchase_kind kind,
                                     uint32_t market)
 {
-    if (kind == PURCHASE_SPOT)
+    if (kind == BUY_SPOT)
         return purchase_spot_held(purchase, market);
     const struct purchase_market *view = &purchase->markets[market];
     return (struct purchase_held){.starting = view->on_demand_starting,
@@ -158,7 +158,7 @@ static void give_back(struct purchase *purchase, enum purchase_kind kind, int64_
         uint32_t market = purchase->slots[0][i].market;
         int64_t nodes = purchase->slots[0][i].nodes + purchase->slots[1][i].nodes;
         int64_t risk =
-            min_of(excess_at_risk, kind == PURCHASE_SPOT ? purchase_at_risk(purchase, market) : 0);
+            min_of(excess_at_risk, kind == BUY_SPOT ? purchase_at_risk(purchase, market) : 0);
         excess_at_risk -= risk;
         add_order(purchase, (struct purchase_order){market, kind, -(nodes + risk), risk});
     }
@@ -184,7 +184,7 @@ static void give_back_spot(struct purchase *purchase, int64_t wanted)
     if (excess <= 0 && excess_at_risk == 0)
         return;
     rank_spot(purchase, 0);
-    give_back(purchase, PURCHASE_SPOT, max_of(excess, 0), excess_at_risk);
+    give_back(purchase, BUY_SPOT, max_of(excess, 0), excess_at_risk);
 }
 
 static void give_back_on_demand(struct purchase *purchase, int64_t wanted)
@@ -194,7 +194,7 @@ static void give_back_on_demand(struct purchase *purchase, int64_t wanted)
     if (excess <= 0)
         return;
     rank_on_demand(purchase);
-    give_back(purchase, PURCHASE_ON_DEMAND, excess, 0);
+    give_back(purchase, BUY_ON_DEMAND, excess, 0);
 }
 
 /* --- ordering --- */
@@ -203,7 +203,7 @@ static void plan_spot(struct purchase *purchase, int64_t wanted)
 {
     int64_t missing = max_of(wanted - purchase->spot_held, 0);
     rank_spot(purchase, missing);
-    struct purchase_slot *slots = purchase->slots[PURCHASE_SPOT];
+    struct purchase_slot *slots = purchase->slots[BUY_SPOT];
     for (uint32_t i = 0; i < purchase->market_count; i++) {
         uint32_t market = purchase->ranking[i].market;
         struct purchase_held held = purchase_spot_held(purchase, market);
@@ -219,7 +219,7 @@ static void plan_spot(struct purchase *purchase, int64_t wanted)
 static void plan_on_demand(struct purchase *purchase, int64_t wanted)
 {
     rank_on_demand(purchase);
-    struct purchase_slot *slots = purchase->slots[PURCHASE_ON_DEMAND];
+    struct purchase_slot *slots = purchase->slots[BUY_ON_DEMAND];
     for (uint32_t i = 0; i < purchase->market_count; i++) {
         uint32_t market = purchase->ranking[i].market;
         slots[i] =
@@ -249,9 +249,9 @@ static void order(struct purchase *purchase, const struct purchase_split *want)
     plan_on_demand(purchase, want->on_demand);
     plan_spot(purchase, want->spot);
     int64_t base = purchase->settings->on_demand_base - purchase->on_demand_held;
-    order_planned(purchase, PURCHASE_ON_DEMAND, base);
-    order_planned(purchase, PURCHASE_SPOT, INT64_MAX);
-    order_planned(purchase, PURCHASE_ON_DEMAND, INT64_MAX);
+    order_planned(purchase, BUY_ON_DEMAND, base);
+    order_planned(purchase, BUY_SPOT, INT64_MAX);
+    order_planned(purchase, BUY_ON_DEMAND, INT64_MAX);
 }
 
 uint32_t purchase_decide(struct purchase *purchase, int64_t target, tick_t now,

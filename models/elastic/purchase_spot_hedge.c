@@ -162,9 +162,16 @@ static struct purchase_split want(struct purchase *purchase)
     return want;
 }
 
+static int64_t extra(const void *parameters)
+{
+    const struct purchase_hedge_config *config = parameters;
+    return config->num_overprovision;
+}
+
 const struct purchase_strategy purchase_spot_hedge = {
     .size = sizeof(struct hedge),
     .check = check,
+    .extra = extra,
     .open = hedge_open,
     .close = hedge_close,
     .observe = observe,

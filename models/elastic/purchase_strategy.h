@@ -57,6 +57,8 @@ struct purchase_strategy {
     /* NULL: nothing to check. */
     bool (*check)(const struct purchase_settings *settings, const struct purchase_scope *scope,
                   struct error *error);
+    /* Nodes that it may want above the target; its own parameters. NULL: none. */
+    int64_t (*extra)(const void *config);
     /* Sets up what is its own (zeroed; the purchase is ready). NULL: nothing. false: no memory. */
     bool (*open)(struct purchase *purchase, const struct purchase_scope *scope);
     void (*close)(struct purchase *purchase); /* also after an open that failed. NULL: nothing */

@@ -83,11 +83,6 @@ static struct sums add_up(const struct shop *shop)
     return sums;
 }
 
-static int64_t overprovision(int strategy)
-{
-    return strategy == HEDGES ? 2 : 0;
-}
-
 /* What the pool comes to where everything is had. */
 static struct purchase_split goal(const struct shop *shop, int strategy)
 {
@@ -96,7 +91,7 @@ static struct purchase_split goal(const struct shop *shop, int strategy)
     int64_t base = shop_min(shop->settings.on_demand_base, shop->target);
     return (struct purchase_split){
         .on_demand = base,
-        .spot = shop->target > 0 ? shop->target - base + overprovision(strategy) : 0};
+        .spot = shop->target > 0 ? shop->target - base + purchase_extra_nodes(&shop->settings) : 0};
 }
 
 /* --- one decision in any state --- */
@@ -106,7 +101,7 @@ static void check_order(const struct shop *shop, const struct purchase_order *or
     cr_assert_lt(order->market, shop->scope.market_count);
     cr_assert_neq(order->nodes, 0);
     const struct purchase_market *market = &shop->markets[order->market];
-    bool spot = order->kind == PURCHASE_SPOT;
+    bool spot = order->kind == BUY_SPOT;
     int64_t held = spot ? market->spot_ready + market->spot_starting
                         : market->on_demand_ready + market->on_demand_starting;
     cr_assert_leq(-order->nodes, held, "more is given back than held");
@@ -134,15 +129,15 @@ static void check_sums(const struct shop *shop, int strategy)
     }
     cr_assert_leq(at_risk, held.at_risk);
     int64_t safe = held.spot - held.at_risk;
-    cr_assert_leq(ordered[PURCHASE_SPOT], want.spot > safe ? want.spot - safe : 0,
+    cr_assert_leq(ordered[BUY_SPOT], want.spot > safe ? want.spot - safe : 0,
                   "more than is missing");
-    cr_assert(ordered[PURCHASE_SPOT] == 0 || given[PURCHASE_SPOT] == 0, "to and fro");
-    cr_assert(ordered[PURCHASE_ON_DEMAND] == 0 || given[PURCHASE_ON_DEMAND] == 0, "to and fro");
-    cr_assert_geq(safe - given[PURCHASE_SPOT], shop_min(safe, want.spot));
-    int64_t on_demand = held.on_demand + ordered[PURCHASE_ON_DEMAND] - given[PURCHASE_ON_DEMAND];
+    cr_assert(ordered[BUY_SPOT] == 0 || given[BUY_SPOT] == 0, "to and fro");
+    cr_assert(ordered[BUY_ON_DEMAND] == 0 || given[BUY_ON_DEMAND] == 0, "to and fro");
+    cr_assert_geq(safe - given[BUY_SPOT], shop_min(safe, want.spot));
+    int64_t on_demand = held.on_demand + ordered[BUY_ON_DEMAND] - given[BUY_ON_DEMAND];
     cr_assert_geq(on_demand, shop_min(shop->settings.on_demand_base, shop->target),
                   "the base is kept");
-    cr_assert_leq(ordered[PURCHASE_ON_DEMAND], shop->target);
+    cr_assert_leq(ordered[BUY_ON_DEMAND], shop->target);
 }
 
 /* What is ready does not sink below the target by being given back. */
