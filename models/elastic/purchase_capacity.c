@@ -1,12 +1,13 @@
 /* The strategies that look at capacity first.
  *
  * capacity_optimized: AWS launches from the pools with most capacity for the number of instances
- * wanted. Here: market by market, from the one that shows most.
+ * that are launching. Here: market by market, from the one that shows most room; markets whose
+ * capacity can't be seen come after these, the one with the lowest rate of interruptions first.
  *
- * price_capacity_optimized: AWS finds the pools with the highest capacity for the number of
- * instances that are launching, and takes the lowest priced of these ("Allocation strategies for
- * multiple instance types", EC2 Auto Scaling User Guide). How many pools that are, it does not say.
- * Here: those that show room for all that is missing; where none does, the better half. */
+ * price_capacity_optimized: of the pools with most capacity for the number of instances that are
+ * launching, AWS takes the lowest priced (AllocationStrategy of SpotFleetRequestConfigData in the
+ * EC2 API reference). How many pools these are, it does not say. Here: those that show room for all
+ * that is missing; where none does, the better half. */
 #include "models/elastic/purchase_strategy.h"
 
 static void rank_by_capacity(struct purchase *purchase, int64_t missing)
