@@ -136,27 +136,37 @@ static double farthest_tok(const struct break_even_report *report)
     return isnan(report->tok_per_month) ? far : fmax(far, 2 * report->tok_per_month);
 }
 
+static const struct tok_unit {
+    double tok;
+    const char *name;
+} million = {1e6, "million"}, billion = {1e9, "billion"};
+
+static const struct tok_unit *unit_of(double far_tok)
+{
+    return far_tok < 1e10 ? &million : &billion;
+}
+
 static void put_break_even(const struct figure *figure, FILE *out)
 {
     const struct break_even_report *report = figure->report;
     double far = farthest_tok(report);
-    fprintf(out, "# million tokens a month, USD a month: self-hosting, API\n");
+    fprintf(out, "# %s tokens a month, USD a month: self-hosting, API\n", unit_of(far)->name);
     for (int i = 0; i <= SAMPLES; i++) {
         double tok = far * i / SAMPLES;
-        fprintf(out, "%.8g %.8g %.8g\n", tok / 1e6, self_hosting_usd(&report->host, tok),
-                tok * report->found.api_usd_per_tok);
+        fprintf(out, "%.8g %.8g %.8g\n", tok / unit_of(far)->tok,
+                self_hosting_usd(&report->host, tok), tok * report->found.api_usd_per_tok);
     }
 }
 
 /* The first crossings, as points. */
-static void put_crossing_marks(const struct break_even *found, FILE *out)
+static void put_crossing_marks(const struct break_even *found, double unit_tok, FILE *out)
 {
     enum { MARKS_MAX = 9 };
     for (size_t i = 0; i < found->count && i < MARKS_MAX; i++) {
         const struct crossing *each = &found->crossings[i];
         fprintf(out,
                 "set label '' at %.8g, %.8g point pointtype 7 pointsize 0.7 linecolor '%s' front\n",
-                each->tok_per_month / 1e6, each->usd_per_month,
+                each->tok_per_month / unit_tok, each->usd_per_month,
                 plot_colour(each->to_self_hosting ? 0 : 1));
     }
 }
@@ -165,10 +175,14 @@ static void put_break_even_script(const struct figure *figure, FILE *out)
 {
     const struct break_even_report *report = figure->report;
     const char *name = figure->plot.name;
+    double far = farthest_tok(report);
+    const struct tok_unit *unit = unit_of(far);
     put_title(figure, report->api_name ? report->api_name : "cost over volume", out);
-    fprintf(out, "set xlabel 'million tokens a month'\nset ylabel 'USD a month'\n"
-                 "set xrange [0:*]\nset yrange [0:*]\nset key top left\n");
-    put_crossing_marks(&report->found, out);
+    fprintf(out,
+            "set xlabel '%s tokens a month'\nset ylabel 'USD a month'\nset format y '%%.0f'\n"
+            "set xrange [0:%.8g]\nset yrange [0:*]\nset key top left\n",
+            unit->name, far / unit->tok);
+    put_crossing_marks(&report->found, unit->tok, out);
     fprintf(
         out,
         "plot '%s.dat' using 1:2 with steps linewidth 2 linecolor '%s' title 'self-hosting', \\\n"
