@@ -76,14 +76,16 @@ static inline void test_plane_start(struct test_plane *test, const char *json, u
                                     uint32_t per_node, double budget_usd_per_hour)
 {
     test->arena = arena_create();
-    test->pool = (struct plane_pool){.name = "pool",
-                                     .settings = test_elastic_settings(test->arena, json),
-                                     .slots = TEST_REPLICAS,
-                                     .initial = initial,
-                                     .replicas_per_node = per_node,
-                                     .instances_per_node = 1,
-                                     .gpus_per_node = per_node,
-                                     .on_demand_usd_per_hour = TEST_NODE_USD};
+    test->pool = (struct plane_pool){
+        .name = "pool",
+        .settings = test_elastic_settings(test->arena, json),
+        .slots = TEST_REPLICAS,
+        .initial = initial,
+        .replicas_per_node = per_node,
+        .instances_per_node = 1,
+        .gpus_per_node = per_node,
+        .start_up = {.gpus_per_replica = 1, .replicas_per_node = per_node, .instances_per_node = 1},
+        .on_demand_usd_per_hour = TEST_NODE_USD};
     usage_init(&test->usage, 0);
     usage_add_pool(&test->usage, &(struct usage_pool){"pool", "model", per_node});
     usage_add_market(&test->usage, &(struct usage_market){.name = "pool", .sku = "node"});

@@ -38,21 +38,23 @@ Test(control_plane, replicas_share_nodes)
 
 Test(control_plane, new_replicas_take_their_stages_and_are_billed_from_provisioning_on)
 {
-    struct test_plane test = {.metrics.waiting = 6};
+    struct test_plane test = {.metrics.waiting = 4};
     test_plane_start(&test,
                      "{'min_replicas': 2, 'max_replicas': 6, " HPA
-                     ", 'start_up': {'kind': 'instant', 'provision': {'kind': 'constant', 's': 10}, 'boot': {'kind': 'constant', 's': 20}, "
+                     ", 'start_up': {'kind': 'instant', "
+                     "'provision': {'kind': 'constant', 's': 10}, "
+                     "'boot': {'kind': 'constant', 's': 20}, "
                      "'warm_up': {'kind': 'constant', 's': 40}}}",
                      2, 1, INFINITY);
     test_plane_run(&test, 15 + 69.9);
     cr_assert_eq(test_plane_open(&test), 2);
     test_plane_run(&test, 15 + 70);
-    cr_assert_eq(test_plane_open(&test), 6);
+    cr_assert_eq(test_plane_open(&test), 4);
     test_plane_end(&test, 1000);
-    cr_assert_eq(test.usage.node_count, 6);
-    cr_assert_eq(test.usage.nodes[5].requested, tick_from_s(15));
-    cr_assert_eq(test.usage.nodes[5].billed_from, tick_from_s(25));
-    cr_assert_eq(test.usage.nodes[5].ready, tick_from_s(85));
+    cr_assert_eq(test.usage.node_count, 4);
+    cr_assert_eq(test.usage.nodes[3].requested, tick_from_s(15));
+    cr_assert_eq(test.usage.nodes[3].billed_from, tick_from_s(25));
+    cr_assert_eq(test.usage.nodes[3].ready, tick_from_s(85));
     usage_free(&test.usage);
 }
 
