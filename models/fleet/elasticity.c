@@ -240,6 +240,7 @@ static struct plane_pool describe_pool(const struct simulation *sim, uint32_t po
                                .first_replica = sim->first_replica[pool],
                                .slots = spec->replicas,
                                .initial = given->initial,
+                               .bought_as = given->bought_as,
                                .replicas_per_node = given->replicas_per_node,
                                .instances_per_node = given->instances_per_node,
                                .gpus_per_node = given->gpus_per_node,
