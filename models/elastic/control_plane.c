@@ -21,6 +21,7 @@ static void start_totals(struct plane_totals *totals)
 {
     time_stat_start(&totals->wanted, 0, 0);
     time_stat_start(&totals->ready, 0, 0);
+    time_stat_start(&totals->serving, 0, 0);
     time_stat_start(&totals->nodes, 0, 0);
     time_stat_start(&totals->spot, 0, 0);
 }
@@ -42,6 +43,7 @@ static bool make_pools(struct plane *plane)
         struct elastic_pool *pool = &plane->pools[i];
         pool->spec = &plane->spec->pools[i];
         pool->wanted = pool->spec->initial;
+        pool->look = TICK_NEVER;
         start_totals(&pool->totals);
         if (pool->spec->settings && !make_scaler(plane, pool))
             return false;
@@ -160,6 +162,12 @@ static void ask_scaler(struct plane *plane, uint32_t number)
     pool->dirty = true;
 }
 
+static void look(struct plane *plane, uint32_t pool)
+{
+    plane->pools[pool].look = TICK_NEVER;
+    plane->pools[pool].dirty = true;
+}
+
 static void ring(struct plane *plane, uint32_t actor)
 {
     uint32_t pools = plane->spec->market_count, replicas = pools + 2 * plane->spec->pool_count;
@@ -169,7 +177,7 @@ static void ring(struct plane *plane, uint32_t actor)
     else if (actor < replicas && (actor - pools) % 2 == 0)
         ask_scaler(plane, (actor - pools) / 2);
     else if (actor < replicas)
-        plane->pools[(actor - pools) / 2].dirty = true;
+        look(plane, (actor - pools) / 2);
     else if (actor < nodes)
         replica_timer(plane, actor - replicas);
     else

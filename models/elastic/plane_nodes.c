@@ -49,8 +49,22 @@ double node_price(const struct plane *plane, uint32_t pool, uint32_t market, boo
            (spot ? market_spot_usd(present) : market_on_demand_usd(present));
 }
 
+static bool is_billed(const struct node *node)
+{
+    return node->state >= NODE_BOOTING && node->state <= NODE_UP;
+}
+
+static void count_cost(struct plane *plane, struct node *node)
+{
+    plane->pools[node->pool].totals.cost_usd +=
+        node->usd_per_hour * tick_to_s(plane->now - node->priced) / 3600;
+    node->priced = plane->now;
+}
+
 static void hold_price(struct plane *plane, struct node *node, double usd_per_hour)
 {
+    if (is_billed(node))
+        count_cost(plane, node);
     spend_limit_change(&plane->spend, node->usd_per_hour, usd_per_hour, plane->now);
     node->usd_per_hour = usd_per_hour;
 }
@@ -88,11 +102,6 @@ void nodes_shed(struct plane *plane)
     }
 }
 
-static bool is_billed(const struct node *node)
-{
-    return node->state >= NODE_BOOTING && node->state <= NODE_UP;
-}
-
 /* --- from request to up --- */
 
 static void count_nodes(struct plane *plane, const struct node *node, int change)
@@ -116,6 +125,7 @@ static void begin_billing(struct plane *plane, struct node *node)
                                       .billed_from = plane->now,
                                       .ready = TICK_NEVER,
                                       .drain = TICK_NEVER};
+    node->priced = plane->now;
     plane->pools[node->pool].totals.nodes_started++;
     count_nodes(plane, node, 1);
 }
@@ -127,6 +137,7 @@ static void end_billing(struct plane *plane, struct node *node, enum node_end wh
     usage->ready = earlier(usage->ready, usage->end);
     usage->drain = usage->drain < usage->ready ? usage->ready : earlier(usage->drain, usage->end);
     usage->why = why;
+    count_cost(plane, node);
     usage_add_node(plane->spec->usage, usage);
     count_nodes(plane, node, -1);
 }
@@ -331,6 +342,18 @@ static tick_t paid_until(const struct plane *plane, const struct node *node)
     return node->billed_from + billed;
 }
 
+/* It breaks, and the plane looks again once that is noticed: or sooner, for another reason. */
+static void fail(struct plane *plane, uint32_t number)
+{
+    uint32_t pool = plane->nodes[number].pool;
+    bool dirty = plane->pools[pool].dirty;
+    tick_t wait = failure_draw_detection(pool_spec_of(plane, pool)->settings->failures,
+                                         plane->pools[pool].failures);
+    node_terminate(plane, number, DEPARTURE_FAILED);
+    plane->pools[pool].dirty = dirty;
+    look_again(plane, pool, earlier(plane->pools[pool].look, after(plane->now, wait)));
+}
+
 static void stop_moving(struct plane *plane, struct node *node)
 {
     plane->moving -= node->state < NODE_UP;
@@ -376,7 +399,7 @@ void node_timer(struct plane *plane, uint32_t number)
 {
     struct node *node = &plane->nodes[number];
     if (node->fails <= plane->now)
-        node_terminate(plane, number, DEPARTURE_FAILED);
+        fail(plane, number);
     else if (node->taken <= plane->now)
         node_terminate(plane, number, DEPARTURE_TAKEN);
     else if (node->notice <= plane->now)

@@ -37,6 +37,7 @@ struct node {
     tick_t fails;
     tick_t requested, billed_from;
     double usd_per_hour;     /* of the node; held of the budget */
+    tick_t priced;           /* while billed: its cost is counted up to then */
     uint32_t hosted;         /* replicas that have a place on it */
     uint32_t loading;        /* of these, those that load their weights */
     uint64_t serial;         /* in the order of requests */
@@ -69,6 +70,7 @@ struct elastic_pool {
     struct purchase_order *orders; /* [2 * offer_count] */
     uint32_t offer_count;
     int64_t wanted; /* replicas, as the scaler says */
+    tick_t look;    /* when it is to be reconciled although nothing happens */
     bool dirty;     /* to be reconciled */
     gsl_rng *start_up, *failures;
     struct plane_totals totals;
@@ -195,6 +197,8 @@ bool reconcile_create(struct plane *plane, struct elastic_pool *pool);
 void reconcile_destroy(struct elastic_pool *pool);
 /* From what the pool's scaler wants to nodes and replicas. */
 void reconcile(struct plane *plane, uint32_t pool);
+/* The pool is to be reconciled at that tick. */
+void look_again(struct plane *plane, uint32_t pool, tick_t when);
 /* All that a fixed pool ever has. */
 void reconcile_fixed(struct plane *plane, uint32_t pool);
 /* The counts of replicas in what a metrics server sees. */

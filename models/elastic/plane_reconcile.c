@@ -161,6 +161,12 @@ static int64_t nodes_for(const struct plane_pool *spec, int64_t replicas)
     return (replicas + spec->replicas_per_node - 1) / spec->replicas_per_node;
 }
 
+void look_again(struct plane *plane, uint32_t pool, tick_t when)
+{
+    plane->pools[pool].look = when;
+    event_queue_set(&plane->timers, timer_of_pool(plane, pool, true), TIMER_PURCHASE, when);
+}
+
 static void reconcile_nodes(struct plane *plane, uint32_t number)
 {
     struct elastic_pool *pool = &plane->pools[number];
@@ -173,8 +179,7 @@ static void reconcile_nodes(struct plane *plane, uint32_t number)
         for (uint32_t i = 0; i < count && granted; i++)
             granted = carry_out(plane, number, &pool->orders[i]);
     }
-    event_queue_set(&plane->timers, timer_of_pool(plane, number, true), TIMER_PURCHASE,
-                    purchase_next(pool->purchase));
+    look_again(plane, number, purchase_next(pool->purchase));
 }
 
 /* --- replicas on them --- */

@@ -215,6 +215,11 @@ void elastic_left(struct simulation *sim, uint32_t replica)
     schedule(sim);
 }
 
+double elastic_replicas(const struct simulation *sim, uint32_t pool)
+{
+    return plane_totals_of(sim->elastic->plane, pool)->ready.value;
+}
+
 bool elastic_only_watches(const struct simulation *sim)
 {
     const struct elasticity *elastic = sim->elastic;
@@ -336,14 +341,30 @@ void elastic_stop(struct simulation *sim)
 
 /* --- results --- */
 
+/* A node that is billed draws the power of its replicas idling, ready or not. */
+static void sum_up_pool(struct simulation *sim, uint32_t number)
+{
+    const struct elastic_pool_spec *given = &sim->elastic->spec->pools[number];
+    const struct plane_totals *totals = &sim->elastic->result->pools[number];
+    const struct pool_spec *spec = &sim->spec->pools[number];
+    struct pool_result *pool = &sim->result->pools[number];
+    double end_s = tick_to_s(sim->now);
+    double powered_s = time_stat_mean(&totals->nodes, sim->now) * end_s * given->replicas_per_node;
+    pool->replica_s = time_stat_mean(&totals->serving, sim->now) * end_s;
+    pool->cost_usd = totals->cost_usd;
+    pool->energy_j = spec->idle_w * powered_s + (spec->busy_w - spec->idle_w) * pool->busy_s;
+}
+
 void elastic_sum_up(struct simulation *sim)
 {
     struct elasticity *elastic = sim->elastic;
     struct elastic_result *result = elastic->result;
     book_busy(sim, sim->now > 0 ? sim->now - 1 : 0);
     plane_finish(elastic->plane, sim->now);
-    for (uint32_t i = 0; i < sim->spec->pool_count; i++)
+    for (uint32_t i = 0; i < sim->spec->pool_count; i++) {
         result->pools[i] = *plane_totals_of(elastic->plane, i);
+        sum_up_pool(sim, i);
+    }
     result->spend = *plane_spend(elastic->plane);
     sim->result->arrived += elastic->held_fresh;
     sim->result->in_flight += elastic->held_count;

@@ -84,6 +84,7 @@ struct request_record {
 struct pool_sample {
     uint32_t waiting, running;
     uint64_t arrived, completed; /* so far */
+    double replicas;             /* that take requests */
     double kv_used;              /* share of the pool's KV blocks */
     double power_w;              /* mean over the interval since the last sample */
     double busy;                 /* share of the interval that its replicas were iterating */
@@ -174,6 +175,7 @@ struct pool_result {
     uint64_t kv_blocks;              /* of one replica */
     uint64_t verified, verified_tok; /* decodes of iterations that drafted; what they emitted */
     struct adapter_totals adapters;
+    double replica_s; /* summed over replicas: the time that they served */
     double cost_usd;
     double energy_j;
     struct prefix_totals prefix;      /* zeros while no request names what it shares */

@@ -68,11 +68,12 @@ static void sum_up_pool(struct simulation *sim, uint32_t pool)
     double slots = (double)result->kv_blocks * sim->configs[pool].block_tok;
     result->kv_slots_taken = slots_taken > 0 ? slots_taken / (decode_iterations * slots) : NAN;
     result->kv_slots_held = slots_taken > 0 ? slots_held / slots_taken : NAN;
-    if (sim->elastic) /* which has counted what was billed */
+    if (sim->elastic) /* which has counted what was there */
         return;
-    result->cost_usd = spec->usd_per_hour * spec->replicas * end_s / 3600;
+    result->replica_s = spec->replicas * end_s;
+    result->cost_usd = spec->usd_per_hour * result->replica_s / 3600;
     result->energy_j =
-        spec->idle_w * spec->replicas * end_s + (spec->busy_w - spec->idle_w) * result->busy_s;
+        spec->idle_w * result->replica_s + (spec->busy_w - spec->idle_w) * result->busy_s;
 }
 
 /* Pools have counted attempts; a request's are counted once. */
