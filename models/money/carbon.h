@@ -7,8 +7,8 @@
  *     embodied   emissions of making the machines, shared out over their life (optional)
  *
  * Averages in time: neither the grid's hours nor a GPU's clocks are followed. What emits is counted
- * by place, whatever certificates a provider has bought. Facts come from models/catalog/carbon.json;
- * they are owned by the arena they were read into. */
+ * by place, whatever certificates a provider has bought. Facts come from
+ * models/catalog/carbon.json; they are owned by the arena they were read into. */
 #ifndef TOKENYARD_MODELS_MONEY_CARBON_H
 #define TOKENYARD_MODELS_MONEY_CARBON_H
 
@@ -73,7 +73,7 @@ struct carbon_site carbon_site_of(const struct carbon_settings *settings,
 /* Electrical power of a pool's GPUs, watts; NaN where it is not known, and so are the results. */
 struct pool_power {
     const char *gpu;
-    double gpu_idle_w;                    /* of one GPU */
+    double gpu_idle_w;                     /* of one GPU */
     double replica_idle_w, replica_busy_w; /* of all GPUs of a replica */
 };
 
