@@ -31,8 +31,7 @@ struct scaler_limits {
     int64_t start_epoch_s; /* time 0 in seconds since 1970-01-01T00:00:00Z, for schedules */
 };
 
-/* Do the settings make sense, alone and together? The error's JSON pointer starts at the scaler;
- * where it is the limits that do not fit, at the object around it ("/min_replicas"). */
+/* Do the settings make sense, alone and together? The error's JSON pointer starts at the scaler. */
 bool scaler_check(const struct config_variant *config, const struct scaler_limits *limits,
                   struct error *error);
 

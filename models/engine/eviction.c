@@ -306,6 +306,7 @@ void engine_resume(struct engine *engine, uint32_t number, tick_t now)
     struct request *request = request_of(engine, number);
     tick_t first_scheduled = request->first_scheduled;
     assert(!request->cancelled && (request->emitted == 0 || !request->handoff));
+    request->computed = request->kept_blocks = 0; /* they were another engine's */
     engine_submit(engine, number, now);
     request->first_scheduled = first_scheduled;
 }

@@ -381,7 +381,7 @@ static void sum_up_pool(struct simulation *sim, uint32_t number)
     struct pool_result *pool = &sim->result->pools[number];
     double end_s = tick_to_s(sim->now);
     double powered_s = time_stat_mean(&totals->nodes, sim->now) * end_s * given->replicas_per_node;
-    pool->replica_s = time_stat_mean(&totals->ready, sim->now) * end_s;
+    pool->replica_s = time_stat_mean(&totals->serving, sim->now) * end_s;
     pool->cost_usd = totals->cost_usd;
     pool->energy_j = spec->idle_w * powered_s + (spec->busy_w - spec->idle_w) * pool->busy_s;
 }

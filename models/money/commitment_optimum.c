@@ -191,12 +191,13 @@ static double cheapest_from(struct lanes *lanes, size_t rank, size_t from, size_
     return usd;
 }
 
+/* Of offers that cost the same, the one that is looked at last stays: so the first comes last. */
 static void order_by_term(struct lanes *lanes)
 {
     const struct commitment_offer *offers = lanes->question->offers;
     for (size_t i = 0; i < lanes->question->offer_count; i++) {
         size_t to = i;
-        for (; to > 0 && offers[lanes->order[to - 1]].term_months < offers[i].term_months; to--)
+        for (; to > 0 && offers[lanes->order[to - 1]].term_months <= offers[i].term_months; to--)
             lanes->order[to] = lanes->order[to - 1];
         lanes->order[to] = i;
     }

@@ -146,26 +146,41 @@ static bool read_dates(const char *from, const char *until, const struct place *
                              from);
 }
 
-/* Instances of providers without a rule are metered by the second, for an hour at least: cautious,
- * as marketplaces differ. */
+/* Rules of the large clouds, where a file says nothing else. AWS: per second with a minimum of 60 s
+ * (Linux; EC2 User Guide, "On-Demand Instances"). Google: per second after a minimum of one minute
+ * ("Compute Engine pricing"). Azure: per second, from memory. */
+static const struct billing_rule known_rules[] = {
+    {.provider = "AWS", .granularity_s = 1, .minimum_s = 60},
+    {.provider = "GCP", .granularity_s = 1, .minimum_s = 60},
+    {.provider = "Azure", .granularity_s = 1, .minimum_s = 0},
+};
+/* Others are metered by the second for an hour at least: cautious, as marketplaces differ. */
 static const struct billing_rule rule_of_others = {.granularity_s = 1, .minimum_s = 3600};
 
-static const struct billing_rule *find_rule(const struct config_list *rules, const char *provider)
+static const struct billing_rule *rule_among(const struct billing_rule *rules, size_t count,
+                                             const char *provider)
 {
-    const struct billing_rule *items = rules->items;
-    for (size_t i = 0; i < rules->count; i++)
-        if (strcmp(items[i].provider, provider) == 0)
-            return &items[i];
-    return &rule_of_others;
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(rules[i].provider, provider) == 0)
+            return &rules[i];
+    return NULL;
 }
 
-static void apply_rule(struct price_entry *entry, const struct config_list *rules)
+struct billing_rule price_book_rule(const struct price_book *book, const char *provider)
 {
-    const struct billing_rule *rule = find_rule(rules, entry->provider);
+    const struct billing_rule *rule = rule_among(book->rules, book->rule_count, provider);
+    if (!rule)
+        rule = rule_among(known_rules, sizeof known_rules / sizeof *known_rules, provider);
+    return rule ? *rule : rule_of_others;
+}
+
+static void apply_rule(struct price_entry *entry, const struct price_book *book)
+{
+    struct billing_rule rule = price_book_rule(book, entry->provider);
     if (isnan(entry->granularity_s))
-        entry->granularity_s = rule->granularity_s;
+        entry->granularity_s = rule.granularity_s;
     if (isnan(entry->minimum_s))
-        entry->minimum_s = rule->minimum_s;
+        entry->minimum_s = rule.minimum_s;
 }
 
 /* --- series --- */
@@ -207,10 +222,10 @@ static bool overlap_error(const struct placed_entry *before, const struct placed
     entry_pointer(place, after->index, later, sizeof later);
     const struct price_entry *entry = &after->entry;
     json_error(place->document, later, error,
-               "the %s price of \"%s\" (%s, %s) overlaps that on line %ld, which holds until %s",
+               "the %s price of \"%s\" (%s, %s) overlaps that on line %ld, which holds %s%s",
                purchase_option_names[entry->purchase], entry->sku, entry->provider, entry->region,
-               json_line(place->document, earlier),
-               before->entry.until ? before->entry.until : "for good");
+               json_line(place->document, earlier), before->entry.until ? "until " : "for good",
+               before->entry.until ? before->entry.until : "");
     return error_hint(error, "give the earlier one an \"until\"; \"from\" is the first day, "
                              "\"until\" the first day after");
 }
@@ -230,8 +245,9 @@ static bool sort_entries(struct placed_entry *placed, size_t count, const struct
     return true;
 }
 
-static bool place_entries(const struct price_entries *entries, const struct place *place,
-                          struct placed_entry *placed, struct error *error)
+static bool place_entries(const struct price_book *book, const struct price_entries *entries,
+                          const struct place *place, struct placed_entry *placed,
+                          struct error *error)
 {
     const struct price_entry *prices = entries->prices.items;
     for (size_t i = 0; i < entries->prices.count; i++) {
@@ -241,7 +257,7 @@ static bool place_entries(const struct price_entries *entries, const struct plac
         if (!read_dates(entry->from, entry->until, place, i, &entry->from_unix_s,
                         &entry->until_unix_s, error))
             return false;
-        apply_rule(entry, &entries->billing);
+        apply_rule(entry, book);
     }
     return sort_entries(placed, entries->prices.count, place, error);
 }
@@ -273,22 +289,49 @@ static void merge_prices(struct price_book *book, const struct price_book *base,
     }
 }
 
+/* The first list, then the second, as one. */
+static void *join(struct arena *arena, const struct config_list *first, const void *second,
+                  size_t second_count, size_t size)
+{
+    char *all = arena_alloc(arena, first->count + second_count + 1, size);
+    if (first->count > 0)
+        memcpy(all, first->items, first->count * size);
+    if (second_count > 0)
+        memcpy(all + first->count * size, second, second_count * size);
+    return all;
+}
+
+static bool check_api_once(const struct api_price *api, size_t index, const struct place *place,
+                           struct error *error)
+{
+    for (size_t i = 0; i < index; i++) {
+        if (strcmp(api[i].name, api[index].name) != 0 ||
+            api[i].until_unix_s <= api[index].from_unix_s ||
+            api[index].until_unix_s <= api[i].from_unix_s)
+            continue;
+        char pointer[256];
+        entry_pointer(place, index, pointer, sizeof pointer);
+        return json_error(place->document, pointer, error,
+                          "the API price \"%s\" is given twice for the same time", api[index].name);
+    }
+    return true;
+}
+
 static bool add_api(struct price_book *book, const struct price_book *base,
                     const struct price_entries *entries, const struct place *place,
                     struct arena *arena, struct error *error)
 {
     size_t base_count = base ? base->api_count : 0, count = entries->api.count;
-    struct api_price *api = ARENA_ARRAY(arena, count + base_count + 1, struct api_price);
+    struct api_price *api =
+        join(arena, &entries->api, base ? base->api : NULL, base_count, sizeof *api);
     for (size_t i = 0; i < count; i++) {
-        api[i] = ((const struct api_price *)entries->api.items)[i];
         if (isnan(api[i].cached_usd_per_mtok))
             api[i].cached_usd_per_mtok = api[i].input_usd_per_mtok;
         if (!read_dates(api[i].from, api[i].until, place, i, &api[i].from_unix_s,
-                        &api[i].until_unix_s, error))
+                        &api[i].until_unix_s, error) ||
+            !check_api_once(api, i, place, error))
             return false;
     }
-    if (base_count > 0)
-        memcpy(api + count, base->api, base_count * sizeof *api);
     book->api = api;
     book->api_count = count + base_count;
     return true;
@@ -306,7 +349,10 @@ struct price_book *price_book_extend(const struct price_book *base,
     book->name = base ? base->name : "the price book";
     book->prices =
         ARENA_ARRAY(arena, count + (base ? base->price_count : 0) + 1, struct price_entry);
-    if (!place_entries(entries, &prices, placed, error) ||
+    book->rule_count = entries->billing.count + (base ? base->rule_count : 0);
+    book->rules = join(arena, &entries->billing, base ? base->rules : NULL,
+                       base ? base->rule_count : 0, sizeof *book->rules);
+    if (!place_entries(book, entries, &prices, placed, error) ||
         !add_api(book, base, entries, &api, arena, error))
         return NULL;
     merge_prices(book, base, placed, count);
@@ -385,17 +431,30 @@ struct price_series price_book_find(const struct price_book *book, const struct 
     return found.rival.count ? (struct price_series){0} : found.best;
 }
 
-/* What there is instead: the same sku otherwise bought or elsewhere, or a sku of a like name. */
+/* An entry of the same sku: bought the same way elsewhere, or else in any way; NULL: none. */
+static const struct price_entry *find_other(const struct price_book *book,
+                                            const struct price_query *query)
+{
+    const struct price_entry *other = NULL;
+    for (size_t i = 0; i < book->price_count; i++) {
+        const struct price_entry *entry = &book->prices[i];
+        if (strcmp(entry->sku, query->sku) != 0)
+            continue;
+        if (entry->purchase == (int)query->purchase)
+            return entry;
+        other = other ? other : entry;
+    }
+    return other;
+}
+
 static void hint_others(const struct price_book *book, const struct price_query *query,
                         struct error *error)
 {
-    for (size_t i = 0; i < book->price_count; i++) {
-        const struct price_entry *entry = &book->prices[i];
-        if (strcmp(entry->sku, query->sku) == 0) {
-            error_hint(error, "it has a price for it as %s of %s, %s",
-                       purchase_option_names[entry->purchase], entry->provider, entry->region);
-            return;
-        }
+    const struct price_entry *other = find_other(book, query);
+    if (other) {
+        error_hint(error, "it has a price for it as %s of %s, %s",
+                   purchase_option_names[other->purchase], other->provider, other->region);
+        return;
     }
     const char **names = malloc((book->price_count + 1) * sizeof *names);
     if (!names)
@@ -403,9 +462,9 @@ static void hint_others(const struct price_book *book, const struct price_query 
     for (size_t i = 0; i < book->price_count; i++)
         names[i] = book->prices[i].sku;
     const char *nearest = config_nearest(query->sku, names, book->price_count);
-    free(names);
     if (nearest)
         error_hint(error, "did you mean \"%s\"?", nearest);
+    free(names);
     error_hint(error, "a price book of its own (\"price_book\") or \"prices\" can add it");
 }
 

@@ -75,6 +75,8 @@ struct price_book {
     size_t price_count;
     const struct api_price *api;
     size_t api_count;
+    const struct billing_rule *rules; /* of the files; what they do not say is in price_book.c */
+    size_t rule_count;
 };
 
 /* NULL on error. */
@@ -96,8 +98,12 @@ struct price_query {
  * an error that says what is. */
 bool price_book_series(const struct price_book *book, const struct price_query *query,
                        struct price_series *series, struct error *error);
-/* The same; an empty series where there is none. */
+/* The same; an empty series where there is none, or more than one. */
 struct price_series price_book_find(const struct price_book *book, const struct price_query *query);
+
+/* How the provider meters instances whose prices say nothing else: the book's rule, or what
+ * price_book.c knows. */
+struct billing_rule price_book_rule(const struct price_book *book, const char *provider);
 
 /* The price that holds at the instant, NULL in a gap; next is the instant at which that changes. */
 const struct price_entry *price_series_at(const struct price_series *series, int64_t unix_s,
