@@ -121,12 +121,6 @@ static int64_t spot_percent(const struct purchase_settings *settings)
 }
 
 /* Fractions go to on demand: Spot is rounded down. */
-int64_t purchase_extra_nodes(const struct purchase_settings *settings)
-{
-    const struct purchase_strategy *strategy = strategy_of(settings);
-    return strategy->extra ? strategy->extra(settings->strategy.value) : 0;
-}
-
 struct purchase_split purchase_share(const struct purchase_settings *settings, int64_t target)
 {
     int64_t above = target - settings->on_demand_base;
@@ -135,6 +129,12 @@ struct purchase_split purchase_share(const struct purchase_settings *settings, i
     int64_t percent = spot_percent(settings);
     int64_t spot = above / 100 * percent + above % 100 * percent / 100;
     return (struct purchase_split){.on_demand = target - spot, .spot = spot};
+}
+
+int64_t purchase_extra_nodes(const struct purchase_settings *settings)
+{
+    const struct purchase_strategy *strategy = strategy_of(settings);
+    return strategy->extra ? strategy->extra(settings->strategy.value) : 0;
 }
 
 /* --- life --- */

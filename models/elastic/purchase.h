@@ -20,7 +20,8 @@
  *   base        the first on_demand_base nodes of the target are on demand (OnDemandBaseCapacity)
  *   above it    spot_percent_above_base of the rest are on Spot (100 less
  *               OnDemandPercentageAboveBaseCapacity), the rest on demand; fractions of a node go to
- *               on demand. Base 1 and 70 %: a target of 4 is 1 + 1 on demand and 2 on Spot.
+ *               on demand, the safe side. Base 1 and 70 %: of a target of 4, 1 + 1 are on demand
+ *               and 2 on Spot.
  *   shortage    Spot that is refused in one market is asked for in the next. On demand does not
  *               stand in for it, but with the strategies that say so.
  *   excess      is given back, but what is ready stays as long as what shall take its place is not
@@ -28,6 +29,10 @@
  *               that are ready (as _select_nonterminal_replicas_to_scale_down in SkyPilot's
  *               sky/serve/autoscalers.py has it), those of the market that ranks last first.
  *               Nodes are never moved because prices or capacity have changed.
+ *   risk        with capacity_rebalance, a Spot node that the market recommends to replace is
+ *               replaced at once, in another market if any has room, and given back when the
+ *               replacement is ready (Capacity Rebalancing, EC2 Auto Scaling User Guide). Meanwhile
+ *               there are more nodes than the target.
  *
  * Which side wins where settings fight each other:
  *
@@ -109,7 +114,7 @@ struct purchase_market {
     int64_t on_demand_capacity; /* likewise */
     int64_t spot_ready, spot_starting;
     int64_t on_demand_ready, on_demand_starting;
-    int64_t spot_at_risk; /* of the held: the market recommends to replace them (AWS's rebalance
+    int64_t spot_at_risk; /* of the ready: the market recommends to replace them (AWS's rebalance
                            * recommendation) */
     /* The last time that ..., TICK_NEVER if it has not happened. */
     tick_t last_refusal; /* a request for Spot was not granted in full */

@@ -1,12 +1,13 @@
 /* The strategies that look at capacity first.
  *
  * capacity_optimized: AWS launches from the pools with most capacity for the number of instances
- * wanted. Here: market by market, from the one that shows most.
+ * that are launching. Here: market by market, from the one that shows most room; markets whose
+ * capacity can't be seen come after these, the one with the lowest rate of interruptions first.
  *
- * price_capacity_optimized: AWS finds the pools with the highest capacity for the number of
- * instances that are launching, and takes the lowest priced of these ("Allocation strategies for
- * multiple instance types", EC2 Auto Scaling User Guide). How many pools that are, it does not say.
- * Here: those that show room for all that is missing; where none does, the better half. */
+ * price_capacity_optimized: of the pools with most capacity for the number of instances that are
+ * launching, AWS takes the lowest priced (AllocationStrategy of SpotFleetRequestConfigData in the
+ * EC2 API reference). How many pools these are, it does not say. Here: those that show room for all
+ * that is missing; where none does, the better half. */
 #include "models/elastic/purchase_strategy.h"
 
 static void rank_by_capacity(struct purchase *purchase, int64_t missing)
@@ -24,30 +25,18 @@ const struct purchase_strategy purchase_capacity_optimized = {
 static uint32_t deep_markets(const struct purchase *purchase, int64_t nodes)
 {
     uint32_t deep = 0;
-    while (deep < purchase->market_count) {
-        uint32_t market = purchase->ranking[deep].market;
-        if (purchase->markets[market].spot_capacity == PURCHASE_UNSEEN ||
-            purchase->room[market] < nodes)
-            break;
+    while (deep < purchase->market_count && purchase->ranking[deep].keys[0] == STANDS_WELL &&
+           purchase->room[purchase->ranking[deep].market] >= nodes)
         deep++;
-    }
     return deep;
-}
-
-static uint32_t better_half(const struct purchase *purchase)
-{
-    uint32_t with_room = 0;
-    for (uint32_t i = 0; i < purchase->market_count; i++)
-        with_room += purchase->room[i] > 0;
-    return with_room - with_room / 2;
 }
 
 static void rank_by_both(struct purchase *purchase, int64_t missing)
 {
-    purchase_rank_by_capacity(purchase);
+    uint32_t good = purchase_rank_by_capacity(purchase);
     uint32_t deep = deep_markets(purchase, missing > 0 ? missing : 1);
     if (deep == 0)
-        deep = better_half(purchase);
+        deep = good - good / 2;
     for (uint32_t i = 0; i < deep; i++) {
         struct purchase_rank *rank = &purchase->ranking[i];
         double price = purchase->markets[rank->market].spot_usd_per_hour;

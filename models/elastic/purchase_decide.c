@@ -16,20 +16,16 @@ static int64_t max_of(int64_t a, int64_t b)
 
 /* --- what is held --- */
 
-/* Spot nodes of the market that shall be replaced. */
-static int64_t at_risk(const struct purchase *purchase, uint32_t market)
+int64_t purchase_at_risk(const struct purchase *purchase, uint32_t market)
 {
     return purchase->settings->capacity_rebalance ? purchase->markets[market].spot_at_risk : 0;
 }
 
-/* Those at risk are taken to be ready ones, as far as there are. */
 struct purchase_held purchase_spot_held(const struct purchase *purchase, uint32_t market)
 {
     const struct purchase_market *view = &purchase->markets[market];
-    int64_t risk = at_risk(purchase, market);
-    int64_t ready = max_of(view->spot_ready - risk, 0);
-    return (struct purchase_held){
-        .ready = ready, .starting = view->spot_ready + view->spot_starting - risk - ready};
+    return (struct purchase_held){.starting = view->spot_starting,
+                                  .ready = view->spot_ready - purchase_at_risk(purchase, market)};
 }
 
 static void add_up(struct purchase *purchase)
@@ -41,7 +37,7 @@ static void add_up(struct purchase *purchase)
         struct purchase_held spot = purchase_spot_held(purchase, i);
         purchase->spot_held += spot.ready + spot.starting;
         purchase->spot_ready += spot.ready;
-        purchase->spot_at_risk += at_risk(purchase, i);
+        purchase->spot_at_risk += purchase_at_risk(purchase, i);
         purchase->on_demand_held += market->on_demand_ready + market->on_demand_starting;
         purchase->on_demand_ready += market->on_demand_ready;
     }
@@ -77,12 +73,11 @@ static bool affordable(const struct purchase *purchase, const struct purchase_ma
     return price < INFINITY && price <= (isnan(limit) ? market->on_demand_usd_per_hour : limit);
 }
 
-/* A replacement for a node at risk is of no use where the risk is. */
 static int64_t spot_room(const struct purchase *purchase, uint32_t market)
 {
     const struct purchase_market *view = &purchase->markets[market];
     if (!buys_in(purchase, market) || !affordable(purchase, view) ||
-        at_risk(purchase, market) > 0 || cooled_down(purchase, view->last_refusal) > purchase->now)
+        cooled_down(purchase, view->last_refusal) > purchase->now)
         return 0;
     if (purchase->strategy->room)
         return purchase->strategy->room(purchase, market);
@@ -162,7 +157,8 @@ static void give_back(struct purchase *purchase, enum purchase_kind kind, int64_
     for (uint32_t i = 0; i < purchase->market_count; i++) {
         uint32_t market = purchase->slots[0][i].market;
         int64_t nodes = purchase->slots[0][i].nodes + purchase->slots[1][i].nodes;
-        int64_t risk = min_of(excess_at_risk, kind == BUY_SPOT ? at_risk(purchase, market) : 0);
+        int64_t risk =
+            min_of(excess_at_risk, kind == BUY_SPOT ? purchase_at_risk(purchase, market) : 0);
         excess_at_risk -= risk;
         add_order(purchase, (struct purchase_order){market, kind, -(nodes + risk), risk});
     }
@@ -181,8 +177,10 @@ static void give_back_spot(struct purchase *purchase, int64_t wanted)
 {
     int64_t held = purchase->spot_held;
     int64_t excess = held - to_keep(purchase, wanted, held, purchase->on_demand_ready);
-    int64_t lacking = max_of(wanted - purchase->spot_ready, 0);
-    int64_t excess_at_risk = max_of(purchase->spot_at_risk - lacking, 0);
+    int64_t all = held + purchase->spot_at_risk;
+    int64_t lacking =
+        to_keep(purchase, wanted, all, purchase->on_demand_ready) - purchase->spot_ready;
+    int64_t excess_at_risk = max_of(purchase->spot_at_risk - max_of(lacking, 0), 0);
     if (excess <= 0 && excess_at_risk == 0)
         return;
     rank_spot(purchase, 0);

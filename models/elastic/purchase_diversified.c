@@ -4,8 +4,7 @@
 
 static void rank_all_alike(struct purchase *purchase, int64_t missing)
 {
-    purchase_rank_by_price(purchase, missing);
-    purchase->even = purchase->market_count;
+    purchase->even = purchase_rank_by_price(purchase, missing);
 }
 
 const struct purchase_strategy purchase_diversified = {

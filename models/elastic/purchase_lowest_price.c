@@ -22,10 +22,9 @@ const struct config_type purchase_lowest_price_type = {
 static void rank_by_price(struct purchase *purchase, int64_t missing)
 {
     const struct purchase_lowest_price_config *config = purchase->settings->strategy.value;
-    purchase_rank_by_price(purchase, missing);
+    uint32_t good = purchase_rank_by_price(purchase, missing);
     if (missing > 0)
-        purchase->even = config->pools < purchase->market_count ? (uint32_t)config->pools
-                                                                : purchase->market_count;
+        purchase->even = config->pools < good ? (uint32_t)config->pools : good;
 }
 
 const struct purchase_strategy purchase_lowest_price = {

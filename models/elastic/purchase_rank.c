@@ -20,14 +20,32 @@ void purchase_sort(struct purchase *purchase, uint32_t count)
     gsl_heapsort(purchase->ranking, count, sizeof *purchase->ranking, compare);
 }
 
-void purchase_rank_by_price(struct purchase *purchase, int64_t missing)
+static enum purchase_standing standing(const struct purchase *purchase, uint32_t market)
+{
+    if (purchase->room[market] == 0)
+        return STANDS_FULL;
+    return purchase_at_risk(purchase, market) > 0 ? STANDS_AT_RISK : STANDS_WELL;
+}
+
+/* Sorts the ranking; returns how many stand well, or can't be seen. */
+static uint32_t sort_all(struct purchase *purchase)
+{
+    purchase_sort(purchase, purchase->market_count);
+    uint32_t good = 0;
+    while (good < purchase->market_count && purchase->ranking[good].keys[0] < STANDS_AT_RISK)
+        good++;
+    return good;
+}
+
+uint32_t purchase_rank_by_price(struct purchase *purchase, int64_t missing)
 {
     for (uint32_t i = 0; i < purchase->market_count; i++)
         purchase->ranking[i] = (struct purchase_rank){
             .market = i,
-            .keys = {missing > 0 && purchase->room[i] == 0, purchase->markets[i].spot_usd_per_hour},
+            .keys = {missing > 0 ? standing(purchase, i) : STANDS_WELL,
+                     purchase->markets[i].spot_usd_per_hour},
         };
-    purchase_sort(purchase, purchase->market_count);
+    return sort_all(purchase);
 }
 
 /* Interruptions per node-hour of a market. With little seen it is near that of half an interruption
@@ -37,25 +55,20 @@ static double interruption_rate(const struct purchase_market *market)
     return ((double)market->interruptions + 0.5) / (market->node_hours + 24);
 }
 
-enum { SEEN, UNSEEN, FULL };
-
-void purchase_rank_by_capacity(struct purchase *purchase)
+uint32_t purchase_rank_by_capacity(struct purchase *purchase)
 {
     for (uint32_t i = 0; i < purchase->market_count; i++) {
         const struct purchase_market *market = &purchase->markets[i];
-        struct purchase_rank *rank = &purchase->ranking[i];
-        *rank = (struct purchase_rank){.market = i, .keys = {[2] = market->spot_usd_per_hour}};
-        if (purchase->room[i] == 0) {
-            rank->keys[0] = FULL;
-        } else if (market->spot_capacity == PURCHASE_UNSEEN) {
-            rank->keys[0] = UNSEEN;
-            rank->keys[1] = interruption_rate(market);
-        } else {
-            rank->keys[0] = SEEN;
-            rank->keys[1] = -(double)purchase->room[i];
-        }
+        bool unseen = market->spot_capacity == PURCHASE_UNSEEN;
+        enum purchase_standing stands = standing(purchase, i);
+        purchase->ranking[i] = (struct purchase_rank){
+            .market = i,
+            .keys = {unseen && stands == STANDS_WELL ? STANDS_UNSEEN : stands,
+                     unseen ? interruption_rate(market) : -(double)purchase->room[i],
+                     market->spot_usd_per_hour},
+        };
     }
-    purchase_sort(purchase, purchase->market_count);
+    return sort_all(purchase);
 }
 
 /* --- spreading --- */

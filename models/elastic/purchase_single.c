@@ -48,9 +48,14 @@ static bool single_open(struct purchase *purchase, const struct purchase_scope *
     return true;
 }
 
+static void rank(struct purchase *purchase, int64_t missing)
+{
+    purchase_rank_by_price(purchase, missing);
+}
+
 const struct purchase_strategy purchase_single = {
     .size = sizeof(struct purchase),
     .check = check,
     .open = single_open,
-    .rank = purchase_rank_by_price,
+    .rank = rank,
 };

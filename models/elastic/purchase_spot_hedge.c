@@ -41,14 +41,14 @@ const struct config_type purchase_hedge_type = {.name = "purchase_spot_hedge",
                                                 .size = sizeof(struct purchase_hedge_config),
                                                 .fields = fields};
 
-struct standing {
+struct location {
     bool preempted;
     tick_t trouble, ready; /* the last ones that were taken note of; TICK_NEVER: none */
 };
 
 struct hedge {
     struct purchase purchase;
-    struct standing *standings; /* by market */
+    struct location *locations; /* by market */
     uint32_t active;
 };
 
@@ -68,32 +68,32 @@ static bool check(const struct purchase_settings *settings, const struct purchas
 static bool hedge_open(struct purchase *purchase, const struct purchase_scope *scope)
 {
     struct hedge *hedge = (struct hedge *)purchase;
-    hedge->standings = calloc(scope->market_count, sizeof *hedge->standings);
-    if (!hedge->standings)
+    hedge->locations = calloc(scope->market_count, sizeof *hedge->locations);
+    if (!hedge->locations)
         return false;
     hedge->active = scope->market_count;
     for (uint32_t i = 0; i < scope->market_count; i++)
-        hedge->standings[i] = (struct standing){.trouble = TICK_NEVER, .ready = TICK_NEVER};
+        hedge->locations[i] = (struct location){.trouble = TICK_NEVER, .ready = TICK_NEVER};
     return true;
 }
 
 static void hedge_close(struct purchase *purchase)
 {
-    free(((struct hedge *)purchase)->standings);
+    free(((struct hedge *)purchase)->locations);
 }
 
 /* --- placement --- */
 
 static void activate(struct hedge *hedge, uint32_t market)
 {
-    hedge->active += hedge->standings[market].preempted;
-    hedge->standings[market].preempted = false;
+    hedge->active += hedge->locations[market].preempted;
+    hedge->locations[market].preempted = false;
 }
 
 static void preempt(struct hedge *hedge, uint32_t market)
 {
-    hedge->active -= !hedge->standings[market].preempted;
-    hedge->standings[market].preempted = true;
+    hedge->active -= !hedge->locations[market].preempted;
+    hedge->locations[market].preempted = true;
     if (hedge->active >= 2)
         return;
     for (uint32_t i = 0; i < hedge->purchase.market_count; i++)
@@ -112,12 +112,12 @@ static tick_t later(tick_t a, tick_t b)
 static void observe_market(struct hedge *hedge, uint32_t market)
 {
     const struct purchase_market *view = &hedge->purchase.markets[market];
-    struct standing *standing = &hedge->standings[market];
+    struct location *location = &hedge->locations[market];
     tick_t trouble = later(view->last_refusal, view->last_interruption);
-    bool new_trouble = trouble != standing->trouble;
-    bool new_ready = view->last_ready != standing->ready;
-    standing->trouble = trouble;
-    standing->ready = view->last_ready;
+    bool new_trouble = trouble != location->trouble;
+    bool new_ready = view->last_ready != location->ready;
+    location->trouble = trouble;
+    location->ready = view->last_ready;
     if (new_ready && !(new_trouble && trouble >= view->last_ready))
         activate(hedge, market);
     else if (new_trouble)
@@ -132,15 +132,15 @@ static void observe(struct purchase *purchase)
 
 static int64_t room(const struct purchase *purchase, uint32_t market)
 {
-    return ((const struct hedge *)purchase)->standings[market].preempted ? 0 : INT64_MAX;
+    return ((const struct hedge *)purchase)->locations[market].preempted ? 0 : INT64_MAX;
 }
 
 /* One node each where there is none, then all in the cheapest. */
 static void rank(struct purchase *purchase, int64_t missing)
 {
-    purchase_rank_by_price(purchase, missing);
+    uint32_t good = purchase_rank_by_price(purchase, missing);
     if (missing > 0) {
-        purchase->even = purchase->market_count;
+        purchase->even = good;
         purchase->level = 1;
     }
 }
@@ -169,9 +169,9 @@ static int64_t extra(const void *parameters)
 }
 
 const struct purchase_strategy purchase_spot_hedge = {
-    .extra = extra,
     .size = sizeof(struct hedge),
     .check = check,
+    .extra = extra,
     .open = hedge_open,
     .close = hedge_close,
     .observe = observe,

@@ -131,17 +131,25 @@ struct purchase_held purchase_spot_held(const struct purchase *purchase, uint32_
 /* The decision is to be made again at that tick. */
 void purchase_wake(struct purchase *purchase, tick_t when);
 
+/* The market's nodes that shall be replaced. */
+int64_t purchase_at_risk(const struct purchase *purchase, uint32_t market);
+
 /* --- ranking (purchase_rank.c) --- */
+
+/* The first key of both rankings. A replacement for a node at risk is of little use where the risk
+ * is: such markets are asked when no other has room. */
+enum purchase_standing { STANDS_WELL, STANDS_UNSEEN, STANDS_AT_RISK, STANDS_FULL };
+
+/* Ranks all markets: by standing where nodes are missing (STANDS_UNSEEN is for the other ranking);
+ * then by the price of Spot. Returns how many stand well. */
+uint32_t purchase_rank_by_price(struct purchase *purchase, int64_t missing);
+
+/* Ranks all markets: those that show most; those that can't be seen, by the rate of interruptions;
+ * those at risk; those without room. Returns how many are of the first two standings. */
+uint32_t purchase_rank_by_capacity(struct purchase *purchase);
 
 /* Sorts the first `count` of the ranking by their keys. */
 void purchase_sort(struct purchase *purchase, uint32_t count);
-
-/* Ranks all markets by the price of Spot; where nodes are missing, those without room go last. */
-void purchase_rank_by_price(struct purchase *purchase, int64_t missing);
-
-/* Ranks all markets by capacity: those that show most, then those that can't be seen, by the rate
- * of interruptions, then those without room. */
-void purchase_rank_by_capacity(struct purchase *purchase);
 
 /* Plans `nodes` over the slots: evenly over the first `even`, as long as none has more than
  * `level`, then slot by slot. Returns how many find no room. O(count log nodes). */

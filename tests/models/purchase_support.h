@@ -95,15 +95,13 @@ static inline void shop_buy_spot(struct shop *shop, const struct purchase_order 
 static inline void shop_carry_out(struct shop *shop, const struct purchase_order *order)
 {
     struct purchase_market *market = &shop->markets[order->market];
-    bool spot = order->kind == PURCHASE_SPOT;
+    bool spot = order->kind == BUY_SPOT;
     if (order->nodes > 0 && spot) {
         shop_buy_spot(shop, order);
     } else if (order->nodes > 0) {
         market->on_demand_starting += order->nodes;
     } else if (spot) {
-        int64_t ready_at_risk = shop_min(order->at_risk, market->spot_ready);
-        market->spot_ready -= ready_at_risk;
-        market->spot_starting -= order->at_risk - ready_at_risk;
+        market->spot_ready -= order->at_risk;
         market->spot_at_risk -= order->at_risk;
         shop_give_back(-order->nodes - order->at_risk, &market->spot_starting, &market->spot_ready);
     } else {
@@ -114,7 +112,7 @@ static inline void shop_carry_out(struct shop *shop, const struct purchase_order
 /* Orders as "a+3" (Spot), "A+3" (on demand), "a-2!1" (given back, one of them at risk). */
 static inline void shop_note(struct shop *shop, const struct purchase_order *order)
 {
-    char name = (char)((order->kind == PURCHASE_SPOT ? 'a' : 'A') + (int)order->market);
+    char name = (char)((order->kind == BUY_SPOT ? 'a' : 'A') + (int)order->market);
     size_t length = strlen(shop->text);
     length += (size_t)snprintf(shop->text + length, sizeof shop->text - length, "%s%c%+lld",
                                length ? " " : "", name, (long long)order->nodes);

@@ -1,10 +1,6 @@
 /* Purchases: sequences by hand for each strategy, and what must hold for all of them. */
 #include "tests/models/purchase_support.h"
 
-#include <gsl/gsl_rng.h>
-
-#include "sim/random.h"
-
 /* --- base and percent --- */
 
 /* "Scaling example" of "Auto Scaling groups with multiple instance types and purchase options",
@@ -85,9 +81,14 @@ Test(purchase, on_demand_in_order_or_by_price)
     shop_open(&shop, "{\"on_demand_strategy\": \"lowest_price\"}", 3);
     shop.markets[2].on_demand_usd_per_hour = 2;
     shop.markets[2].on_demand_capacity = 4;
-    shop.markets[1].last_on_demand_refusal = shop.now - 1;
-    SAYS("C+4 A+1", shop_want(&shop, 5));
-    SAYS("A-1 C-1", shop_want(&shop, 3));
+    shop.markets[0].last_on_demand_refusal = shop.now - 1;
+    SAYS("C+4 B+1", shop_want(&shop, 5));
+    SAYS("B-1 C-1", shop_want(&shop, 3));
+    shop.markets[1].on_demand_capacity = 0;
+    shop.markets[2].on_demand_capacity = 0;
+    SAYS("", shop_want(&shop, 4));
+    cr_assert_eq(purchase_next(shop.purchase), shop.now - 1 + tick_from_s(60));
+    SAYS("A+1", shop_wait(&shop, 60));
     shop_close(&shop);
 }
 
@@ -149,6 +150,9 @@ Test(purchase, lowest_price_fills_two_markets_evenly)
     SAYS("", shop_wait(&shop, 600));
     SAYS("b+3", shop_want(&shop, 9));     /* b has 0, d has 3 */
     SAYS("a-1 b-3", shop_want(&shop, 5)); /* the starting ones, then the dearest */
+    shop.markets[2].spot_ready = 1;
+    SAYS("c-1", shop_want(&shop, 5));
+    SAYS("a-2", shop_want(&shop, 3));
     shop_close(&shop);
 }
 
@@ -224,6 +228,11 @@ Test(purchase, diversified_stays_even)
     SAYS("c-1 a-1", shop_want(&shop, 5));
     SAYS("c-1 a-1", shop_want(&shop, 3));
     SAYS("a+1 b+1 c+1", shop_want(&shop, 5)); /* b has but one, still */
+    SAYS("", shop_ready(&shop, 60));
+    SAYS("a+1 b+2 c+1 a+1 c+1", shop_want(&shop, 9));
+    shop.markets[0].spot_ready += 2;
+    shop.markets[0].spot_starting = 0;
+    SAYS("c-2 a-1", shop_want(&shop, 6)); /* those that start, and then a holds most */
     shop_close(&shop);
 }
 
@@ -283,6 +292,27 @@ Test(purchase, spot_hedge_spreads_and_hedges)
     shop_close(&shop);
 }
 
+/* A market that is preempted is active again once a node becomes ready there. */
+Test(purchase, spot_hedge_returns_to_a_market)
+{
+    struct shop shop;
+    shop_open(&shop,
+              "{\"strategy\": {\"policy\": \"spot_hedge\","
+              " \"dynamic_ondemand_fallback\": false}}",
+              3);
+    SAYS("a+1 b+1 c+1", shop_want(&shop, 3));
+    SAYS("", shop_ready(&shop, 60));
+    SAYS("a+2", shop_want(&shop, 5));
+    SAYS("b+1", shop_interrupt(&shop, 0, 1, INT64_MAX));
+    SAYS("b+1", shop_want(&shop, 6));
+    SAYS("", shop_ready(&shop, 60));
+    SAYS("a+1", shop_want(&shop, 7));
+    shop.now += 1;
+    shop.markets[0].last_ready = shop.now; /* at the same tick, trouble counts */
+    SAYS("b+1", shop_interrupt(&shop, 0, 1, INT64_MAX));
+    shop_close(&shop);
+}
+
 /* With less than two active markets all become active. */
 Test(purchase, spot_hedge_tries_all_again)
 {
@@ -319,12 +349,16 @@ Test(purchase, nodes_at_risk_are_replaced)
     struct shop shop;
     shop_open(&shop, "{\"strategy\": \"capacity_optimized\", \"capacity_rebalance\": true}", 2);
     shop_show(&shop, 0, 9);
-    shop_show(&shop, 1, 8);
+    shop_show(&shop, 1, 3);
     SAYS("a+3", shop_want(&shop, 3));
     SAYS("", shop_ready(&shop, 60));
     shop.markets[0].spot_at_risk = 2;
     SAYS("b+2", shop_settle(&shop));
     SAYS("a-2!2", shop_ready(&shop, 60));
+    shop.markets[1].spot_at_risk = 1;
+    shop.markets[0].spot_at_risk = 1;
+    SAYS("a+2", shop_settle(&shop)); /* no other market is left */
+    SAYS("b-1!1 a-1!1", shop_ready(&shop, 60));
     shop_close(&shop);
     shop_open(&shop, "{\"strategy\": \"capacity_optimized\"}", 2);
     SAYS("a+3", shop_want(&shop, 3));
