@@ -50,6 +50,7 @@ struct scenario_pool {
     double network_rtt_ms;   /* between clients and the pool */
     double usd_per_gpu_hour; /* NaN: from the instance, or the cheapest with this GPU */
     double weight;
+    int bought_as;                    /* enum purchase_option; nodes that are not on Spot */
     struct elastic_settings *elastic; /* NULL: its replicas exist always */
     struct engine_settings engine;    /* the scenario's, where the pool says nothing else */
     struct config_variant step_time;

@@ -104,6 +104,7 @@ bool scenario_elastic_pool(struct scenario *scenario, size_t index,
     *nodes = (struct elastic_pool_spec){
         .settings = given->elastic,
         .initial = (uint32_t)(given->replicas * ranks),
+        .bought_as = (enum purchase_option)given->bought_as,
         .replicas_per_node = (uint32_t)(per_node * ranks),
         .instances_per_node = (uint32_t)instances,
         .gpus_per_node = (uint32_t)(instance ? instances * instance->gpus : gpus),

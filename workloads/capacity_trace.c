@@ -40,6 +40,7 @@ static bool fail(const struct reading *reading, long line, const char *format, .
 struct first_row {
     const char *cells[CSV_MAX_COLUMNS];
     size_t count;
+    long line;
 };
 
 static bool take_cells(const struct reading *reading, const struct line *line,
@@ -49,6 +50,7 @@ static bool take_cells(const struct reading *reading, const struct line *line,
     if (!csv_split(line, csv_separator(line->text), reading->options->path, cells, &row->count,
                    reading->error))
         return false;
+    row->line = line->number;
     for (size_t i = 0; i < row->count; i++)
         row->cells[i] = arena_printf(reading->arena, "%.*s", (int)cells[i].length, cells[i].at);
     return true;
@@ -92,34 +94,46 @@ static bool is_time(const char *name)
     return strcmp(name, "offset_s") == 0 || strcmp(name, "time_utc") == 0;
 }
 
-static bool has_cell(const struct first_row *row, const char *name)
+/* The columns that are no times. */
+static size_t list_zones(const struct first_row *header, const char **zones)
 {
-    for (size_t i = 0; i < row->count; i++)
-        if (strcmp(row->cells[i], name) == 0)
-            return true;
-    return false;
-}
-
-/* The column to read: the one asked for, or the only one. */
-static const char *choose_column(const struct reading *reading, const struct first_row *header)
-{
-    const char *asked = reading->options->column, *zones[CSV_MAX_COLUMNS];
     size_t count = 0;
     for (size_t i = 0; i < header->count; i++)
         if (!is_time(header->cells[i]))
             zones[count++] = header->cells[i];
-    if (count == header->count)
-        fail(reading, 1, "the header has neither a column \"offset_s\" nor \"time_utc\"");
-    else if (asked && !is_time(asked) && has_cell(header, asked))
-        return asked;
-    else if (asked) {
-        fail(reading, 1, "the header has no column \"%s\" of counts", asked);
-        config_hint_names(reading->error, asked, zones, count);
-    } else if (count == 1)
+    return count;
+}
+
+static bool is_among(const char *name, const char *const *names, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(names[i], name) == 0)
+            return true;
+    return false;
+}
+
+/* The column to read: the one asked for, the zone's, or the only one. */
+static const char *choose_column(const struct reading *reading, const struct first_row *header)
+{
+    const char *zones[CSV_MAX_COLUMNS];
+    const char *asked = reading->options->column, *zone = reading->options->zone;
+    size_t count = list_zones(header, zones);
+    const char *wanted = asked ? asked : zone;
+    if (count == header->count) {
+        fail(reading, header->line, "the header has no column \"offset_s\" or \"time_utc\"");
+        return NULL;
+    }
+    if (wanted && is_among(wanted, zones, count))
+        return wanted;
+    if (!asked && count == 1)
         return zones[0];
-    else {
-        fail(reading, 1, "the header has %zu columns of counts: which one is not said", count);
-        error_hint(reading->error, "give \"column\", such as \"%s\"", count ? zones[0] : "");
+    if (wanted) {
+        fail(reading, header->line, "the header has no column \"%s\" of counts", wanted);
+        config_hint_names(reading->error, wanted, zones, count);
+    } else {
+        fail(reading, header->line, "the header has %zu columns of counts, and none is chosen",
+             count);
+        error_hint(reading->error, "give \"column\"");
     }
     return NULL;
 }

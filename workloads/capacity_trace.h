@@ -40,7 +40,8 @@ extern const char *const capacity_format_names[]; /* "auto", "columns", ...; end
 struct capacity_trace_options {
     const char *path;
     enum capacity_format format;
-    const char *column; /* the zone's; NULL: the only one there is */
+    const char *column; /* of columns; NULL: the zone's, if it has one, else the only one */
+    const char *zone;   /* may be NULL */
     double max_gap_s;   /* a longer time between rows is an error; INFINITY: none is */
     bool sort; /* columns and counts out of order: sort them instead of refusing the file */
 };

@@ -21,6 +21,7 @@ static void start_totals(struct plane_totals *totals)
 {
     time_stat_start(&totals->wanted, 0, 0);
     time_stat_start(&totals->ready, 0, 0);
+    time_stat_start(&totals->serving, 0, 0);
     time_stat_start(&totals->nodes, 0, 0);
     time_stat_start(&totals->spot, 0, 0);
 }

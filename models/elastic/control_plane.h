@@ -69,6 +69,7 @@ struct plane_pool {
     uint32_t first_replica, slots; /* slots: at most so many replicas; the fixed ones of a fixed
                                     * pool */
     uint32_t initial;              /* replicas at time 0, ready */
+    enum purchase_option bought_as; /* nodes that are not on Spot */
     uint32_t replicas_per_node, instances_per_node;
     uint32_t gpus_per_node;
     struct start_up_context start_up;
@@ -100,12 +101,13 @@ struct plane_totals {
     uint64_t replicas_started, replicas_drained, replicas_lost;
     uint64_t scale_outs, scale_ins; /* decisions that changed the wanted number */
     uint64_t budget_refusals, budget_shed;
-    double cost_usd;         /* prices over the lives of nodes; no minimums, no rounding */
-    double cold_start_s;     /* summed over replicas that became ready: from wanted to ready */
-    struct time_stat wanted; /* replicas that the scaler wants */
-    struct time_stat ready;  /* that take requests */
-    struct time_stat nodes;  /* that are billed */
-    struct time_stat spot;   /* of them */
+    double cost_usd;          /* prices over the lives of nodes; no minimums, no rounding */
+    double cold_start_s;      /* summed over replicas that became ready: from wanted to ready */
+    struct time_stat wanted;  /* replicas that the scaler wants */
+    struct time_stat ready;   /* that take requests */
+    struct time_stat serving; /* likewise, and those that drain */
+    struct time_stat nodes;   /* that are billed */
+    struct time_stat spot;    /* of them */
 };
 
 struct plane;

@@ -16,10 +16,19 @@ static void enter(struct plane *plane, uint32_t replica, enum replica_state stat
     event_queue_set(&plane->timers, timer_of_replica(plane, replica), TIMER_REPLICA, until);
 }
 
-static void count_ready(struct plane *plane, uint32_t replica, int change)
+static void change(struct time_stat *stat, tick_t now, int by)
 {
-    struct time_stat *ready = &pool_of(plane, replica)->totals.ready;
-    time_stat_set(ready, plane->now, ready->value + change);
+    time_stat_set(stat, now, stat->value + by);
+}
+
+static void count_ready(struct plane *plane, uint32_t replica, int by)
+{
+    change(&pool_of(plane, replica)->totals.ready, plane->now, by);
+}
+
+static void count_serving(struct plane *plane, uint32_t replica, int by)
+{
+    change(&pool_of(plane, replica)->totals.serving, plane->now, by);
 }
 
 uint32_t replica_free_slot(const struct plane *plane, uint32_t pool)
@@ -47,6 +56,7 @@ static void become_ready(struct plane *plane, uint32_t replica)
     totals->replicas_started++;
     totals->cold_start_s += tick_to_s(plane->now - of->wanted);
     count_ready(plane, replica, 1);
+    count_serving(plane, replica, 1);
     plane->spec->actions.up(plane->spec->actions.context, replica, plane->now);
 }
 
@@ -102,6 +112,8 @@ static void vacate(struct plane *plane, uint32_t replica)
         node->loading--;
     if (of->state != REPLICA_READY)
         plane->moving--;
+    if (of->state >= REPLICA_READY)
+        count_serving(plane, replica, -1);
     node->hosted--;
     pool_of(plane, replica)->dirty = true;
     enter(plane, replica, REPLICA_FREE, TICK_NEVER);

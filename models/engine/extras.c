@@ -118,6 +118,10 @@ void extras_adjust_run(struct engine *engine)
     fine_t pause = pause_left(engine);
     if (engine->copied_blocks > 0 || engine->adapter_load > 0 || pause > 0)
         add_delays(engine, pause);
+    /* Who was swapped comes back with room for what its next iteration emits. The pace may ask for
+     * less of it than the iteration before did. */
+    if (run_is_paced(run) && engine->swapped.head != REQUEST_NONE)
+        run->iterations = 1;
     if (engine->fair && engine->waiting > 0 && engine->queue.head == REQUEST_NONE)
         run->iterations =
             run_iterations(run, fair_share_tokens(engine, run_tokens(run, run->iterations)));

@@ -175,7 +175,7 @@ struct pool_result {
     uint64_t kv_blocks;              /* of one replica */
     uint64_t verified, verified_tok; /* decodes of iterations that drafted; what they emitted */
     struct adapter_totals adapters;
-    double replica_s; /* summed over replicas: the time that they took requests */
+    double replica_s; /* summed over replicas: the time that they served */
     double cost_usd;
     double energy_j;
     struct prefix_totals prefix;      /* zeros while no request names what it shares */

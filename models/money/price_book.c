@@ -222,10 +222,10 @@ static bool overlap_error(const struct placed_entry *before, const struct placed
     entry_pointer(place, after->index, later, sizeof later);
     const struct price_entry *entry = &after->entry;
     json_error(place->document, later, error,
-               "the %s price of \"%s\" (%s, %s) overlaps that on line %ld, which holds until %s",
+               "the %s price of \"%s\" (%s, %s) overlaps that on line %ld, which holds %s%s",
                purchase_option_names[entry->purchase], entry->sku, entry->provider, entry->region,
-               json_line(place->document, earlier),
-               before->entry.until ? before->entry.until : "for good");
+               json_line(place->document, earlier), before->entry.until ? "until " : "for good",
+               before->entry.until ? before->entry.until : "");
     return error_hint(error, "give the earlier one an \"until\"; \"from\" is the first day, "
                              "\"until\" the first day after");
 }
@@ -431,17 +431,30 @@ struct price_series price_book_find(const struct price_book *book, const struct 
     return found.rival.count ? (struct price_series){0} : found.best;
 }
 
-/* What there is instead: the same sku otherwise bought or elsewhere, or a sku of a like name. */
+/* An entry of the same sku: bought the same way elsewhere, or else in any way; NULL: none. */
+static const struct price_entry *find_other(const struct price_book *book,
+                                            const struct price_query *query)
+{
+    const struct price_entry *other = NULL;
+    for (size_t i = 0; i < book->price_count; i++) {
+        const struct price_entry *entry = &book->prices[i];
+        if (strcmp(entry->sku, query->sku) != 0)
+            continue;
+        if (entry->purchase == (int)query->purchase)
+            return entry;
+        other = other ? other : entry;
+    }
+    return other;
+}
+
 static void hint_others(const struct price_book *book, const struct price_query *query,
                         struct error *error)
 {
-    for (size_t i = 0; i < book->price_count; i++) {
-        const struct price_entry *entry = &book->prices[i];
-        if (strcmp(entry->sku, query->sku) == 0) {
-            error_hint(error, "it has a price for it as %s of %s, %s",
-                       purchase_option_names[entry->purchase], entry->provider, entry->region);
-            return;
-        }
+    const struct price_entry *other = find_other(book, query);
+    if (other) {
+        error_hint(error, "it has a price for it as %s of %s, %s",
+                   purchase_option_names[other->purchase], other->provider, other->region);
+        return;
     }
     const char **names = malloc((book->price_count + 1) * sizeof *names);
     if (!names)
@@ -449,9 +462,9 @@ static void hint_others(const struct price_book *book, const struct price_query 
     for (size_t i = 0; i < book->price_count; i++)
         names[i] = book->prices[i].sku;
     const char *nearest = config_nearest(query->sku, names, book->price_count);
-    free(names);
     if (nearest)
         error_hint(error, "did you mean \"%s\"?", nearest);
+    free(names);
     error_hint(error, "a price book of its own (\"price_book\") or \"prices\" can add it");
 }
 

@@ -14,5 +14,6 @@ const char *const purchase_option_names[] = {
     [PURCHASE_SAVINGS_3Y] = "savings_3y",
     [PURCHASE_CUD_1Y] = "cud_1y",
     [PURCHASE_CUD_3Y] = "cud_3y",
+    [PURCHASE_API] = "api",
     [PURCHASE_OPTION_COUNT] = NULL,
 };

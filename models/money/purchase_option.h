@@ -18,6 +18,7 @@ enum purchase_option {
     PURCHASE_SAVINGS_3Y,
     PURCHASE_CUD_1Y,
     PURCHASE_CUD_3Y,
+    PURCHASE_API, /* somebody else's model, by the token */
     PURCHASE_OPTION_COUNT
 };
 

@@ -17,7 +17,7 @@
 #define NS_PER_S    INT64_C(1000000000)
 #define EXACT_MAX   9007199254740992.0 /* 2^53 */
 #define INDEX_MAX   4294967295.0
-#define LIST_MAX    100000
+#define LIST_MAX    1000 /* pools, markets, classes */
 #define SECONDS_LEN 32
 
 /* --- writing --- */

@@ -3,17 +3,16 @@
 #define TOKENYARD_TESTS_MODELS_PLANE_SUPPORT_H
 
 #include "models/elastic/control_plane.h"
-#include "tests/support.h"
+#include "tests/models/elastic_support.h"
 
 #define TEST_REPLICAS 64
 #define TEST_NODE_USD 10.0
 
-/* Names what a pool's "elastic" says, as JSON; defaults are filled in. The arena's. */
+/* What a pool's "elastic" says, as JSON with ' for "; defaults are filled in. The arena's. */
 static inline struct elastic_settings *test_elastic_settings(struct arena *arena, const char *json)
 {
     struct error error = {0};
-    struct json_document *document = json_parse(json, "test", &error);
-    cr_assert_not_null(document, "%s", error.message);
+    struct json_document *document = quoted_json(json);
     struct elastic_settings *settings = ARENA_NEW(arena, struct elastic_settings);
     cr_assert(config_read(&elastic_config_type, document, json_root(document), "", arena, settings,
                           &error),
@@ -77,14 +76,16 @@ static inline void test_plane_start(struct test_plane *test, const char *json, u
                                     uint32_t per_node, double budget_usd_per_hour)
 {
     test->arena = arena_create();
-    test->pool = (struct plane_pool){.name = "pool",
-                                     .settings = test_elastic_settings(test->arena, json),
-                                     .slots = TEST_REPLICAS,
-                                     .initial = initial,
-                                     .replicas_per_node = per_node,
-                                     .instances_per_node = 1,
-                                     .gpus_per_node = per_node,
-                                     .on_demand_usd_per_hour = TEST_NODE_USD};
+    test->pool = (struct plane_pool){
+        .name = "pool",
+        .settings = test_elastic_settings(test->arena, json),
+        .slots = TEST_REPLICAS,
+        .initial = initial,
+        .replicas_per_node = per_node,
+        .instances_per_node = 1,
+        .gpus_per_node = per_node,
+        .start_up = {.gpus_per_replica = 1, .replicas_per_node = per_node, .instances_per_node = 1},
+        .on_demand_usd_per_hour = TEST_NODE_USD};
     usage_init(&test->usage, 0);
     usage_add_pool(&test->usage, &(struct usage_pool){"pool", "model", per_node});
     usage_add_market(&test->usage, &(struct usage_market){.name = "pool", .sku = "node"});

@@ -189,6 +189,9 @@ Test(commitment_optimum, of_two_offers_for_one_term_takes_the_cheaper)
     struct commitment_plan plan = commitment_optimum(&of.question, of.arena);
     cr_assert(near(plan.instances[0], 0));
     cr_assert(near(plan.instances[3], 10));
+    of.offers[1].usd_per_hour = 0.3;
+    plan = commitment_optimum(&of.question, of.arena);
+    cr_assert(near(plan.instances[0], 10), "of equals, the first");
     arena_destroy(of.arena);
 }
 

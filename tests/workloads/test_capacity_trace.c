@@ -24,7 +24,7 @@ static bool read_text(const char *text, const char *column)
 {
     char path[128];
     test_write_file("capacity.csv", text, strlen(text), path, sizeof path);
-    struct capacity_trace_options options = {path, CAPACITY_AUTO, column, INFINITY, false};
+    struct capacity_trace_options options = {path, CAPACITY_AUTO, column, NULL, INFINITY, false};
     error = (struct error){0};
     return capacity_trace_read(&options, arena, &series, &error);
 }
@@ -65,6 +65,21 @@ Test(capacity_trace, a_column_is_a_series_that_ends_a_step_after_its_last_row)
     cr_expect_eq(at_s(1e6), 0);
     cr_expect_eq(series.end, tick_from_s(800));
     cr_expect_not(series.dated);
+}
+
+Test(capacity_trace, a_zone_has_its_column_or_the_only_one)
+{
+    char path[128];
+    const char *one = "offset_s,instances\n0,4\n", *two = "offset_s,a,b\n0,4,5\n";
+    test_write_file("one.csv", one, strlen(one), path, sizeof path);
+    struct capacity_trace_options options = {path, CAPACITY_AUTO, NULL, "b", INFINITY, false};
+    cr_assert(capacity_trace_read(&options, arena, &series, &error));
+    cr_expect_eq(at_s(0), 4);
+    test_write_file("two.csv", two, strlen(two), path, sizeof path);
+    cr_assert(capacity_trace_read(&options, arena, &series, &error));
+    cr_expect_eq(at_s(0), 5);
+    options.zone = "c";
+    expect_refused(capacity_trace_read(&options, arena, &series, &error), 1, "no column \"c\"");
 }
 
 Test(capacity_trace, dates_count_from_the_first_and_an_offset_goes_first)
@@ -123,7 +138,7 @@ Test(capacity_trace, a_gap_holds_unless_the_longest_is_given)
     char path[128];
     const char *text = "offset_s,a\n0,4\n300,3\n7200,2\n";
     test_write_file("gap.csv", text, strlen(text), path, sizeof path);
-    struct capacity_trace_options options = {path, CAPACITY_AUTO, NULL, INFINITY, false};
+    struct capacity_trace_options options = {path, CAPACITY_AUTO, NULL, NULL, INFINITY, false};
     cr_assert(capacity_trace_read(&options, arena, &series, &error));
     cr_expect_eq(at_s(7199), 3);
     options.max_gap_s = 600;
@@ -140,11 +155,12 @@ Test(capacity_trace, what_is_wrong_is_said_with_its_line)
     expect_refused(read_text("offset_s,a\n0,1\n300\n", "a"), 3, "1 cells");
     expect_refused(read_text("time_utc,a\nyesterday,1\n", "a"), 2, "\"yesterday\"");
     expect_refused(read_text("offset_s,a\n,1\n", "a"), 2, "neither");
-    expect_refused(read_text("a,b\n1,2\n", "a"), 1, "neither");
+    expect_refused(read_text("a,b\n1,2\n", "a"), 1, "no column \"offset_s\"");
     expect_refused(read_text("offset_s,us-east-1a,us-east-1b\n0,1,1\n", "us-east-1c"), 1,
                    "no column \"us-east-1c\"");
     cr_expect(strstr(error.hint, "us-east-1"), "%s", error.hint);
     expect_refused(read_text("offset_s,a,b\n0,1,1\n", NULL), 1, "2 columns");
+    expect_refused(read_text("offset_s\n0\n", NULL), 1, "0 columns");
 }
 
 /* --- prices --- */
@@ -241,7 +257,7 @@ static struct statistics check_samples(const char *path, int column, int time_co
 
 static void read_column(const char *path, const char *column)
 {
-    struct capacity_trace_options options = {path, CAPACITY_AUTO, column, INFINITY, false};
+    struct capacity_trace_options options = {path, CAPACITY_AUTO, column, NULL, INFINITY, false};
     error = (struct error){0};
     cr_assert(capacity_trace_read(&options, arena, &series, &error), "%s", test_error_text(&error));
 }
@@ -340,7 +356,7 @@ Test(capacity_trace, a_record_out_of_order_is_sorted_if_asked_to)
     char path[512];
     if (!test_data_path(SPOT "bamboo_gcp_v100_us-east1-c_counts.csv", path, sizeof path))
         cr_skip_test("no shared data");
-    struct capacity_trace_options options = {path, CAPACITY_AUTO, NULL, INFINITY, false};
+    struct capacity_trace_options options = {path, CAPACITY_AUTO, NULL, NULL, INFINITY, false};
     error = (struct error){0};
     expect_refused(capacity_trace_read(&options, arena, &series, &error), 5, "60 s before");
     options.sort = true;
