@@ -48,6 +48,8 @@ struct transfer_summary {
     struct quantiles memory_wait_s, transfer_s, link_wait_s, visible_s;
 };
 
+struct elastic_summary; /* analysis/elastic_report.h */
+
 /* Of the pools that serve a model, and the classes that ask for it. */
 struct model_summary {
     const char *name;
@@ -69,7 +71,7 @@ struct class_summary {
 struct pool_summary {
     const char *name;
     const struct pool_facts *facts;
-    uint32_t replicas;
+    uint32_t replicas; /* the most that took requests at once */
     int64_t gpus;
     uint64_t kv_blocks_per_replica;
     uint64_t arrived, completed, rejected, cancelled, in_flight, preemptions, iterations;
@@ -123,6 +125,7 @@ struct summary {
     struct slo_summary *slos;           /* facts.spec->slo_count */
     struct transfer_summary *transfers; /* NULL: no pool has a role */
     struct client_result *clients;      /* NULL: nobody gives up */
+    struct elastic_summary *elastic;    /* NULL: nothing comes and goes */
     struct model_summary *models;       /* facts.spec->model_count; NULL: there is one */
     struct latency_set merged;          /* of all classes: for distributions */
     struct histogram itl;               /* of all pools */

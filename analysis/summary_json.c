@@ -4,6 +4,7 @@
 
 #include "analysis/basis_report.h"
 #include "analysis/client_report.h"
+#include "analysis/elastic_report.h"
 #include "analysis/model_report.h"
 #include "analysis/prefix_report.h"
 #include "analysis/summary.h"
@@ -251,6 +252,7 @@ void summary_put(struct json_writer *writer, const char *key, const struct summa
     transfer_report_put(writer, summary);
     prefix_report_put(writer, summary);
     client_report_put(writer, summary);
+    elastic_report_put(writer, summary);
     if (figures)
         summary_put_simulator(writer, summary, figures);
     json_end_object(writer);
