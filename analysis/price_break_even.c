@@ -3,6 +3,7 @@
 #include <math.h>
 
 #include "analysis/options.h"
+#include "analysis/price_bill.h"
 #include "analysis/price_demand.h"
 #include "analysis/price_source.h"
 
@@ -98,6 +99,24 @@ static struct served sum_up(const struct usage *usage)
     return sum;
 }
 
+/* What the run is billed for, over the hours that its nodes are billed for. */
+static bool node_usd_of_run(struct break_even_command *command, double *usd_per_hour,
+                            struct error *error)
+{
+    const struct usage *usage = &command->input.usage;
+    const struct price_book *book = price_open_book(command->options->book, command->arena, error);
+    struct money_kpis kpis;
+    if (!book || !price_bill_as_run(usage, book, &kpis, error))
+        return false;
+    double hours = 0;
+    for (size_t i = 0; i < usage->node_count; i++)
+        hours += tick_to_s(usage->nodes[i].end - usage->nodes[i].billed_from) / 3600;
+    *usd_per_hour = hours > 0 ? kpis.usd / hours : 0;
+    return *usd_per_hour > 0 ||
+           error_at(error, ERROR_BAD_INPUT, command->input.path, 0, NULL,
+                    "the run's nodes cost nothing; --node-usd says what one costs an hour");
+}
+
 /* Fills what the options leave open. */
 static bool take_run(struct break_even_command *command, struct error *error)
 {
@@ -185,12 +204,14 @@ static bool take_node(struct break_even_command *command, struct error *error)
 {
     const struct break_even_options *options = command->options;
     struct self_hosting *host = &command->report.host;
-    if (isnan(options->node_usd))
+    host->usd_per_node_hour = options->node_usd;
+    if (isnan(options->node_usd) && !command->input.is_run)
         return error_set(error, ERROR_USAGE, "--node-usd is missing: what a node costs an hour");
+    if (isnan(options->node_usd) && !node_usd_of_run(command, &host->usd_per_node_hour, error))
+        return false;
     if (isnan(options->node_tok_per_s) && !command->input.is_run)
         return error_set(error, ERROR_USAGE,
                          "--node-tok-per-s is missing: what a node serves when it is full");
-    host->usd_per_node_hour = options->node_usd;
     host->tok_per_s = or_else(options->node_tok_per_s, host->tok_per_s);
     host->max_utilisation = options->utilisation;
     host->spare_nodes = options->spare;
@@ -204,6 +225,8 @@ static bool take_node(struct break_even_command *command, struct error *error)
 static bool check(const struct break_even_report *report, struct error *error)
 {
     bool ok = self_hosting_check(&report->host, error) && token_mix_check(&report->mix, error);
+    if (ok && report->tok_per_month < 0)
+        ok = error_set(error, ERROR_USAGE, "--tokens-per-month is 0 or more");
     if (ok && !(api_usd_per_tok(&report->api, &report->mix) > 0))
         ok = error_set(error, ERROR_USAGE, "the API costs nothing: there is no break-even");
     if (!ok && error)
@@ -267,7 +290,8 @@ bool price_break_even_command(int argc, char *const argv[], struct error *error)
         {"api-cached", 0, OPTION_NUMBER, &options.api_cached, "USD",
          "per million of them from the cache (default: as the others)"},
         {"api-output", 0, OPTION_NUMBER, &options.api_output, "USD", "per million tokens out"},
-        {"node-usd", 0, OPTION_NUMBER, &options.node_usd, "USD", "of one node, an hour"},
+        {"node-usd", 0, OPTION_NUMBER, &options.node_usd, "USD",
+         "of one node, an hour (default: what the run is billed for)"},
         {"node-tok-per-s", 0, OPTION_NUMBER, &options.node_tok_per_s, "N",
          "tokens in and out that a full node serves (default: the run's, while busy)"},
         {"utilisation", 0, OPTION_NUMBER, &options.utilisation, "SHARE",
@@ -291,6 +315,7 @@ bool price_break_even_command(int argc, char *const argv[], struct error *error)
          "price book (default: the catalogue's prices.json)"},
         {"at", 0, OPTION_TEXT, &options.at, "DATE", "of the API's prices (default: the run's)"},
         PRICE_OUTPUT_OPTIONS(&options.shared),
+        PRICE_PLOT_OPTION(&options.shared),
         {0}};
     const struct command command = {
         .usage = "price break-even [RESULT_DIR|LOAD.csv] [options]",

@@ -194,9 +194,9 @@ static bool find_horizon(struct commit_command *command, struct error *error)
                 question->horizon_months = question->offers[i].term_months;
         return true;
     }
-    question->horizon_months = (int64_t)llround(fmin(months, 1e6));
-    return (months >= 1 && months <= 1200 && months == (double)question->horizon_months) ||
-           error_set(error, ERROR_USAGE, "--years: 100 at most, and whole months");
+    question->horizon_months = (int64_t)llround(fmin(fmax(months, 0), 1e6));
+    return fabs(months - (double)question->horizon_months) < 1e-6 ||
+           error_set(error, ERROR_USAGE, "--years: no whole number of months");
 }
 
 static bool ask(struct commit_command *command, struct error *error)
@@ -268,6 +268,7 @@ bool price_commit_command(int argc, char *const argv[], struct error *error)
         {"provider", 0, OPTION_TEXT, &options.provider, "NAME",
          "of the prices (default: the run's)"},
         PRICE_OUTPUT_OPTIONS(&options.shared),
+        PRICE_PLOT_OPTION(&options.shared),
         {0}};
     const struct command command = {
         .usage = "price commit RESULT_DIR|CURVE.csv [options]",

@@ -13,7 +13,9 @@
 bool price_input_open(const char *path, struct price_input *input, struct error *error)
 {
     *input = (struct price_input){.path = path, .is_run = path && price_is_run(path)};
-    return !input->is_run || usage_read(&input->usage, path, error);
+    if (!input->is_run || usage_read(&input->usage, path, error))
+        return true;
+    return error_hint(error, "what a run used stands in usage.json and the tables beside it");
 }
 
 void price_input_close(struct price_input *input)

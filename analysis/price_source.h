@@ -10,7 +10,7 @@
 #include "models/money/usage.h"
 #include "sim/json_writer.h"
 
-/* The options that all actions share. */
+/* The options that all actions share; no_plots is of those that draw. */
 struct price_options {
     const char *output;
     bool json, quiet, no_plots;
@@ -24,9 +24,12 @@ struct price_options {
      "DIR",                                                                                        \
      "where to write (default: into RESULT_DIR, or results/<table>; with --json: nothing)"},       \
         {"json", 0, OPTION_FLAG, &(options)->json, NULL, "print JSON instead of a table"},         \
-        {"no-plots", 0, OPTION_FLAG, &(options)->no_plots, NULL, "draw nothing"},                  \
     {                                                                                              \
         "quiet", 'q', OPTION_FLAG, &(options)->quiet, NULL, "print no table"                       \
+    }
+#define PRICE_PLOT_OPTION(options)                                                                 \
+    {                                                                                              \
+        "no-plots", 0, OPTION_FLAG, &(options)->no_plots, NULL, "draw nothing"                     \
     }
 
 struct price_input {

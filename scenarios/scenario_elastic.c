@@ -104,6 +104,7 @@ bool scenario_elastic_pool(struct scenario *scenario, size_t index,
     *nodes = (struct elastic_pool_spec){
         .settings = given->elastic,
         .initial = (uint32_t)(given->replicas * ranks),
+        .bought_as = (enum purchase_option)given->bought_as,
         .replicas_per_node = (uint32_t)(per_node * ranks),
         .instances_per_node = (uint32_t)instances,
         .gpus_per_node = (uint32_t)(instance ? instances * instance->gpus : gpus),
@@ -246,7 +247,8 @@ static bool resolve_markets(struct scenario *scenario, struct error *error)
 
 static bool is_wanted(const struct scenario *scenario)
 {
-    bool wanted = scenario->config.markets.count > 0 || scenario->config.budget;
+    bool wanted = scenario->config.markets.count > 0 || scenario->config.budget ||
+                  scenario->config.money || scenario->config.carbon;
     for (size_t i = 0; i < scenario->pool_count; i++)
         wanted |= pool_given(scenario, i)->elastic != NULL;
     return wanted;

@@ -69,6 +69,7 @@ struct plane_pool {
     uint32_t first_replica, slots; /* slots: at most so many replicas; the fixed ones of a fixed
                                     * pool */
     uint32_t initial;              /* replicas at time 0, ready */
+    enum purchase_option bought_as; /* nodes that are not on Spot */
     uint32_t replicas_per_node, instances_per_node;
     uint32_t gpus_per_node;
     struct start_up_context start_up;

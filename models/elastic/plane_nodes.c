@@ -120,7 +120,7 @@ static void begin_billing(struct plane *plane, struct node *node)
     node->usage = (struct node_usage){.pool = node->pool,
                                       .market = market,
                                       .instances = spec->instances_per_node,
-                                      .purchase = node->spot ? PURCHASE_SPOT : PURCHASE_ON_DEMAND,
+                                      .purchase = node->spot ? PURCHASE_SPOT : spec->bought_as,
                                       .requested = node->requested,
                                       .billed_from = plane->now,
                                       .ready = TICK_NEVER,

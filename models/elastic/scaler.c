@@ -27,7 +27,7 @@ int64_t scaler_ceil(double replicas)
 
 bool scaler_refuse(struct error *error, const char *key, const char *message, const char *hint)
 {
-    char place[64] = "";
+    char place[128] = "";
     if (key)
         snprintf(place, sizeof place, "/%s", key);
     error_at(error, ERROR_BAD_INPUT, NULL, 0, place, "%s", message);

@@ -41,6 +41,8 @@ static void see(void *context, uint32_t pool, struct scaler_metrics *out)
         out->kv_used += (double)engine_blocks_at(engine, sim->now) / blocks;
     }
     out->held = elastic->held_count;
+    if (sim->disaggregation && sim->spec->pools[pool].role != ROLE_PREFILL)
+        out->held += disaggregation_stranded(sim);
     out->arrived = sim->result->pools[pool].arrived + elastic->held_fresh;
     out->arrived_prompt_tok = counters->arrived_prompt_tok;
     out->output_tok = sim->result->pools[pool].output_tok;
@@ -89,10 +91,18 @@ static enum interruption_policy policy_of(const struct simulation *sim, uint32_t
     return settings ? (enum interruption_policy)settings->interruption.policy : INTERRUPTION_DRAIN;
 }
 
+static void set_available(struct simulation *sim, uint32_t replica, bool available)
+{
+    if (sim->disaggregation)
+        disaggregation_set_available(sim, replica, available);
+    else
+        router_set_available(sim->router, replica, available);
+}
+
 static void close_replica(struct simulation *sim, uint32_t replica)
 {
     replica_of(sim, replica)->open = false;
-    router_set_available(sim->router, replica, false);
+    set_available(sim, replica, false);
     sim->elastic->changed = sim->now;
 }
 
@@ -102,16 +112,29 @@ static void come_up(void *context, uint32_t replica, tick_t now)
     struct simulation *sim = context;
     engine_restart(&sim->engines[replica], now);
     replica_of(sim, replica)->open = true;
-    router_set_available(sim->router, replica, true);
+    set_available(sim, replica, true);
     sim->elastic->changed = now;
     elastic_release_held(sim);
 }
 
 static void evict_all(struct simulation *sim, uint32_t replica, bool lost)
 {
-    engine_evict(&sim->engines[replica], sim->now, &sim->elastic->evicted);
+    if (sim->disaggregation)
+        disaggregation_evict(sim, replica, &sim->elastic->evicted);
+    else
+        engine_evict(&sim->engines[replica], sim->now, &sim->elastic->evicted);
     replica_changed(sim, replica);
     elastic_relocate(sim, replica, lost);
+}
+
+static void send_away_who_waits(struct simulation *sim, uint32_t replica)
+{
+    if (sim->disaggregation)
+        disaggregation_withdraw(sim, replica, &sim->elastic->evicted);
+    else
+        engine_withdraw(&sim->engines[replica], sim->now, &sim->elastic->evicted);
+    replica_changed(sim, replica);
+    elastic_relocate(sim, replica, false);
 }
 
 /* plane_actions.drain */
@@ -126,9 +149,7 @@ static bool drain(void *context, uint32_t replica, enum departure why, tick_t no
     if (noticed && policy == INTERRUPTION_REQUEUE) {
         evict_all(sim, replica, false);
     } else if (noticed && policy == INTERRUPTION_DRAIN) {
-        engine_withdraw(&sim->engines[replica], sim->now, &sim->elastic->evicted);
-        replica_changed(sim, replica);
-        elastic_relocate(sim, replica, false);
+        send_away_who_waits(sim, replica);
     }
     replica_of(sim, replica)->drains = replica_of(sim, replica)->requests > 0;
     return !replica_of(sim, replica)->drains;
@@ -167,13 +188,15 @@ static void end_hour(struct simulation *sim)
     elastic->hour_ends = usage_hour_start(usage, usage_hour_of(usage, sim->now) + 1);
 }
 
+/* What happened at boundaries of replicas is taken up one tick later: whether others are at a
+ * boundary at that tick must not matter (disaggregation.c). */
 static void schedule(struct simulation *sim)
 {
     struct elasticity *elastic = sim->elastic;
     tick_t next = plane_next(elastic->plane);
     next = elastic->hour_ends < next ? elastic->hour_ends : next;
     event_queue_set(&sim->queue, actor_elastic(sim), PRIORITY_ELASTIC,
-                    elastic->emptied_count > 0 ? sim->now : next);
+                    elastic->emptied_count > 0 ? sim->now + 1 : next);
 }
 
 static void tell_emptied(struct simulation *sim)
@@ -204,6 +227,11 @@ void elastic_event(struct simulation *sim)
     schedule(sim);
 }
 
+void elastic_joined(struct simulation *sim, uint32_t replica)
+{
+    replica_of(sim, replica)->requests++;
+}
+
 void elastic_left(struct simulation *sim, uint32_t replica)
 {
     struct elasticity *elastic = sim->elastic;
@@ -225,7 +253,10 @@ bool elastic_only_watches(const struct simulation *sim)
     const struct elasticity *elastic = sim->elastic;
     if (sim->requests.in_use == 0)
         return true;
-    return sim->requests.in_use == elastic->held_count && !plane_is_moving(elastic->plane) &&
+    uint32_t waiting = elastic->held_count;
+    if (sim->disaggregation)
+        waiting += disaggregation_stranded(sim);
+    return sim->requests.in_use == waiting && !plane_is_moving(elastic->plane) &&
            tick_to_s(sim->now - elastic->changed) > PATIENCE_S;
 }
 
@@ -240,6 +271,7 @@ static struct plane_pool describe_pool(const struct simulation *sim, uint32_t po
                                .first_replica = sim->first_replica[pool],
                                .slots = spec->replicas,
                                .initial = given->initial,
+                               .bought_as = given->bought_as,
                                .replicas_per_node = given->replicas_per_node,
                                .instances_per_node = given->instances_per_node,
                                .gpus_per_node = given->gpus_per_node,
@@ -301,7 +333,7 @@ bool elastic_start(struct simulation *sim)
     for (uint32_t i = 0; i < sim->spec->pool_count; i++)
         elastic->pools[i] = describe_pool(sim, i);
     for (uint32_t i = 0; i < sim->replicas; i++)
-        router_set_available(sim->router, i, false);
+        set_available(sim, i, false);
     elastic->plane_spec = (struct plane_spec){
         .pools = elastic->pools,
         .pool_count = (uint32_t)sim->spec->pool_count,

@@ -24,6 +24,7 @@
 struct elastic_pool_spec {
     const struct elastic_settings *settings; /* NULL: all its replicas exist always */
     uint32_t initial;                        /* replicas at time 0 */
+    enum purchase_option bought_as;          /* nodes that are not on Spot */
     uint32_t replicas_per_node, instances_per_node, gpus_per_node;
     double usd_per_hour;       /* of a node, on demand, where it is of no market */
     struct usage_market usage; /* likewise, for bills */

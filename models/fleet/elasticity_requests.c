@@ -76,21 +76,39 @@ static void count_sent(struct simulation *sim, uint32_t number)
     elastic_sent(sim, request);
 }
 
+/* Gives the request a replica. false: none is there for it. */
+static bool find_replica(struct simulation *sim, uint32_t number)
+{
+    if (sim->disaggregation)
+        return disaggregation_place(sim, number);
+    struct request *request = request_at(sim, number);
+    struct router_request asked = routing_request(sim, request, request->session);
+    uint32_t replica = router_choose(sim->router, &asked);
+    if (replica != ROUTER_NO_REPLICA)
+        request->replica = replica;
+    return replica != ROUTER_NO_REPLICA;
+}
+
+static bool is_accepted(const struct simulation *sim, uint32_t number)
+{
+    const struct request *request = request_at(sim, number);
+    return engine_accepts_resumed(sim->engines[request->replica].config, request) &&
+           (!sim->disaggregation || disaggregation_accepts(sim, number));
+}
+
 /* false: no replica is there for it. */
 static bool try_to_send(struct simulation *sim, uint32_t number)
 {
     struct request *request = request_at(sim, number);
-    struct router_request asked = routing_request(sim, request, request->session);
-    uint32_t replica = router_choose(sim->router, &asked);
-    if (replica == ROUTER_NO_REPLICA)
+    if (!find_replica(sim, number))
         return false;
     if (request->place == PLACE_HELD)
         unlink(sim, number);
     bool resumes = request->sent;
-    request->replica = replica;
+    uint32_t replica = request->replica;
     count_sent(sim, number);
     struct engine *engine = &sim->engines[replica];
-    if (!engine_accepts_resumed(engine->config, request))
+    if (!is_accepted(sim, number))
         simulation_refuse(sim, number);
     else if (resumes)
         engine_resume(engine, number, sim->now);
@@ -148,7 +166,8 @@ void elastic_cancel_held(struct simulation *sim, uint32_t number)
 {
     const struct request *request = request_at(sim, number);
     unlink(sim, number);
-    router_charge(sim->router, request->replica, request->prompt_tok, request->predicted_tok);
+    if (!sim->disaggregation) /* which has charged nobody */
+        router_charge(sim->router, request->replica, request->prompt_tok, request->predicted_tok);
     count_sent(sim, number);
 }
 
@@ -158,8 +177,11 @@ static void leave_replica(struct simulation *sim, const struct request *request)
 {
     uint32_t pool = sim->pool_of[request->replica];
     add_outstanding(sim, pool, -1);
-    router_release(sim->router, request->replica, request->prompt_tok, request->predicted_tok);
-    sim->elastic->replicas[request->replica].requests--;
+    if (sim->disaggregation)
+        disaggregation_ended(sim, (uint32_t)(request - sim->requests.requests));
+    else
+        router_release(sim->router, request->replica, request->prompt_tok, request->predicted_tok);
+    elastic_left(sim, request->replica);
 }
 
 static void lose(struct simulation *sim, uint32_t number)

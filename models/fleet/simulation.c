@@ -57,7 +57,7 @@ bool simulation_cancel(struct simulation *sim, uint32_t number)
         return true;
     }
     if (sim->disaggregation)
-        disaggregation_drop(sim, number);
+        return disaggregation_cancel(sim, number);
     bool out = engine_cancel(&sim->engines[replica], number, sim->now);
     replica_changed(sim, replica);
     return out;
@@ -173,7 +173,7 @@ uint32_t simulation_route(struct simulation *sim, struct request *request,
                           const struct arrival *arrival, uint32_t asked_tok)
 {
     if (sim->disaggregation)
-        return disaggregation_arrive(sim, request, arrival, asked_tok);
+        return disaggregation_arrive(sim, request, asked_tok);
     struct router_request asked = routing_request(sim, request, arrival->session);
     request->replica = router_choose(sim->router, &asked);
     if (request->replica == ROUTER_NO_REPLICA)

@@ -5,6 +5,7 @@
 #ifndef TOKENYARD_MODELS_FLEET_SIMULATION_PARTS_H
 #define TOKENYARD_MODELS_FLEET_SIMULATION_PARTS_H
 
+#include "models/engine/eviction.h"
 #include "models/engine/prefixes.h"
 #include "models/fleet/simulation.h"
 #include "sim/event_queue.h"
@@ -155,6 +156,8 @@ void elastic_event(struct simulation *sim);
 /* A request was sent to its replica; has left it. */
 void elastic_sent(struct simulation *sim, struct request *request);
 void elastic_left(struct simulation *sim, uint32_t replica);
+/* The replica is not empty before elastic_left: of what was not sent there from the gateway. */
+void elastic_joined(struct simulation *sim, uint32_t replica);
 void elastic_completed(struct simulation *sim, const struct request *request,
                        const struct latencies *latencies);
 /* No replica is there for an arriving request: it waits. Its number; REQUEST_NONE, with sim->error
@@ -176,18 +179,36 @@ bool disaggregation_start(struct simulation *sim);
 void disaggregation_stop(struct simulation *sim);
 
 /* As simulation_route. */
-uint32_t disaggregation_arrive(struct simulation *sim, struct request *request,
-                               const struct arrival *arrival, uint32_t asked_tok);
+uint32_t disaggregation_arrive(struct simulation *sim, struct request *request, uint32_t asked_tok);
+/* A request that waited at the gateway, or lost its replica, is given one; false: none is there.
+ * And can all who may work on it serve it? */
+bool disaggregation_place(struct simulation *sim, uint32_t number);
+bool disaggregation_accepts(const struct simulation *sim, uint32_t number);
 /* Who sends requests to the replica. */
 struct router *disaggregation_router_of(const struct simulation *sim, uint32_t replica);
 /* A replica was at a boundary. */
 void disaggregation_boundary(struct simulation *sim, uint32_t replica);
 /* The time of actor_transfers has come. */
 void disaggregation_event(struct simulation *sim);
-/* A request is to be cancelled: frees what it has outside of its engine. */
-void disaggregation_drop(struct simulation *sim, uint32_t number);
+/* As simulation_cancel. */
+bool disaggregation_cancel(struct simulation *sim, uint32_t number);
 /* A request is out of its engine. */
 void disaggregation_ended(struct simulation *sim, uint32_t number);
+
+/* --- disaggregation_replicas.c: replicas that come and go --- */
+
+/* As router_set_available. Requests whose prompt is complete, and for which no decode replica was
+ * there, go to one that comes. */
+void disaggregation_set_available(struct simulation *sim, uint32_t replica, bool available);
+/* How many such requests wait. */
+uint32_t disaggregation_stranded(const struct simulation *sim);
+/* As engine_evict: all whose prompt, cache or answer was on the replica. */
+void disaggregation_evict(struct simulation *sim, uint32_t replica, struct eviction *out);
+/* As engine_withdraw, but for those whose cache is complete elsewhere: they find another replica to
+ * decode them, or wait for one. */
+void disaggregation_withdraw(struct simulation *sim, uint32_t replica, struct eviction *out);
+
+/* --- disaggregation.c, on --- */
 
 /* Adds to a request's record where it was prefilled. The request is one of the pool's. */
 void disaggregation_describe(const struct simulation *sim, const struct request *request,

@@ -2,7 +2,10 @@
 
 #include <math.h>
 
-enum { STEPS_MAX = 100000 };
+enum { STEPS_MAX = 2000000, CROSSINGS_MAX = 10000 };
+
+/* Beyond so many, one node more or less is lost in rounding. */
+#define NODES_MAX 1e9
 
 /* Costs that differ by rounding only are the same, and so are volumes. */
 #define SAME 1e-12
@@ -51,15 +54,8 @@ double api_usd_per_tok(const struct api_prices *prices, const struct token_mix *
 /* Times of equal load: for a share of the month, so much of the mean volume. */
 struct tread {
     double share, load;
-    double nodes; /* on the step of the stairs that is being looked at */
-};
-
-struct stairs {
-    const struct self_hosting *host;
-    double node_tok; /* of an even load, that a node serves in a month */
-    size_t count;
-    struct tread *treads;
-    double mean_load; /* of the treads */
+    double nodes;   /* on the step of the stairs that is being looked at */
+    double end_tok; /* volume at which these no longer suffice */
 };
 
 static double node_tok(const struct self_hosting *host)
@@ -111,46 +107,69 @@ double self_hosting_usd(const struct self_hosting *host, double tok_per_month)
     return usd_of(host, self_hosting_nodes(host, tok_per_month));
 }
 
-/* --- the walk --- */
+/* --- the walk ---
+ *
+ * Treads lie in a heap by the volume at which they need their next node; a step of the stairs ends
+ * at the least of them. */
 
-static struct stairs build(const struct self_hosting *host, struct arena *arena)
+struct stairs {
+    const struct self_hosting *host;
+    double node_tok; /* of an even load, that a node serves in a month */
+    size_t count;
+    struct tread *treads;
+    double nodes; /* in the mean, on the step that is being looked at */
+};
+
+static void set_end(const struct stairs *stairs, struct tread *tread)
 {
-    struct stairs stairs = {.host = host, .node_tok = node_tok(host), .count = tread_count(host)};
-    stairs.treads = ARENA_ARRAY(arena, stairs.count, struct tread);
-    for (size_t i = 0; i < stairs.count; i++) {
-        stairs.treads[i] = tread_at(host, i);
-        stairs.mean_load += stairs.treads[i].share * stairs.treads[i].load;
+    tread->end_tok = tread->load > 0 ? tread->nodes * stairs->node_tok / tread->load : INFINITY;
+}
+
+static void sift_down(struct stairs *stairs, size_t at)
+{
+    struct tread *treads = stairs->treads, moved = treads[at];
+    for (size_t child; (child = 2 * at + 1) < stairs->count; at = child) {
+        if (child + 1 < stairs->count && treads[child + 1].end_tok < treads[child].end_tok)
+            child++;
+        if (moved.end_tok <= treads[child].end_tok)
+            break;
+        treads[at] = treads[child];
     }
-    return stairs;
+    treads[at] = moved;
 }
 
 /* On the step that begins at the volume, or within which it lies. */
-static void stand_above(struct stairs *stairs, double tok)
+static struct stairs stand_above(const struct self_hosting *host, double tok, struct arena *arena)
 {
-    for (size_t i = 0; i < stairs->count; i++) {
-        struct tread *tread = &stairs->treads[i];
-        double needed = tok * tread->load / stairs->node_tok;
-        tread->nodes = tread->load == 0
-                           ? stairs->host->min_nodes
-                           : fmax(stairs->host->min_nodes, floor(needed * (1 + SAME)) + 1);
+    struct stairs stairs = {.host = host,
+                            .node_tok = node_tok(host),
+                            .count = tread_count(host),
+                            .nodes = host->spare_nodes};
+    stairs.treads = ARENA_ARRAY(arena, stairs.count, struct tread);
+    for (size_t i = 0; i < stairs.count; i++) {
+        struct tread *tread = &stairs.treads[i];
+        *tread = tread_at(host, i);
+        double begun = floor(tok * tread->load / stairs.node_tok * (1 + SAME)) + 1;
+        tread->nodes = fmax(host->min_nodes, tread->load > 0 ? begun : 0);
+        set_end(&stairs, tread);
+        stairs.nodes += tread->share * tread->nodes;
     }
+    for (size_t i = stairs.count / 2; i-- > 0;)
+        sift_down(&stairs, i);
+    return stairs;
 }
 
-static double mean_nodes(const struct stairs *stairs)
+/* To the step that begins at `end`. Returns how many treads it took. */
+static size_t step_up(struct stairs *stairs, double end_tok)
 {
-    double nodes = stairs->host->spare_nodes;
-    for (size_t i = 0; i < stairs->count; i++)
-        nodes += stairs->treads[i].share * stairs->treads[i].nodes;
-    return nodes;
-}
-
-static double step_end_tok(const struct stairs *stairs)
-{
-    double end = INFINITY;
-    for (size_t i = 0; i < stairs->count; i++)
-        if (stairs->treads[i].load > 0)
-            end = fmin(end, stairs->treads[i].nodes * stairs->node_tok / stairs->treads[i].load);
-    return end;
+    size_t treads = 0;
+    for (; stairs->treads[0].end_tok <= end_tok * (1 + SAME); treads++) {
+        stairs->treads[0].nodes++;
+        stairs->nodes += stairs->treads[0].share;
+        set_end(stairs, &stairs->treads[0]);
+        sift_down(stairs, 0);
+    }
+    return treads;
 }
 
 static void add_crossing(struct break_even *found, double tok, double nodes, bool to_self_hosting)
@@ -171,55 +190,55 @@ static void walk(struct stairs *stairs, double from_tok, struct break_even *foun
 {
     double begin = from_tok;
     bool self_hosting = false;
-    for (int steps = 0; begin < found->always_tok; steps++) {
-        if (steps == STEPS_MAX) {
+    for (size_t steps = 0; begin < found->always_tok; steps += step_up(stairs, begin)) {
+        double usd = usd_of(stairs->host, stairs->nodes), end = stairs->treads[0].end_tok;
+        if (steps >= STEPS_MAX || found->count + 2 > CROSSINGS_MAX || stairs->nodes > NODES_MAX) {
             found->more = true;
             return;
         }
-        stand_above(stairs, begin);
-        double nodes = mean_nodes(stairs), usd = usd_of(stairs->host, nodes);
-        double end = step_end_tok(stairs);
         if (self_hosting && costs_less(begin * found->api_usd_per_tok, usd)) {
-            add_crossing(found, begin, nodes, false);
+            add_crossing(found, begin, stairs->nodes, false);
             self_hosting = false;
         }
         if (!self_hosting && costs_less(usd, end * found->api_usd_per_tok)) {
-            add_crossing(found, fmax(begin, usd / found->api_usd_per_tok), nodes, true);
+            double even = usd / found->api_usd_per_tok;
+            add_crossing(found, fmax(begin, even), stairs->nodes, true);
             self_hosting = true;
         }
         begin = end;
     }
 }
 
-/* Below it, even nodes that are never idle would cost more than the API. */
-static double first_tok(const struct stairs *stairs, const struct break_even *found)
+static double mean_load(const struct self_hosting *host)
 {
-    const struct self_hosting *host = stairs->host;
-    return usd_of(host, host->spare_nodes) / (found->api_usd_per_tok - found->self_usd_per_tok);
+    return host->load && !host->follows_load ? load_duration_peak(host->load) / host->load->mean
+                                             : 1;
 }
 
-/* Above it, self-hosting wins though every hour had a node, or the floor, too many. */
-static double last_tok(const struct stairs *stairs, const struct break_even *found)
+/* The volume at which nodes that are never idle, `more` of them besides, cost what the API does. */
+static double even_tok(const struct self_hosting *host, double more, const struct break_even *found)
 {
-    const struct self_hosting *host = stairs->host;
-    return usd_of(host, host->spare_nodes + fmax(1, host->min_nodes)) /
+    return usd_of(host, host->spare_nodes + more) /
            (found->api_usd_per_tok - found->self_usd_per_tok);
 }
 
 struct break_even break_even_find(const struct self_hosting *host, double api_usd_per_tok,
                                   struct arena *arena)
 {
-    struct stairs stairs = build(host, arena);
     double node_usd = host->usd_per_node_hour * HOURS_PER_MONTH;
     struct break_even found = {.api_usd_per_tok = api_usd_per_tok,
-                               .self_usd_per_tok = node_usd * stairs.mean_load / stairs.node_tok,
+                               .self_usd_per_tok = node_usd * mean_load(host) / node_tok(host),
                                .naive_tok = node_usd / api_usd_per_tok,
                                .always_tok = INFINITY};
     if (!costs_less(found.self_usd_per_tok, api_usd_per_tok))
         return found;
-    found.crossings = ARENA_ARRAY(arena, 2 * STEPS_MAX, struct crossing);
-    found.always_tok = last_tok(&stairs, &found);
-    walk(&stairs, first_tok(&stairs, &found) * (1 - SAME), &found);
+    /* Self-hosting cannot win before the first, and wins beyond the last even if each hour has a
+     * node, or the floor, more than it needs. */
+    double first = even_tok(host, 0, &found) * (1 - SAME);
+    found.always_tok = even_tok(host, fmax(1, host->min_nodes), &found);
+    found.crossings = ARENA_ARRAY(arena, CROSSINGS_MAX, struct crossing);
+    struct stairs stairs = stand_above(host, first, arena);
+    walk(&stairs, first, &found);
     if (!found.more && found.count > 0 && found.crossings[found.count - 1].to_self_hosting)
         found.always_tok = found.crossings[found.count - 1].tok_per_month;
     return found;

@@ -6,10 +6,17 @@
 
 #define MONTHS_PER_YEAR 12.0
 
+enum { HORIZON_MAX_MONTHS = 360 };
+
 /* Costs that differ by rounding only are the same. */
 #define SAME 1e-12
 
 /* --- what is asked --- */
+
+static bool is_yearly_change(double share)
+{
+    return share > -1 && share <= 100;
+}
 
 static bool check_market(const struct commitment_question *question, struct error *error)
 {
@@ -17,12 +24,15 @@ static bool check_market(const struct commitment_question *question, struct erro
         return error_set(error, ERROR_BAD_INPUT, "the on-demand price must be above 0");
     if (!(question->demand_factor > 0))
         return error_set(error, ERROR_BAD_INPUT, "the factor of the demand must be above 0");
-    if (!(question->growth_per_year > -1))
+    if (!is_yearly_change(question->growth_per_year))
         return error_set(error, ERROR_BAD_INPUT,
-                         "demand cannot shrink by 100 %% of itself a year or more");
-    if (!(question->price_change_per_year > -1))
+                         "the yearly growth of demand must be above -1 and at most 100");
+    if (!is_yearly_change(question->price_change_per_year))
         return error_set(error, ERROR_BAD_INPUT,
-                         "prices cannot fall by 100 %% of themselves a year or more");
+                         "the yearly change of prices must be above -1 and at most 100");
+    if (question->horizon_months < 1 || question->horizon_months > HORIZON_MAX_MONTHS)
+        return error_set(error, ERROR_BAD_INPUT,
+                         "the time that is looked at must be 1 to %d months", HORIZON_MAX_MONTHS);
     if (question->offer_count == 0 || question->offer_count > COMMITMENT_OFFERS_MAX)
         return error_set(error, ERROR_BAD_INPUT, "there must be 1 to %d offers of commitments",
                          COMMITMENT_OFFERS_MAX);
@@ -113,9 +123,9 @@ static double demand_scale(const struct commitment_question *question, size_t pe
     return question->demand_factor * pow(1 + question->growth_per_year, year);
 }
 
-static double used_in(const struct commitment_question *question, size_t period, double u)
+/* scale: of the demand over that of the curve. */
+static double used_of(const struct commitment_question *question, double scale, double u)
 {
-    double scale = demand_scale(question, period);
     return scale * load_duration_used(question->curve, u / scale);
 }
 
@@ -145,8 +155,10 @@ enum { ON_DEMAND = -1 };
 
 struct lanes {
     const struct commitment_question *question;
+    size_t periods;
     size_t order[COMMITMENT_OFFERS_MAX]; /* offers by falling term */
-    double *on_demand_usd;               /* [period] */
+    double *scale, *on_demand_usd;       /* [period] */
+    double *offer_usd;                   /* [offer * periods + period] */
     double bottom, top;
     int *cover; /* [period]: offer, or ON_DEMAND */
 };
@@ -158,7 +170,7 @@ static double cheapest_from(struct lanes *lanes, size_t rank, size_t from, size_
 static double cheapest_term(struct lanes *lanes, size_t rank, size_t from, size_t to)
 {
     size_t offer = lanes->order[rank];
-    double committed = offer_usd(lanes->question, offer, from) * (double)(to - from) *
+    double committed = lanes->offer_usd[offer * lanes->periods + from] * (double)(to - from) *
                        (lanes->top - lanes->bottom);
     double otherwise = cheapest_from(lanes, rank + 1, from, to);
     if (!(committed < otherwise * (1 - SAME)))
@@ -172,8 +184,8 @@ static double on_demand_cost(struct lanes *lanes, size_t from, size_t to)
 {
     double usd = 0;
     for (size_t period = from; period < to; period++) {
-        double used = used_in(lanes->question, period, lanes->top) -
-                      used_in(lanes->question, period, lanes->bottom);
+        double used = used_of(lanes->question, lanes->scale[period], lanes->top) -
+                      used_of(lanes->question, lanes->scale[period], lanes->bottom);
         usd += used * lanes->on_demand_usd[period];
         lanes->cover[period] = ON_DEMAND;
     }
@@ -209,25 +221,53 @@ static int by_value(const void *a, const void *b)
     return (left > right) - (left < right);
 }
 
-/* Where lanes end, ascending: at every demand of every period, or at every whole instance. */
-static double *lane_tops(const struct commitment_question *question, struct arena *arena,
-                         size_t *count)
+/* Adds the demands of a period. Where instances are whole, those around each: the one in which it
+ * lies is a lane of its own, and all between two such are in use for the same time. */
+static size_t add_tops(const struct lanes *lanes, size_t period, double *tops)
 {
-    size_t periods = count_periods(question), each = question->curve->count;
-    double *tops = ARENA_ARRAY(arena, periods * each, double);
-    for (size_t period = 0; period < periods; period++)
-        for (size_t i = 0; i < each; i++)
-            tops[period * each + i] =
-                question->curve->instances[i] * demand_scale(question, period);
-    qsort(tops, periods * each, sizeof *tops, by_value);
-    *count = periods * each;
-    if (!question->whole)
-        return tops;
-    *count = (size_t)ceil(tops[periods * each - 1]);
-    tops = ARENA_ARRAY(arena, *count, double);
-    for (size_t i = 0; i < *count; i++)
-        tops[i] = (double)(i + 1);
+    const struct load_duration *curve = lanes->question->curve;
+    size_t count = 0;
+    for (size_t i = 0; i < curve->count; i++) {
+        double demand = curve->instances[i] * lanes->scale[period];
+        if (lanes->question->whole)
+            tops[count++] = floor(demand);
+        tops[count++] = lanes->question->whole ? ceil(demand) : demand;
+    }
+    return count;
+}
+
+/* Where lanes end, ascending. */
+static double *lane_tops(const struct lanes *lanes, struct arena *arena, size_t *count)
+{
+    size_t different = 1;
+    for (size_t period = 1; period < lanes->periods; period++)
+        different += lanes->scale[period] != lanes->scale[period - 1];
+    double *tops = ARENA_ARRAY(arena, different * 2 * lanes->question->curve->count, double);
+    *count = 0;
+    for (size_t period = 0; period < lanes->periods; period++)
+        if (period == 0 || lanes->scale[period] != lanes->scale[period - 1])
+            *count += add_tops(lanes, period, tops + *count);
+    qsort(tops, *count, sizeof *tops, by_value);
     return tops;
+}
+
+static struct lanes make_lanes(const struct commitment_question *question, struct arena *arena)
+{
+    size_t periods = count_periods(question), offers = question->offer_count;
+    struct lanes lanes = {.question = question,
+                          .periods = periods,
+                          .scale = ARENA_ARRAY(arena, periods, double),
+                          .on_demand_usd = ARENA_ARRAY(arena, periods, double),
+                          .offer_usd = ARENA_ARRAY(arena, offers * periods, double),
+                          .cover = ARENA_ARRAY(arena, periods, int)};
+    for (size_t period = 0; period < periods; period++) {
+        lanes.scale[period] = demand_scale(question, period);
+        lanes.on_demand_usd[period] = on_demand_usd(question, period);
+        for (size_t offer = 0; offer < offers; offer++)
+            lanes.offer_usd[offer * periods + period] = offer_usd(question, offer, period);
+    }
+    order_by_term(&lanes);
+    return lanes;
 }
 
 static struct commitment_plan empty_plan(const struct commitment_question *question,
@@ -252,14 +292,9 @@ struct commitment_plan commitment_optimum(const struct commitment_question *ques
                                           struct arena *arena)
 {
     struct commitment_plan plan = empty_plan(question, arena);
-    struct lanes lanes = {.question = question,
-                          .on_demand_usd = ARENA_ARRAY(arena, plan.periods, double),
-                          .cover = ARENA_ARRAY(arena, plan.periods, int)};
-    order_by_term(&lanes);
-    for (size_t period = 0; period < plan.periods; period++)
-        lanes.on_demand_usd[period] = on_demand_usd(question, period);
+    struct lanes lanes = make_lanes(question, arena);
     size_t count;
-    const double *tops = lane_tops(question, arena, &count);
+    const double *tops = lane_tops(&lanes, arena, &count);
     for (size_t i = 0; i < count; lanes.bottom = tops[i++]) {
         lanes.top = tops[i];
         if (lanes.top == lanes.bottom)
@@ -337,8 +372,9 @@ struct commitment_outcome commitment_evaluate(const struct commitment_question *
     for (size_t period = 0; period < plan->periods; period++) {
         double committed_usd = 0;
         double committed = committed_in(plan, period, &committed_usd);
-        double demand = demand_scale(question, period) * question->curve->mean;
-        double used = used_in(question, period, committed);
+        double scale = demand_scale(question, period);
+        double demand = scale * question->curve->mean;
+        double used = used_of(question, scale, committed);
         double on_demand = (demand - used) * on_demand_usd(question, period);
         sum.usd_per_hour += (committed_usd + on_demand) / periods;
         sum.on_demand_usd_per_hour += on_demand / periods;

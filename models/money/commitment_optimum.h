@@ -39,7 +39,7 @@ struct commitment_question {
     double on_demand_usd_per_hour;
     const struct commitment_offer *offers;
     size_t offer_count;
-    int64_t horizon_months;
+    int64_t horizon_months;       /* 360 at most */
     double growth_per_year;       /* of demand: 0.2 is a fifth more each year */
     double price_change_per_year; /* -0.3: prices fall by 30 % each year, continuously */
     bool whole;                   /* instances are committed whole; otherwise also in part */
