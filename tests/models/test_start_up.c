@@ -6,7 +6,7 @@
 #include "models/elastic/duration.h"
 #include "models/elastic/start_up.h"
 #include "sim/random.h"
-#include "tests/models/elastic_support.h"
+#include "tests/models/settings_support.h"
 #include "tests/models/support.h"
 
 enum { DRAWS = 4001, SOURCES = WEIGHTS_HOST_MEMORY + 1 };
