@@ -7,6 +7,7 @@
 #define MONTHS_PER_YEAR 12.0
 
 enum { HORIZON_MAX_MONTHS = 360 };
+#define USD_MAX 1e12
 
 /* Costs that differ by rounding only are the same. */
 #define SAME 1e-12
@@ -20,8 +21,9 @@ static bool is_yearly_change(double share)
 
 static bool check_market(const struct commitment_question *question, struct error *error)
 {
-    if (!(question->on_demand_usd_per_hour > 0))
-        return error_set(error, ERROR_BAD_INPUT, "the on-demand price must be above 0");
+    if (!(question->on_demand_usd_per_hour > 0 && question->on_demand_usd_per_hour <= USD_MAX))
+        return error_set(error, ERROR_BAD_INPUT,
+                         "the on-demand price must be above 0 and at most %g", USD_MAX);
     if (!(question->demand_factor > 0))
         return error_set(error, ERROR_BAD_INPUT, "the factor of the demand must be above 0");
     if (!is_yearly_change(question->growth_per_year))
@@ -55,9 +57,9 @@ static bool check_offer(const struct commitment_question *question, size_t index
                         struct error *error)
 {
     const struct commitment_offer *offer = &question->offers[index];
-    if (!(offer->usd_per_hour >= 0 && isfinite(offer->usd_per_hour)))
-        return error_set(error, ERROR_BAD_INPUT, "the price of \"%s\" must be 0 or more",
-                         offer->name);
+    if (!(offer->usd_per_hour >= 0 && offer->usd_per_hour <= USD_MAX))
+        return error_set(error, ERROR_BAD_INPUT,
+                         "the price of \"%s\" must be 0 or more, %g at most", offer->name, USD_MAX);
     if (offer->term_months < 1 || offer->term_months > question->horizon_months)
         return error_set(error, ERROR_BAD_INPUT,
                          "the term of \"%s\" must be 1 month to the horizon of %lld", offer->name,

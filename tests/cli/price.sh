@@ -157,6 +157,8 @@ refused 2 price break-even --node-usd 1 --node-tok-per-s 1 --api tiered
 says '--at is missing'
 refused 2 price break-even --node-usd 1 --node-tok-per-s 1 --api-input 1
 says '--api-output'
+refused 2 price break-even --node-usd 1 --node-tok-per-s 1 --api-input 1 --api-output -1
+says 'prices of the API'
 refused 2 price break-even --node-usd 1 --node-tok-per-s 1 --api-input 0 --api-output 0
 says 'costs nothing'
 
