@@ -387,6 +387,7 @@ void engine_submit(struct engine *engine, uint32_t number, tick_t now)
     if (!request->remote_kv)
         request->first_scheduled = TICK_NEVER;
     request->stall_group = 0;
+    request->begun_here = false;
     if (request->cached_tok > 0)
         request->cached_tok = usable_cached_tok(engine->config, request);
     if (engine->has_extras) {

@@ -38,7 +38,8 @@
  * if nobody shared them, and nothing pushes them out of the cache.
  *
  * Requests that come or go half done (prefill and decode on different engines) and those whose
- * client gives up are told of in models/engine/handover.h.
+ * client gives up are told of in models/engine/handover.h; engines that die, are drained and come
+ * back, in models/engine/eviction.h.
  *
  * Speculation: a decode emits several tokens in an iteration, and progress among decodes is counted
  * in tokens instead of iterations (speculation.h, decodes.h). The tokens of an iteration arrive
@@ -215,9 +216,9 @@ struct engine {
      * capped answers, batches served to their end, ...): the others look at this alone. */
     bool has_extras;
 
+    bool last_call;      /* static_batch.h: nobody else will come before an answer */
     uint32_t unanswered; /* static_batch.h: of the current batch ... */
     int64_t held_tok;    /* ... and the tokens that these have in the cache */
-    bool last_call;      /* static_batch.h: nobody else will come before an answer */
 
     struct stalled_group *stalls; /* [max_sequences + 1]; none while the decodes take part */
     uint32_t stall_count;
@@ -229,13 +230,14 @@ struct engine {
     /* What the last boundary left for the owner, who takes it up before the next call. */
     uint32_t *ended; /* completed, or cancelled while they ran; the owner gives them back */
     uint32_t ended_count;
-    uint32_t *handed; /* prefilled, to go on elsewhere */
+    uint32_t *handed; /* prefilled or extracted, to go on elsewhere */
     uint32_t handed_count;
     uint32_t *fetches; /* let in: the owner brings their KV cache */
     uint32_t fetch_count;
 
-    uint32_t *cancelled; /* while they run, to be taken out at the next boundary */
+    uint32_t *cancelled; /* or extracted, while they run: to be taken out at the next boundary */
     uint32_t cancelled_count;
+    tick_t paused_until; /* engine_pause */
 
     struct adapters adapters; /* unused without config->lora */
     fine_t adapter_load;      /* what the next iteration takes longer for them */

@@ -93,13 +93,20 @@ static void stop_for_prompts(struct engine *engine)
         engine_cut(engine, due);
 }
 
+static fine_t pause_left(const struct engine *engine)
+{
+    if (engine->paused_until <= engine->boundary)
+        return 0;
+    return ((engine->paused_until - engine->boundary) << FINE_SHIFT) - engine->fraction;
+}
+
 /* KV caches that were swapped, and adapters that a batch needs (vLLM's LRUCacheWorkerLoRAManager),
- * are copied before the iteration begins. */
-static void add_copies(struct engine *engine)
+ * are copied before the iteration begins, and pauses end. */
+static void add_delays(struct engine *engine, fine_t pause)
 {
     engine->run.iterations = 1;
     engine->run.first +=
-        engine->copied_blocks * engine->config->swap_block_time + engine->adapter_load;
+        engine->copied_blocks * engine->config->swap_block_time + engine->adapter_load + pause;
     engine->run.step = 0;
     engine->copied_blocks = 0;
     engine->adapter_load = 0;
@@ -108,8 +115,13 @@ static void add_copies(struct engine *engine)
 void extras_adjust_run(struct engine *engine)
 {
     struct engine_run *run = &engine->run;
-    if (engine->copied_blocks > 0 || engine->adapter_load > 0)
-        add_copies(engine);
+    fine_t pause = pause_left(engine);
+    if (engine->copied_blocks > 0 || engine->adapter_load > 0 || pause > 0)
+        add_delays(engine, pause);
+    /* Who was swapped comes back with room for what its next iteration emits. The pace may ask for
+     * less of it than the iteration before did. */
+    if (run_is_paced(run) && engine->swapped.head != REQUEST_NONE)
+        run->iterations = 1;
     if (engine->fair && engine->waiting > 0 && engine->queue.head == REQUEST_NONE)
         run->iterations =
             run_iterations(run, fair_share_tokens(engine, run_tokens(run, run->iterations)));

@@ -194,6 +194,17 @@ uint32_t fair_share_first(const struct engine *engine)
     return tenant ? tenant->queue.head : REQUEST_NONE;
 }
 
+uint32_t fair_share_list(const struct engine *engine, uint32_t *numbers)
+{
+    const struct fair_share *fair = engine->fair;
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < fair->count; i++)
+        for (uint32_t number = fair->tenants[fair->waiting[i]].queue.head; number != REQUEST_NONE;
+             number = request_of(engine, number)->next)
+            numbers[count++] = number;
+    return count;
+}
+
 bool fair_share_only(const struct engine *engine, const struct request *request)
 {
     const struct request_list *queue = &tenant_of(engine, request)->queue;

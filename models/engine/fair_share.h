@@ -29,6 +29,7 @@ void fair_share_destroy(struct fair_share *fair); /* NULL is allowed */
 void fair_share_add(struct engine *engine, uint32_t request);
 void fair_share_remove(struct engine *engine, uint32_t request);
 uint32_t fair_share_first(const struct engine *engine); /* REQUEST_NONE: nobody waits */
+uint32_t fair_share_list(const struct engine *engine, uint32_t *numbers); /* as queue_order_list */
 
 /* How many of up to `most` tokens of the decodes leave the first the first. */
 uint64_t fair_share_tokens(const struct engine *engine, uint64_t most);

@@ -5,8 +5,7 @@
 #include "models/engine/decodes.h"
 #include "models/engine/loading.h"
 
-/* Somebody may be let in now who could not before, or need not be waited for any more. */
-static void wake(struct engine *engine, tick_t now)
+void engine_wake(struct engine *engine, tick_t now)
 {
     if (engine->waiting == 0 && engine->fetched.head == REQUEST_NONE &&
         engine->swapped.head == REQUEST_NONE && engine->loaded.head == REQUEST_NONE &&
@@ -20,18 +19,25 @@ static void wake(struct engine *engine, tick_t now)
 
 /* --- prefilled here --- */
 
-void hand_over(struct engine *engine, uint32_t number)
+/* It runs no more. Its KV cache, of so many tokens, waits to be copied. */
+static void leave_with_cache(struct engine *engine, uint32_t number, int64_t cache_tok)
 {
     struct request *request = request_of(engine, number);
-    running_remove(engine, number);
-    if (request->preemptions > 0)
-        finish_forget(engine, number);
     request->place = PLACE_HANDED;
-    request->held_blocks = (uint32_t)drop_blocks(engine, request, request->computed);
+    request->held_blocks = (uint32_t)drop_blocks(engine, request, cache_tok);
     engine->held_blocks += request->held_blocks;
     if (engine->config->admission == ADMIT_NO_EVICT)
         engine->reserved_blocks += request->held_blocks;
     engine->handed[engine->handed_count++] = number;
+}
+
+void hand_over(struct engine *engine, uint32_t number)
+{
+    const struct request *request = request_of(engine, number);
+    running_remove(engine, number);
+    if (request->preemptions > 0)
+        finish_forget(engine, number);
+    leave_with_cache(engine, number, request->computed);
 }
 
 void engine_release(struct engine *engine, int64_t blocks, tick_t now)
@@ -43,7 +49,7 @@ void engine_release(struct engine *engine, int64_t blocks, tick_t now)
         engine->reserved_blocks -= blocks;
     give_back_blocks(engine, blocks);
     engine->refused = false;
-    wake(engine, now);
+    engine_wake(engine, now);
 }
 
 /* --- prefilled elsewhere --- */
@@ -74,7 +80,7 @@ void engine_fetched(struct engine *engine, uint32_t number, tick_t now)
     list_remove(engine, &engine->fetching, number);
     request_of(engine, number)->place = PLACE_FETCHED;
     list_append(engine, &engine->fetched, number);
-    wake(engine, now);
+    engine_wake(engine, now);
 }
 
 static void no_longer_incoming(struct engine *engine, struct request_list *list, uint32_t number)
@@ -119,7 +125,8 @@ bool engine_cancel(struct engine *engine, uint32_t number, tick_t now)
     request->cancelled = true;
     switch ((enum request_place)request->place) {
     case PLACE_RUNNING:
-        engine->cancelled[engine->cancelled_count++] = number;
+        if (!request->extracted) /* it is to be taken out anyhow */
+            engine->cancelled[engine->cancelled_count++] = number;
         engine_cut(engine, now);
         return false;
     case PLACE_WAITING:
@@ -140,12 +147,44 @@ bool engine_cancel(struct engine *engine, uint32_t number, tick_t now)
         loading_cancel(engine, number);
         break;
     case PLACE_HANDED:
-        assert(false && "the owner gives it up with engine_release");
+    case PLACE_HELD:
+        assert(false && "it is its owner's");
     }
     if (request->preemptions > 0)
         finish_forget(engine, number);
-    wake(engine, now);
+    engine_wake(engine, now);
     return true;
+}
+
+/* --- taken out at a boundary --- */
+
+/* Batches that are served to their end, and stages that each serve whoever comes, keep whom they
+ * have. */
+static bool can_extract(const struct engine_config *config)
+{
+    return config->batching.kind == BATCHING_CONTINUOUS && !config->graph;
+}
+
+bool engine_extract(struct engine *engine, uint32_t number, tick_t now)
+{
+    struct request *request = request_of(engine, number);
+    if (!can_extract(engine->config) || request->place != PLACE_RUNNING ||
+        number == engine->partial || request->cancelled || request->extracted)
+        return false;
+    request->extracted = true;
+    engine->cancelled[engine->cancelled_count++] = number;
+    engine_cut(engine, now);
+    return true;
+}
+
+static void stop_decoding(struct engine *engine, uint32_t number)
+{
+    struct request *request = request_of(engine, number);
+    uint32_t emitted = decode_emitted(engine, request);
+    request->last_token = stall_leave(engine, request);
+    decode_leave(engine, number, request->prompt_tok + emitted - 1, 0);
+    request->emitted = emitted;
+    finish_forget(engine, number);
 }
 
 static void take_out(struct engine *engine, uint32_t number)
@@ -155,15 +194,18 @@ static void take_out(struct engine *engine, uint32_t number)
         engine->partial = REQUEST_NONE;
         give_back_blocks(engine, drop_blocks(engine, request, request->computed));
         running_remove(engine, number);
+        finish_forget(engine, number);
     } else {
-        uint32_t emitted = decode_emitted(engine, request);
-        request->last_token = stall_leave(engine, request);
-        decode_leave(engine, number, request->prompt_tok + emitted - 1, 0);
-        request->emitted = emitted;
+        stop_decoding(engine, number);
         leave_blocks(engine, request, context_tok(request));
     }
-    finish_forget(engine, number);
     engine->ended[engine->ended_count++] = number;
+}
+
+static void extract(struct engine *engine, uint32_t number)
+{
+    stop_decoding(engine, number);
+    leave_with_cache(engine, number, context_tok(request_of(engine, number)));
 }
 
 /* Who ended, or was handed over, at this very boundary is not running any more: it was too late.
@@ -173,8 +215,12 @@ void take_out_cancelled(struct engine *engine)
     for (uint32_t i = 0; i < engine->cancelled_count; i++) {
         uint32_t number = engine->cancelled[i];
         struct request *request = request_of(engine, number);
-        if (request->place == PLACE_RUNNING && request->order != 0)
+        bool runs = request->place == PLACE_RUNNING && request->order != 0;
+        request->extracted = false;
+        if (runs && request->cancelled)
             take_out(engine, number);
+        else if (runs)
+            extract(engine, number);
         else
             request->cancelled = false;
     }

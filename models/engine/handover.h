@@ -38,7 +38,10 @@ int64_t fetch_begin(struct engine *engine, uint32_t request);
 /* Those whose cache is here begin to decode. */
 void fetch_join(struct engine *engine);
 
-/* At a boundary, after what ended there: takes out who was cancelled. */
+/* At a boundary, after what ended there: takes out who was cancelled or extracted. */
 void take_out_cancelled(struct engine *engine);
+
+/* Somebody may be let in now who could not before, or need not be waited for any more. */
+void engine_wake(struct engine *engine, tick_t now);
 
 #endif

@@ -4,6 +4,7 @@ static void count_preemption(struct engine *engine, struct request *request)
 {
     engine->run.preempted = true;
     request->preemptions++;
+    request->begun_here = true;
     engine->totals.preemptions++;
 }
 

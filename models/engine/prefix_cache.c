@@ -40,14 +40,19 @@ static void append_unnamed(struct prefix_cache *cache, int64_t blocks)
     }
 }
 
+static void begin_empty(struct prefix_cache *cache, int64_t blocks)
+{
+    stretch_queue_init(&cache->queue);
+    stretch_append(&cache->queue, stretch_add(&cache->queue, STRETCH_UNNAMED, 0, (uint32_t)blocks));
+}
+
 struct prefix_cache *prefix_cache_create(int64_t blocks, uint32_t block_tok)
 {
     struct prefix_cache *cache = calloc(1, sizeof *cache);
     if (!cache)
         out_of_memory();
     cache->block_tok = block_tok;
-    stretch_queue_init(&cache->queue);
-    stretch_append(&cache->queue, stretch_add(&cache->queue, STRETCH_UNNAMED, 0, (uint32_t)blocks));
+    begin_empty(cache, blocks);
     return cache;
 }
 
@@ -91,6 +96,24 @@ static void tell_gone(struct prefix_cache *cache)
         cache->listener->removed(cache->listener->context, stretch->id);
         stretch_drop(&cache->queue, gone);
     }
+}
+
+static void tell_all_gone(struct prefix_cache *cache)
+{
+    tell_gone(cache);
+    for (uint32_t i = 1; i < cache->queue.count; i++) {
+        const struct stretch *stretch = stretch_of(&cache->queue, i);
+        if (stretch->kind == STRETCH_NAMED)
+            cache->listener->removed(cache->listener->context, stretch->id);
+    }
+}
+
+void prefix_cache_clear(struct prefix_cache *cache, int64_t blocks)
+{
+    if (cache->listener)
+        tell_all_gone(cache);
+    stretch_queue_free(&cache->queue);
+    begin_empty(cache, blocks);
 }
 
 static void forget(struct prefix_cache *cache, uint32_t stretch)

@@ -40,6 +40,9 @@ struct prefix_cache;
 struct prefix_cache *prefix_cache_create(int64_t blocks, uint32_t block_tok);
 void prefix_cache_destroy(struct prefix_cache *cache); /* NULL is allowed */
 
+/* All is forgotten, whoever uses it, and the listener is told of it: as it was when created. */
+void prefix_cache_clear(struct prefix_cache *cache, int64_t blocks);
+
 /* From now on; the listener must outlive the cache. NULL: nobody. */
 void prefix_cache_listen(struct prefix_cache *cache, const struct prefix_listener *listener);
 

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "models/engine/queues.h"
+#include "models/engine/stretch_queue.h"
 #include "sim/arena.h"
 
 void engine_share_prefixes(struct engine *engine, struct prefix_ids *ids, struct kv_store *remote)
@@ -32,6 +33,28 @@ void prefixes_destroy(struct engine_prefixes *prefixes)
         if (!prefixes->shared[tier])
             kv_store_destroy(prefixes->stores[tier]);
     free(prefixes);
+}
+
+void prefixes_lose(struct engine *engine)
+{
+    struct engine_prefixes *prefixes = engine->prefixes;
+    struct kv_store **host = &prefixes->stores[TIER_HOST];
+    prefix_cache_clear(prefixes->cache, engine->config->kv_blocks);
+    if (*host) {
+        kv_store_destroy(*host);
+        *host = kv_store_create(engine->config->prefix.tiers[TIER_HOST].capacity);
+    }
+    for (int tier = TIER_HOST; tier < PREFIX_TIERS; tier++)
+        prefixes->link_free[tier] = 0;
+}
+
+void prefixes_lose_list(struct engine *engine, const struct request *request)
+{
+    if (request->prefix == PREFIX_NONE)
+        return;
+    struct prefix_list *list = prefix_list_of(engine->prefixes->ids, request->prefix);
+    list->held = 0;
+    list->kept = STRETCH_NONE;
 }
 
 /* Requests that came before the engine shared prefixes have no list: `nothing` stands for it. */

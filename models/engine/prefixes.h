@@ -51,6 +51,11 @@ struct prefix_found {
 
 void prefixes_destroy(struct engine_prefixes *prefixes); /* NULL is allowed */
 
+/* The machine is lost, and all that was on it: GPU and host memory. What is remote stays. */
+void prefixes_lose(struct engine *engine);
+/* The request is not on the engine any more, and what it used there is lost. */
+void prefixes_lose_list(struct engine *engine, const struct request *request);
+
 struct prefix_found prefixes_find(const struct engine *engine, const struct request *request);
 
 /* The request is let in: it uses what was found. Returns the blocks that this takes. */

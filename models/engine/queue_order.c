@@ -159,6 +159,24 @@ uint32_t queue_order_first(const struct engine *engine)
     return engine->fair ? fair_share_first(engine) : engine->ordered;
 }
 
+/* The list of those that were found is the queue of those whose children are still to be found. */
+static uint32_t heap_list(const struct engine *engine, uint32_t *numbers)
+{
+    uint32_t count = 0;
+    if (engine->ordered != REQUEST_NONE)
+        numbers[count++] = engine->ordered;
+    for (uint32_t i = 0; i < count; i++)
+        for (uint32_t child = request_of(engine, numbers[i])->child; child != REQUEST_NONE;
+             child = request_of(engine, child)->next)
+            numbers[count++] = child;
+    return count;
+}
+
+uint32_t queue_order_list(const struct engine *engine, uint32_t *numbers)
+{
+    return engine->fair ? fair_share_list(engine, numbers) : heap_list(engine, numbers);
+}
+
 uint32_t queue_order_last_running(const struct engine *engine)
 {
     uint32_t last = engine->running.head;

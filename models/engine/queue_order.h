@@ -50,6 +50,10 @@ void queue_order_remove(struct engine *engine, uint32_t request);
 /* REQUEST_NONE when nobody waits in it. */
 uint32_t queue_order_first(const struct engine *engine);
 
+/* All that wait in it, in no particular order; returns how many. numbers: room for
+ * engine->waiting. */
+uint32_t queue_order_list(const struct engine *engine, uint32_t *numbers);
+
 /* ORDER_PRIORITY: the running request that gives way first. Walks over all that run. */
 uint32_t queue_order_last_running(const struct engine *engine);
 

@@ -200,6 +200,8 @@ static void emit(struct engine *engine, uint32_t slot)
     else if (engine->itl)
         histogram_add(engine->itl, engine->boundary - request->last_token, 1);
     request->last_token = engine->boundary;
+    if (request->computed == 0)
+        request->computed = (uint32_t)prefill_length(request);
     request->emitted++;
     if (request->emitted == request->output_tok)
         get_off(engine, slot);
@@ -219,9 +221,10 @@ static void arrive(struct engine *engine, uint32_t slot)
         line_append(queues, &queues->stages[passenger->way[passenger->at]].waiting, slot);
 }
 
+/* Has it emitted nothing on this engine yet? */
 static bool is_prompt(const struct engine *engine, const struct passenger *passenger)
 {
-    return request_of(engine, passenger->request)->emitted == 0;
+    return request_of(engine, passenger->request)->computed == 0;
 }
 
 static void end_batch(struct engine *engine, uint32_t stage)
@@ -231,8 +234,8 @@ static void end_batch(struct engine *engine, uint32_t stage)
     for (uint32_t slot = batch.head; slot != SLOT_NONE;) {
         struct passenger *passenger = &queues->passengers[slot];
         uint32_t next = passenger->next;
-        int64_t tokens =
-            is_prompt(engine, passenger) ? request_of(engine, passenger->request)->prompt_tok : 1;
+        const struct request *request = request_of(engine, passenger->request);
+        int64_t tokens = is_prompt(engine, passenger) ? prefill_length(request) : 1;
         send_on(queues, slot, stage, tokens, engine->boundary);
         slot = next;
     }
@@ -255,10 +258,10 @@ static bool batch_adds(struct engine *engine, struct stage_batch *batch,
         batch->context_tok += (int64_t)request->prompt_tok + request->emitted;
         return true;
     }
-    int64_t tokens = batch->prompt_tok + request->prompt_tok;
+    int64_t tokens = batch->prompt_tok + prefill_length(request);
     if (batch->prompts > 0 && tokens > engine->config->max_batch_tokens)
         return false;
-    engine->chunks[batch->prompts++] = (struct prefill_chunk){0, request->prompt_tok};
+    engine->chunks[batch->prompts++] = (struct prefill_chunk){0, prefill_length(request)};
     batch->prompt_tok = tokens;
     return true;
 }
@@ -304,14 +307,16 @@ static void let_in(struct engine *engine, uint32_t number, int64_t blocks)
     passenger->request = number;
     passenger->cancelled = false;
     for (uint8_t i = 0; i < passenger->stages; i++)
-        queues->stages[passenger->way[i]].routed_tok += request->prompt_tok;
+        queues->stages[passenger->way[i]].routed_tok += (double)prefill_length(request);
     take_blocks(engine, passenger, blocks);
     waiting_remove(engine, number);
     running_append(engine, number);
     engine->decodes++;
-    engine->totals.prefill_tok += request->prompt_tok;
-    request->first_scheduled = engine->boundary;
-    set_out(queues, slot, request->prompt_tok, engine->boundary);
+    engine->totals.prefill_tok += (uint64_t)prefill_length(request);
+    if (request->first_scheduled == TICK_NEVER)
+        request->first_scheduled = engine->boundary;
+    request->computed = 0;
+    set_out(queues, slot, prefill_length(request), engine->boundary);
 }
 
 static void admit(struct engine *engine)

@@ -27,9 +27,10 @@ static int64_t most_places(const struct engine_config *config)
 static bool padded_add(const struct engine_config *config, struct padded_batch *batch,
                        const struct request *request)
 {
-    struct padded_batch more = {.places = batch->places + 1,
-                                .prompt_tok = int64_max(batch->prompt_tok, request->prompt_tok),
-                                .output_tok = int64_max(batch->output_tok, request->output_tok)};
+    struct padded_batch more = {
+        .places = batch->places + 1,
+        .prompt_tok = int64_max(batch->prompt_tok, prefill_length(request)),
+        .output_tok = int64_max(batch->output_tok, request->output_tok - request->emitted)};
     if (more.places > most_places(config) || padded_blocks(config, &more) > config->kv_blocks)
         return false;
     *batch = more;
@@ -128,7 +129,9 @@ static void form_batch(struct engine *engine)
             break;
         waiting_admit(engine, number);
         running_append(engine, number);
-        request->first_scheduled = engine->boundary;
+        if (request->first_scheduled == TICK_NEVER)
+            request->first_scheduled = engine->boundary;
+        request->computed = 0;
     }
     engine->last_call = false;
     engine->unanswered = (uint32_t)batch.places;
@@ -153,22 +156,25 @@ static void answer(struct engine *engine, uint32_t number)
     request->last_token = engine->boundary;
     engine->unanswered--;
     engine->held_tok -= (int64_t)request->prompt_tok + request->output_tok - 1;
-    if (engine->fair && request->output_tok > 1)
-        fair_share_decodes(engine, request, -1);
     if (engine->config->batching.returned_early)
         leave(engine, number);
 }
 
+/* Of those it emits in this batch: who resumes has answered some before. */
 static void emit_first_token(struct engine *engine, uint32_t number)
 {
     struct request *request = request_of(engine, number);
-    request->first_token = engine->boundary;
-    request->emitted = 1;
-    request->finish_token = engine->token + request->output_tok - 1;
-    engine->held_tok += request->prompt_tok;
+    request->computed = (uint32_t)prefill_length(request);
+    if (request->emitted == 0)
+        request->first_token = engine->boundary;
+    else if (engine->itl)
+        histogram_add(engine->itl, engine->boundary - request->last_token, 1);
+    request->emitted++;
+    request->finish_token = engine->token + request->output_tok - request->emitted;
+    engine->held_tok += request->computed;
     if (engine->fair)
         fair_share_charge_token(engine, request);
-    if (request->output_tok == 1) {
+    if (request->emitted == request->output_tok) {
         answer(engine, number);
         return;
     }
@@ -192,6 +198,8 @@ static void emit_last_tokens(struct engine *engine)
     while (engine->unanswered > 0 && finish_first(engine)->token <= engine->token) {
         uint32_t number = finish_first(engine)->request;
         finish_drop_first(engine);
+        if (engine->fair)
+            fair_share_decodes(engine, request_of(engine, number), -1);
         answer(engine, number);
     }
 }
