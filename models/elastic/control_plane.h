@@ -66,9 +66,9 @@ struct plane_actions {
 struct plane_pool {
     const char *name;
     const struct elastic_settings *settings; /* NULL: its replicas are there from first to last */
-    uint32_t first_replica, slots; /* slots: at most so many replicas; the fixed ones of a fixed
-                                    * pool */
-    uint32_t initial;              /* replicas at time 0, ready */
+    uint32_t first_replica, slots;  /* slots: at most so many replicas; the fixed ones of a fixed
+                                     * pool */
+    uint32_t initial;               /* replicas at time 0, ready */
     enum purchase_option bought_as; /* nodes that are not on Spot */
     uint32_t replicas_per_node, instances_per_node;
     uint32_t gpus_per_node;
@@ -138,7 +138,7 @@ void plane_finish(struct plane *plane, tick_t now);
 
 const struct plane_totals *plane_totals_of(const struct plane *plane, uint32_t pool);
 const struct spend_limit *plane_spend(const struct plane *plane);
-/* Does no market have more Spot nodes than its capacity? For tests: always. */
+/* Does no market have more nodes than its capacity? Always. */
 bool plane_keeps_capacity(const struct plane *plane);
 
 #endif

@@ -6,9 +6,9 @@
  * rates whole nano-dollars per hour, so cost = rate * instance_ns / NS_PER_HOUR is an exact
  * rational, and every instance-second is in one row.
  *
- * A life is rounded up to the granularity and the minimum of its price once, at its end; a node
- * that outlives the run is metered up to the end of the run as it is. Spot that its provider takes
- * back within the free time of its price has rate 0. */
+ * A life is rounded up to the granularity and the minimum of its price once, at its end and at the
+ * Spot price of that moment; a node that outlives the run is metered up to the end of the run as it
+ * is. Spot that its provider takes back within the free time of its price has rate 0. */
 #ifndef TOKENYARD_MODELS_MONEY_METERED_H
 #define TOKENYARD_MODELS_MONEY_METERED_H
 
