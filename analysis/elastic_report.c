@@ -136,7 +136,8 @@ static void print_budget(const struct elastic_summary *elastic, FILE *out)
     char count[HUMAN_SIZE];
     if (!isfinite(elastic->budget_usd_per_hour))
         return;
-    fprintf(out, "budget      %.2f of %.2f USD/h at most, %.2f in the mean; nodes refused %s times\n",
+    fprintf(out,
+            "budget      %.2f of %.2f USD/h at most, %.2f in the mean; nodes refused %s times\n",
             elastic->peak_usd_per_hour, elastic->budget_usd_per_hour, elastic->mean_usd_per_hour,
             human_count(elastic->budget_refusals, count));
 }

@@ -4,6 +4,7 @@
 
 #include "analysis/elastic_report.h"
 #include "analysis/model_report.h"
+#include "analysis/money_report.h"
 #include "analysis/transfer_report.h"
 
 /* NaN where there is nothing to divide by: "no requests" is not "0 seconds". */
@@ -259,8 +260,26 @@ struct summary *summary_create(const struct run_facts *facts,
     return summary;
 }
 
+void summary_set_pool_cost(struct summary *summary, size_t index, double cost_usd)
+{
+    struct pool_summary *pool = &summary->pools[index];
+    double tokens = (double)(pool->prompt_tok + pool->output_tok);
+    pool->cost_usd = cost_usd;
+    pool->usd_per_hour = ratio(cost_usd, summary->simulated_s / 3600);
+    pool->usd_per_million_tok = ratio(cost_usd * 1e6, tokens);
+}
+
+void summary_set_cost(struct summary *summary, double cost_usd)
+{
+    summary->cost_usd = cost_usd;
+    summary->usd_per_hour = ratio(cost_usd, summary->simulated_s / 3600);
+    sum_money(summary);
+}
+
 void summary_destroy(struct summary *summary)
 {
-    if (summary)
-        arena_destroy(summary->arena);
+    if (!summary)
+        return;
+    money_report_free(summary);
+    arena_destroy(summary->arena);
 }

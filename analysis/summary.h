@@ -49,6 +49,7 @@ struct transfer_summary {
 };
 
 struct elastic_summary; /* analysis/elastic_report.h */
+struct money_summary;   /* analysis/money_report.h */
 
 /* Of the pools that serve a model, and the classes that ask for it. */
 struct model_summary {
@@ -126,6 +127,7 @@ struct summary {
     struct transfer_summary *transfers; /* NULL: no pool has a role */
     struct client_result *clients;      /* NULL: nobody gives up */
     struct elastic_summary *elastic;    /* NULL: nothing comes and goes */
+    struct money_summary *money;        /* NULL: likewise, or it was not asked for */
     struct model_summary *models;       /* facts.spec->model_count; NULL: there is one */
     struct latency_set merged;          /* of all classes: for distributions */
     struct histogram itl;               /* of all pools */
@@ -133,6 +135,10 @@ struct summary {
 
 struct summary *summary_create(const struct run_facts *facts,
                                const struct simulation_result *result);
+/* A bill takes the place of prices times time: of one pool; of all. */
+void summary_set_pool_cost(struct summary *summary, size_t pool, double cost_usd);
+void summary_set_cost(struct summary *summary, double cost_usd);
+
 void summary_destroy(struct summary *summary); /* NULL is allowed */
 
 /* The object of summary.json, under key (NULL for the root). With figures, a last member

@@ -8,6 +8,8 @@
 
 #include "models/fleet/deployment.h"
 #include "models/fleet/simulation.h"
+#include "models/money/carbon.h"
+#include "models/money/money_config.h"
 #include "scenarios/compare_config.h"
 #include "scenarios/plan_config.h"
 #include "scenarios/stage_config.h"
@@ -87,6 +89,8 @@ struct scenario_config {
     struct config_list pools;       /* struct scenario_pool */
     struct config_list markets;     /* struct market_settings */
     struct scenario_budget *budget; /* NULL: none */
+    struct money_config *money;     /* NULL: no bill is made */
+    struct carbon_settings *carbon; /* NULL: what it emits is not counted */
     struct router_config router;
     struct disaggregation_config *disaggregation; /* NULL: defaults, where a pool has a role */
     struct config_list slo;                       /* struct scenario_slo */

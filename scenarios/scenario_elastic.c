@@ -247,7 +247,8 @@ static bool resolve_markets(struct scenario *scenario, struct error *error)
 
 static bool is_wanted(const struct scenario *scenario)
 {
-    bool wanted = scenario->config.markets.count > 0 || scenario->config.budget;
+    bool wanted = scenario->config.markets.count > 0 || scenario->config.budget ||
+                  scenario->config.money || scenario->config.carbon;
     for (size_t i = 0; i < scenario->pool_count; i++)
         wanted |= pool_given(scenario, i)->elastic != NULL;
     return wanted;

@@ -17,8 +17,8 @@ static const struct config_field class_element = {.name = "class",
 /* --- pools --- */
 
 /* As in enum purchase_option: Spot is had in markets. */
-static const char *const bought_as_names[] = {"on_demand", "spot", "capacity_block", "serverless",
-                                              "owned", NULL};
+static const char *const bought_as_names[] = {"on_demand",  "spot",  "capacity_block",
+                                              "serverless", "owned", NULL};
 
 static const struct config_field pool_fields[] = {
     {.name = "name", .kind = CONFIG_STRING, .offset = POOL(name), .doc = "name of the pool"},
@@ -337,6 +337,18 @@ static const struct config_field scenario_fields[] = {
      .object = &scenario_budget_type,
      .optional = true,
      .doc = "what may be spent by the hour; null: no limit"},
+    {.name = "money",
+     .kind = CONFIG_OBJECT,
+     .offset = SCENARIO(money),
+     .object = &money_config_type,
+     .optional = true,
+     .doc = "how the run is billed; null: prices times time"},
+    {.name = "carbon",
+     .kind = CONFIG_OBJECT,
+     .offset = SCENARIO(carbon),
+     .object = &carbon_config_type,
+     .optional = true,
+     .doc = "what electricity and machines emit; null: it is not counted"},
     {.name = "router",
      .kind = CONFIG_VARIANT,
      .offset = SCENARIO(router.policy),

@@ -125,6 +125,22 @@ static double rough_scale_s(const struct lifetimes *lifetimes)
     return lived_s / (double)lifetimes->ended;
 }
 
+/* A law is not settled by ends that all fall before the first poll that saw anyone alive, as any
+ * shorter life explains them better; nor two unknowns by one point in time. */
+static bool settles(const struct lifetimes *lifetimes, enum lifetime_law law)
+{
+    double longest_alive_s = 0, first_s = INFINITY, last_s = 0;
+    for (size_t i = 0; i < lifetimes->count; i++) {
+        const struct lifetime *lifetime = &lifetimes->items[i];
+        double alive_s = lifetime->alive_s, ended_s = lifetime->ended_s;
+        longest_alive_s = fmax(longest_alive_s, alive_s);
+        first_s = fmin(first_s, alive_s > 0 ? alive_s : ended_s);
+        last_s = fmax(last_s, isfinite(ended_s) ? ended_s : alive_s);
+    }
+    return lifetimes->ended > 0 && longest_alive_s > 0 &&
+           (law == LIFETIME_EXPONENTIAL || first_s < last_s);
+}
+
 /* Walks the simplex down until it is small; false where it does not become so. */
 static bool minimise(gsl_multimin_fminimizer *minimiser)
 {
@@ -143,7 +159,7 @@ bool lifetimes_fit(enum lifetime_law law, const struct lifetimes *lifetimes,
                    struct lifetime_fit *fit)
 {
     size_t unknowns = law == LIFETIME_WEIBULL ? 2 : 1;
-    if (lifetimes->ended == 0)
+    if (!settles(lifetimes, law))
         return false;
     gsl_vector *start = gsl_vector_calloc(unknowns), *steps = gsl_vector_alloc(unknowns);
     gsl_multimin_fminimizer *minimiser =

@@ -52,8 +52,8 @@ struct lifetime_fit {
     double log_likelihood;
 };
 
-/* Maximum likelihood. False where it has no maximum: nothing ended, or (Weibull) all lives that
- * ended are the same as far as the polls can tell. */
+/* Maximum likelihood. False where there is no one maximum: nothing ended; nobody was ever seen
+ * alive after the start; or (Weibull) all lives are the same as far as the polls can tell. */
 bool lifetimes_fit(enum lifetime_law law, const struct lifetimes *lifetimes,
                    struct lifetime_fit *fit);
 

@@ -49,6 +49,10 @@ struct market_settings {
 
 extern const struct config_type market_config_type; /* struct market_settings */
 
+/* What its capacity, lifetime and price can be; ends with name NULL. */
+extern const struct config_variant_type market_capacity_kinds[], market_lifetime_kinds[],
+    market_price_kinds[];
+
 struct market_spec; /* a market, resolved */
 
 /* What resolving needs to know of the scenario around it. */

@@ -102,7 +102,4 @@ struct market_spec {
     const char *grants_stream, *lives_stream;
 };
 
-extern const struct config_variant_type market_capacity_kinds[], market_lifetime_kinds[],
-    market_price_kinds[];
-
 #endif

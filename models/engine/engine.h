@@ -216,9 +216,9 @@ struct engine {
      * capped answers, batches served to their end, ...): the others look at this alone. */
     bool has_extras;
 
+    bool last_call;      /* static_batch.h: nobody else will come before an answer */
     uint32_t unanswered; /* static_batch.h: of the current batch ... */
     int64_t held_tok;    /* ... and the tokens that these have in the cache */
-    bool last_call;      /* static_batch.h: nobody else will come before an answer */
 
     struct stalled_group *stalls; /* [max_sequences + 1]; none while the decodes take part */
     uint32_t stall_count;

@@ -63,8 +63,12 @@ static const struct config_field owned_fields[] = {
     TEXT(struct instance_commitment, sku, "instance type"),
     PLACE(struct instance_commitment, "\"\""),
     COUNT(struct instance_commitment),
-    INSTANCE(CONFIG_NUMBER, usd_per_hour, "of one node, with power, whether used or not", .min = 0,
-             .max = 1e6),
+    INSTANCE(CONFIG_NUMBER, usd_per_hour,
+             "of one instance, with power, whether used or not; null: by hardware, or the price "
+             "book's",
+             .optional = true, .min = 0, .max = 1e6),
+    INSTANCE(CONFIG_OBJECT, hardware, "what one instance's hour costs comes from this",
+             .optional = true, .object = &owned_config_type),
     DATES(struct instance_commitment),
     {0},
 };
@@ -251,6 +255,22 @@ static bool resolve_instances(const struct resolver *resolver,
     return true;
 }
 
+static bool resolve_owned(const struct resolver *resolver, const struct instance_commitment *config,
+                          struct commitment *commitment)
+{
+    struct instance_commitment priced = *config;
+    if (config->hardware) {
+        if (!isnan(config->usd_per_hour))
+            return refuse(resolver, "usd_per_hour", "hardware already says what an hour costs");
+        struct place place = {.document = resolver->document};
+        json_pointer_key(place.pointer, sizeof place.pointer, resolver->pointer, "hardware");
+        if (resolver->document && !owned_check(config->hardware, &place, resolver->error))
+            return false;
+        priced.usd_per_hour = owned_cost_of(config->hardware).total_usd_h;
+    }
+    return resolve_instances(resolver, &priced, PURCHASE_OWNED, commitment);
+}
+
 bool capacity_block_window(const char *start, int64_t days, struct block_window *window,
                            struct error *error)
 {
@@ -373,7 +393,7 @@ static bool resolve(const struct resolver *resolver, const struct commitment_con
     }
     switch (commitment->kind) {
     case COMMITMENT_OWNED:
-        return resolve_instances(resolver, value, PURCHASE_OWNED, commitment);
+        return resolve_owned(resolver, value, commitment);
     case COMMITMENT_CAPACITY_BLOCK:
         return resolve_block(resolver, value, commitment);
     case COMMITMENT_MINIMUM_SPEND:

@@ -2,7 +2,7 @@
  *
  *   reserved        EC2 Reserved Instances: `count` instances of one sku, every hour of the term
  *   committed_use   Google's resource-based committed-use discounts, the same for whole instances
- *   owned           own hardware at a given cost per node-hour
+ *   owned           own hardware at a cost per hour, given or worked out from its price (owned.h)
  *   capacity_block  EC2 Capacity Blocks: a window paid up front
  *   savings_plan    AWS Savings Plans: an hourly commitment in dollars
  *   flexible_cud    Google's spend-based commitments, likewise. (Google excludes machine types with
@@ -32,6 +32,7 @@
 #define TOKENYARD_MODELS_MONEY_COMMITMENTS_H
 
 #include "models/money/metered.h"
+#include "models/money/owned.h"
 
 enum commitment_kind {
     COMMITMENT_RESERVED,
@@ -54,7 +55,8 @@ struct instance_commitment {
     double usd_per_hour; /* of one instance; NaN: of the price book when the term began */
     double
         upfront_usd; /* of one instance; NaN: of the price book, or 0 with a price of one's own */
-    const char *from, *until; /* NULL: before the run, after it */
+    const struct owned_settings *hardware; /* of owned: what usd_per_hour comes from; NULL: given */
+    const char *from, *until;              /* NULL: before the run, after it */
 };
 
 struct capacity_block {

@@ -4,7 +4,7 @@
 #include "models/elastic/checkpoint.h"
 #include "models/elastic/duration.h"
 #include "sim/random.h"
-#include "tests/models/elastic_support.h"
+#include "tests/models/settings_support.h"
 
 static struct arena *arena;
 

@@ -3,7 +3,7 @@
 
 #include "models/elastic/duration.h"
 #include "sim/random.h"
-#include "tests/models/elastic_support.h"
+#include "tests/models/settings_support.h"
 
 enum { DRAWS = 200000 };
 

@@ -2,7 +2,7 @@
 
 #include "models/elastic/failures.h"
 #include "sim/random.h"
-#include "tests/models/elastic_support.h"
+#include "tests/models/settings_support.h"
 
 enum { DRAWS = 100000 };
 

@@ -118,6 +118,19 @@ Test(scaler_hpa, scale_down_policies_of_the_documentation)
     end_world(&world);
 }
 
+/* 10 % of 11 is 1.1, rounded up: 13, and in the next period 10 % of 13 are 1.3: 15. */
+Test(scaler_hpa, a_percentage_up_is_rounded_up)
+{
+    struct world world = make_world(
+        "{'policy': 'hpa', 'metrics': [{'metric': 'running', 'target': 10}], 'behavior':"
+        " {'scale_up': {'policies': [{'type': 'percent', 'value': 10, 'period_s': 15}]}}}",
+        1, 100, 11);
+    world.pool.running = 5000;
+    cr_expect_eq(decide_next(&world), 13);
+    cr_expect_eq(decide_next(&world), 15);
+    end_world(&world);
+}
+
 /* selectPolicy Min takes the policy that changes least; Disabled none. */
 Test(scaler_hpa, selects_the_least_change_or_none)
 {
@@ -165,6 +178,17 @@ Test(scaler_hpa, pods_to_come_damp_scaling_up)
     world.pool.pending = 2;
     world.pool.running = 60;
     cr_expect_eq(decide_next(&world), 6);
+    end_world(&world);
+}
+
+/* 2 ready at 26 and 3 pending: 52 / 5 = 10.4, which is tolerated; ceil(2.6 x 2) would be 6. */
+Test(scaler_hpa, pods_to_come_may_be_enough)
+{
+    struct world world = make_world(RUNNING_PER_POD_10, 1, 100, 5);
+    world.pool.ready = 2;
+    world.pool.pending = 3;
+    world.pool.running = 52;
+    cr_expect_eq(decide_next(&world), 5);
     end_world(&world);
 }
 
@@ -291,6 +315,32 @@ Test(scaler_hpa, with_the_feature_gate_it_goes_to_zero_and_back)
     cr_expect_eq(run_to(&world, 330), 0);
     world.pool.held = 25;
     cr_expect_eq(run_to(&world, 345), 3);
+    end_world(&world);
+}
+
+/* From zero a value asks for as much as it is of its target. */
+Test(scaler_hpa, a_value_wakes_a_pool_too)
+{
+    struct world world =
+        make_world("{'policy': 'hpa', 'scale_to_zero': true, 'metrics': [{'metric': 'outstanding',"
+                   " 'source': 'object', 'target_type': 'value', 'target': 10}]}",
+                   0, 10, 0);
+    world.pool.held = 25;
+    cr_expect_eq(decide_next(&world), 3);
+    end_world(&world);
+}
+
+/* What replicas show is absent without them, not 0. */
+Test(scaler_hpa, a_metric_that_is_gone_is_missing)
+{
+    struct world world =
+        make_world("{'policy': 'hpa', 'metrics': [{'metric': 'waiting_in_replicas',"
+                   " 'source': 'external', 'target': 10}]}",
+                   1, 10, 3);
+    world.slow = true;
+    world.pool.ready = 0;
+    world.pool.pending = 3;
+    cr_expect_eq(run_to(&world, 3600), 3);
     end_world(&world);
 }
 

@@ -90,6 +90,9 @@ Test(scaler_keda, keeps_a_minimum)
     struct world world = make_world("{'policy': 'keda', 'triggers': [" QUEUE_10 "]}", 2, 100, 5);
     cr_expect_eq(run_to(&world, 3600), 2);
     end_world(&world);
+    world = make_world("{'policy': 'keda', 'triggers': [" QUEUE_10 "]}", 2, 100, 1);
+    cr_expect_eq(decide_next(&world), 2); /* at the poll, before the HPA is asked */
+    end_world(&world);
 }
 
 /* --- the trap: utilisation as an average value --- */

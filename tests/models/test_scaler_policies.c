@@ -63,6 +63,11 @@ Test(scaler_queue_depth, a_target_asks_for_the_queue_divided_by_it)
     world.pool.waiting = 95;
     cr_expect_eq(decide_next(&world), 10);
     end_world(&world);
+    /* A short queue removes nothing that the target asks for. */
+    world = make_world("{'policy': 'queue_depth', 'target': 1}", 1, 20, 4);
+    world.pool.waiting = 4;
+    cr_expect_eq(decide_next(&world), 4);
+    end_world(&world);
     expect_scaler_refused("{'policy': 'queue_depth', 'high': 5, 'low': 6}", 1, 9, "/low",
                           "above high");
 }
@@ -118,6 +123,10 @@ Test(scaler_slo, wakes_for_requests_and_waits_for_values)
     cr_expect_eq(run_to(&world, 3600), 1); /* nothing has had its first token yet */
     world.pool.held = 0;
     cr_expect_eq(run_to(&world, 4000), 0);
+    end_world(&world);
+    world = make_world(TTFT_1S, 0, 100, 3);
+    world.pool.running = 5;
+    cr_expect_eq(run_to(&world, 3600), 3);
     end_world(&world);
 }
 
@@ -262,6 +271,24 @@ Test(scaler_combine, a_schedule_bounds_the_others)
     cr_expect_eq(run_to(&world, 7199), 4);
     world.pool.waiting = 500;
     cr_expect_eq(run_to(&world, 7200), 2);
+    end_world(&world);
+}
+
+/* At the schedule's maximum nothing is added, and so no cooldown begins: the next alarm removes. */
+Test(scaler_combine, parts_know_the_bounds_of_the_schedule)
+{
+    struct world world =
+        make_world("{'policy': 'combine', 'parts': [{'policy': 'schedule', 'actions': ["
+                   " {'time': '00:00', 'max_replicas': 2}]}, {'policy': 'step', 'policies': ["
+                   " {'metric': 'waiting', 'comparison': 'above', 'threshold': 50,"
+                   "  'steps': [{'lower': 0, 'adjustment': 1}]},"
+                   " {'metric': 'waiting', 'comparison': 'below', 'threshold': 50,"
+                   "  'steps': [{'upper': 0, 'adjustment': -1}]}]}]}",
+                   0, 20, 2);
+    world.pool.waiting = 100;
+    cr_expect_eq(run_to(&world, 60), 2);
+    world.pool.waiting = 0;
+    cr_expect_eq(run_to(&world, 120), 1);
     end_world(&world);
 }
 

@@ -6,7 +6,7 @@
 #include "models/elastic/duration.h"
 #include "models/elastic/start_up.h"
 #include "sim/random.h"
-#include "tests/models/elastic_support.h"
+#include "tests/models/settings_support.h"
 #include "tests/models/support.h"
 
 enum { DRAWS = 4001, SOURCES = WEIGHTS_HOST_MEMORY + 1 };
@@ -236,6 +236,9 @@ Test(start_up, rates_by_hand)
     cr_expect_float_eq(start_up_weights_gb_s(&disk, &context, 4), 0.5, 1e-9);
     disk.stream_gb_s = 0.01;
     cr_expect_float_eq(start_up_weights_gb_s(&disk, &context, 4), 0.16, 1e-9);
+    context.gpus_per_replica = 4; /* with a reader each */
+    struct start_up_weights nvme = source_of(WEIGHTS_LOCAL_DISK);
+    cr_expect_float_eq(start_up_weights_gb_s(&nvme, &context, 1), 3.6, 1e-9);
 }
 
 /* 16 GB at 0.33 GB/s: Run:ai measured 48 s with vLLM's loader, and 14.3 s with 16 readers. */

@@ -127,6 +127,12 @@ Test(lifetimes, no_law_is_made_of_nothing)
     cr_expect_not(lifetimes_fit(LIFETIME_EXPONENTIAL, &lifetimes, &fit));
     lifetimes = (struct lifetimes){alike, 2, 2};
     cr_expect_not(lifetimes_fit(LIFETIME_WEIBULL, &lifetimes, &fit));
+    struct lifetime at_once[] = {{0, 900}, {0, 600}}, one_poll[] = {{0, 900}, {900, INFINITY}};
+    lifetimes = (struct lifetimes){at_once, 2, 2};
+    cr_expect_not(lifetimes_fit(LIFETIME_EXPONENTIAL, &lifetimes, &fit));
+    lifetimes = (struct lifetimes){one_poll, 2, 1};
+    cr_expect(lifetimes_fit(LIFETIME_EXPONENTIAL, &lifetimes, &fit));
+    cr_expect_not(lifetimes_fit(LIFETIME_WEIBULL, &lifetimes, &fit));
 }
 
 /* 64 of 66 ended, polled every 15 minutes. The estimates are those of scipy 1.x, which minimised

@@ -298,6 +298,24 @@ Test(commitments, own_nodes_cost_the_same_idle_or_not)
     usage_free(&usage);
 }
 
+#define OWN_HARDWARE(more)                                                                         \
+    "{\"commitments\": [{\"kind\": \"owned\", \"sku\": \"big\", \"count\": 3, \"hardware\":"       \
+    " {\"capex_usd\": 438300, \"years\": 5, \"cost_of_capital\": 0, \"upkeep_share\": 0,"          \
+    " \"busy_w\": 1000, \"pue\": 1, \"usd_per_kwh\": 2, \"colocation_usd_per_kw_month\": 0" more   \
+    "}}]}"
+
+/* 87,660 a year are 10 USD an hour, and a kilowatt costs 2. */
+Test(commitments, own_nodes_cost_what_their_hardware_does)
+{
+    struct price_book *book = good_book(ROUND_BOOK);
+    struct usage usage;
+    make_usage(&usage, "2025-06-02");
+    usage.end = tick_from_s(7200);
+    struct commitments own = good_commitments(OWN_HARDWARE(""), &usage, book);
+    CLOSE(bill_usd(&usage, book, &own), 3 * 2 * 12.0);
+    usage_free(&usage);
+}
+
 Test(commitments, a_minimum_spend_fills_the_months_up)
 {
     struct price_book *book = good_book(ROUND_BOOK);
@@ -414,6 +432,10 @@ Test(commitments, what_is_wrong_is_located)
     expect_refused("{\"commitments\": [{\"kind\": \"savings_plan\", \"usd_per_hour\": 1,"
                    " \"term\": \"3y\"}]}",
                    "/commitments/0/term", "no savings rate");
+    expect_refused(OWN_HARDWARE(", \"max_w\": 500"), "/commitments/0/hardware/max_w", "must cover");
+    expect_refused("{\"commitments\": [{\"kind\": \"owned\", \"sku\": \"big\", \"usd_per_hour\": 3,"
+                   " \"hardware\": {\"capex_usd\": 1, \"busy_w\": 1}}]}",
+                   "/commitments/0/usd_per_hour", "already");
     expect_refused("{\"commitments\": [{\"kind\": \"reserved\", \"sku\": \"bog\"}]}", "",
                    "no reserved_1y price of \"bog\"");
 }

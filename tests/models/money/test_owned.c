@@ -2,7 +2,7 @@
 #include <math.h>
 
 #include "models/money/owned.h"
-#include "tests/models/elastic_support.h"
+#include "tests/models/settings_support.h"
 
 #define HOURS 8766.0
 

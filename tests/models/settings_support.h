@@ -1,6 +1,6 @@
 /* Settings of the elastic and money modules, written in C with ' for ". */
-#ifndef TOKENYARD_TESTS_MODELS_ELASTIC_SUPPORT_H
-#define TOKENYARD_TESTS_MODELS_ELASTIC_SUPPORT_H
+#ifndef TOKENYARD_TESTS_MODELS_SETTINGS_SUPPORT_H
+#define TOKENYARD_TESTS_MODELS_SETTINGS_SUPPORT_H
 
 #include <criterion/criterion.h>
 

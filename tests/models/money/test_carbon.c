@@ -3,7 +3,7 @@
 
 #include "models/catalog_path.h"
 #include "models/money/carbon.h"
-#include "tests/models/elastic_support.h"
+#include "tests/models/settings_support.h"
 
 static struct arena *arena;
 
