@@ -164,8 +164,11 @@ static bool open_keda(struct scaler *scaler)
     const struct keda_trigger_config *triggers = config->triggers.items;
     keda->hpa = (struct hpa){.tolerance = config->tolerance, .behavior = config->behavior};
     keda->metrics = calloc(config->triggers.count, sizeof *keda->metrics);
+    /* No request can have come by time 0: a poll then would send every pool to zero. */
+    keda->next_poll = tick_from_s(config->polling_interval_s);
     keda->next_sync = tick_from_s(config->sync_s);
     keda->last_active = -1;
+    scaler->next = keda->next_poll < keda->next_sync ? keda->next_poll : keda->next_sync;
     double window_s = 0;
     for (size_t i = 0; i < config->triggers.count; i++)
         window_s = fmax(window_s, triggers[i].reading.window_s); /* or 0 where it is NaN */
