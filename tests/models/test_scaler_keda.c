@@ -87,6 +87,21 @@ Test(scaler_keda, activation_is_strictly_above)
     end_world(&world);
 }
 
+/* Threshold 10, activation 50, 40 in the queue: "the scaler is not active and it'll be scaled to
+ * zero even the HPA requires 4 instances" (KEDA documentation, "Activating and scaling
+ * thresholds"). */
+Test(scaler_keda, activation_goes_before_the_threshold)
+{
+    struct world world =
+        make_world("{'policy': 'keda', 'triggers': [{'metric': 'waiting', 'threshold': 10,"
+                   " 'activation_threshold': 50}]}",
+                   0, 100, 2);
+    world.pool.waiting = 40;
+    cr_expect_eq(run_to(&world, 15), 4);
+    cr_expect_eq(run_to(&world, 30), 0);
+    end_world(&world);
+}
+
 /* A minimum above zero is never left, and the HPA scales to it. */
 Test(scaler_keda, keeps_a_minimum)
 {
