@@ -910,6 +910,18 @@ Test(eviction, the_running_iteration_is_lost)
     tear_down(&bench);
 }
 
+/* The second token's iteration takes a second block, and is counted, though nothing comes of it. */
+Test(eviction, blocks_of_the_lost_iteration_were_in_use)
+{
+    struct bench bench;
+    set_up(&bench, &plain);
+    send(&bench, 0, 4, 10);
+    run_until(&bench.engines[0], ms(15));
+    engine_evict(&bench.engines[0], ms(15), &bench.evicted);
+    cr_assert_eq(bench.engines[0].totals.peak_blocks, 2);
+    tear_down(&bench);
+}
+
 /* Four run, two wait: the two go, and the four end as if nothing had been. */
 Test(eviction, draining_takes_only_who_has_not_begun)
 {
@@ -928,6 +940,25 @@ Test(eviction, draining_takes_only_who_has_not_begun)
         expect_ms(bench.pool.requests[numbers[i]].last_token, 50);
     cr_assert_eq(bench.pool.requests[numbers[4]].emitted, 0);
     engine_restart(&bench.engines[0], ms(60));
+    tear_down(&bench);
+}
+
+/* Two prompts of 16 tokens fill eight of the ten blocks, and their answers two more: the second
+ * gives way and waits. It has begun, and stays. */
+Test(eviction, draining_leaves_whom_it_has_preempted)
+{
+    struct bench bench;
+    set_up(&bench, &plain);
+    send(&bench, 0, 16, 10);
+    uint32_t preempted = send(&bench, 0, 16, 10), waiting = send(&bench, 0, 16, 10);
+    run_until(&bench.engines[0], ms(55));
+    cr_assert_eq(bench.pool.requests[preempted].preemptions, 1);
+    cr_assert_eq(bench.pool.requests[preempted].place, PLACE_WAITING);
+    engine_withdraw(&bench.engines[0], ms(55), &bench.evicted);
+    cr_assert_eq(bench.evicted.count, 1);
+    cr_assert_eq(bench.evicted.requests[0].request, waiting);
+    run_until(&bench.engines[0], TICK_NEVER);
+    cr_assert_eq(bench.pool.requests[preempted].emitted, 10);
     tear_down(&bench);
 }
 
@@ -1050,6 +1081,41 @@ Test(eviction, a_new_machine_has_nothing_cached)
         cr_assert_eq(engine->totals.prefill_tok - before_tok, computed_tok[i]);
         before_tok = engine->totals.prefill_tok;
     }
+    prefix_ids_free(&lists);
+    tear_down(&bench);
+}
+
+/* A second record of a request waits elsewhere for its cache. What dies there leaves the list alone
+ * that is in use where the prompt is computed. */
+Test(eviction, a_list_in_use_at_the_source_is_left_alone)
+{
+    static const uint64_t ids[] = {1, 2, 3};
+    const struct arrival arrival = {.prompt_tok = 12,
+                                    .output_tok = 2,
+                                    .block_tok = 4,
+                                    .blocks = 3,
+                                    .hash_ids = ids,
+                                    .session = ARRIVAL_NO_ID};
+    const struct engine_config keeps = {.chunked_prefill = true, .keeps_blocks = true};
+    struct prefix_ids lists;
+    struct bench bench;
+    prefix_ids_init(&lists);
+    set_up(&bench, &keeps);
+    for (int i = 0; i < HAND_ENGINES; i++)
+        engine_share_prefixes(&bench.engines[i], &lists, NULL);
+    struct request request = {.prompt_tok = 12, .output_tok = 5};
+    request.prefix = prefix_ids_take(&lists, &arrival, 4);
+    engine_submit(&bench.engines[0], request_pool_take(&bench.pool, &request), 0);
+    engine_boundary(&bench.engines[0]);
+    request.emitted = 1;
+    request.remote_kv = true;
+    engine_submit(&bench.engines[1], request_pool_take(&bench.pool, &request), 0);
+    engine_evict(&bench.engines[1], 0, &bench.evicted);
+    cr_assert_eq(bench.evicted.count, 1);
+    run_until(&bench.engines[0], TICK_NEVER);
+    prefixes_trim(&bench.engines[0], 0);
+    cr_assert_eq(bench.engines[0].used_blocks, 0);
+    cr_assert_eq(prefix_cache_queued(bench.engines[0].prefixes->cache), bench.config.kv_blocks);
     prefix_ids_free(&lists);
     tear_down(&bench);
 }
