@@ -310,16 +310,11 @@ static void let_source_go(struct owner *owner, uint32_t plan)
     passage->fetched = TICK_NEVER;
 }
 
-static bool moves_caches(const struct engine_config *config)
-{
-    return config->batching.kind == BATCHING_CONTINUOUS && !config->graph;
-}
-
 static bool would_take(const struct owner *owner, uint32_t engine, const struct request *request)
 {
     const struct engine_config *config = &owner->configs[engine];
     return engine_accepts_resumed(config, request) &&
-           (moves_caches(config) || !(request->remote_kv || request->handoff));
+           (engine_can_extract(config) || !(request->remote_kv || request->handoff));
 }
 
 /* The first that is up and takes it, not always the same one; ENGINES: none. */
@@ -519,7 +514,7 @@ static void obey(struct owner *owner, const struct order *order)
         break;
     case ORDER_PAUSE:
         if (owner->back[order->engine] == TICK_NEVER &&
-            moves_caches(&owner->configs[order->engine])) {
+            engine_can_extract(&owner->configs[order->engine])) {
             engine_pause(&owner->engines[order->engine], owner->now, owner->now + order->length);
             owner->paused++;
         }
@@ -781,6 +776,7 @@ Test(eviction, jumping_equals_stepping, .timeout = 240)
         stop(&stepped);
         destroy_scene(&scene);
     }
+    cr_assert_gt(died, SCENES);
     cr_assert_gt(resumed, 2 * SCENES);
     cr_assert_gt(withdrawn, SCENES);
     cr_assert_gt(extracted, SCENES / 4);
@@ -1115,7 +1111,11 @@ Test(eviction, a_list_in_use_at_the_source_is_left_alone)
     run_until(&bench.engines[0], TICK_NEVER);
     prefixes_trim(&bench.engines[0], 0);
     cr_assert_eq(bench.engines[0].used_blocks, 0);
-    cr_assert_eq(prefix_cache_queued(bench.engines[0].prefixes->cache), bench.config.kv_blocks);
+    struct prefix_cache *cache = bench.engines[0].prefixes->cache;
+    cr_assert_eq(prefix_cache_queued(cache), bench.config.kv_blocks);
+    prefix_cache_evict(cache, 0); /* nobody uses it any more: it can be forgotten */
+    const struct prefix_list *list = prefix_list_of(&lists, request.prefix);
+    cr_assert_eq(prefix_cache_find(cache, list, 11).tok, 0);
     prefix_ids_free(&lists);
     tear_down(&bench);
 }
