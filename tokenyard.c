@@ -8,6 +8,7 @@
 #include "analysis/compare_cmd.h"
 #include "analysis/list.h"
 #include "analysis/plan_cmd.h"
+#include "analysis/price_cmd.h"
 #include "analysis/run.h"
 #include "analysis/trace_cmd.h"
 #include "analysis/validate.h"
@@ -27,6 +28,8 @@ static const struct subcommand subcommands[] = {
     {"run", "simulate a scenario and report", run_command},
     {"plan", "find the best fleet under a budget, and check it by simulation", plan_command},
     {"compare", "variants of one scenario side by side, with what was published", compare_command},
+    {"price", "bill a run under other prices; commitments of least cost; break-even with an API",
+     price_command},
     {"validate", "compare simulated servers with measured ones", validate_command},
     {"trace", "show, convert and make request traces: stats, convert, synth", trace_command},
     {"calibrate", "fit measurements, and write the catalogue's curves", calibrate_command},

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "analysis/money_report.h"
 #include "analysis/run.h"
 #include "analysis/workers.h"
 
@@ -94,6 +95,7 @@ static bool simulate(const struct scenario *scenario, struct workers *workers,
     const struct run_facts facts = {
         .scenario = scenario->config.name, .spec = &spec, .pools = run_pool_facts(scenario)};
     struct summary *summary = summary_create(&facts, &result);
+    bool billed = money_report_make(summary, scenario, &result, NULL, error);
     take_values(summary, row->values);
     row->done = !result.interrupted;
     row->completed = result.completed;
@@ -102,7 +104,7 @@ static bool simulate(const struct scenario *scenario, struct workers *workers,
     row->in_flight = result.in_flight;
     summary_destroy(summary);
     simulation_result_free(&result);
-    return true;
+    return billed;
 }
 
 /* The user's assignments, the variant's, and the sweep's; returns how many. */

@@ -213,14 +213,6 @@ void compare_put(struct json_writer *writer, const struct comparison *comparison
     cJSON_Delete(resolved);
 }
 
-static void put_csv_number(double value, FILE *out)
-{
-    char text[40] = "";
-    if (!isnan(value))
-        json_format_number(value, text, sizeof text);
-    fprintf(out, ",%s", text);
-}
-
 static void put_csv(const struct comparison *comparison, FILE *out)
 {
     fprintf(out, "variant,at,completed,rejected,in_flight");
@@ -232,11 +224,11 @@ static void put_csv(const struct comparison *comparison, FILE *out)
         if (!row->done)
             continue;
         csv_put_text(out, row->variant);
-        put_csv_number(row->at, out);
+        csv_put_number(out, row->at);
         fprintf(out, ",%llu,%llu,%llu", (unsigned long long)row->completed,
                 (unsigned long long)row->rejected, (unsigned long long)row->in_flight);
         for (int metric = 0; metric < COMPARE_METRICS; metric++)
-            put_csv_number(row->values[metric], out);
+            csv_put_number(out, row->values[metric]);
         fputc('\n', out);
     }
 }

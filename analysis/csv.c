@@ -1,7 +1,10 @@
 #include "analysis/csv.h"
 
+#include <math.h>
 #include <stdbool.h>
 #include <string.h>
+
+#include "sim/json_writer.h"
 
 static bool needs_quotes(const char *text)
 {
@@ -33,4 +36,12 @@ void csv_put_path(FILE *out, const char *scope, const char *name)
     fputc('.', out);
     put_doubling_quotes(out, name);
     fputs(quote, out);
+}
+
+void csv_put_number(FILE *out, double value)
+{
+    char text[40] = "";
+    if (!isnan(value))
+        json_format_number(value, text, sizeof text);
+    fprintf(out, ",%s", text);
 }

@@ -7,4 +7,7 @@
 void csv_put_text(FILE *out, const char *text);
 void csv_put_path(FILE *out, const char *scope, const char *name); /* "scope.name" */
 
+/* The next cell of a row, comma first; an empty one for NaN. */
+void csv_put_number(FILE *out, double value);
+
 #endif

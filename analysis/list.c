@@ -8,6 +8,7 @@
 #include "analysis/human.h"
 #include "analysis/options.h"
 #include "models/catalog_path.h"
+#include "models/elastic/market.h"
 #include "models/fleet/router.h"
 #include "models/steptime/calibration.h"
 #include "scenarios/scenario.h"
@@ -157,6 +158,9 @@ static bool list_policies(const struct lists *lists, struct error *error)
     print_choices("mode of disaggregation.transfer", transfer_mode_names);
     print_variants("step_time of a pool", step_time_kinds);
     print_variants("method of engine.speculative", draft_methods);
+    print_variants("capacity of a market", market_capacity_kinds);
+    print_variants("lifetime of Spot nodes in a market", market_lifetime_kinds);
+    print_variants("Spot price of a market", market_price_kinds);
     return true;
 }
 

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "analysis/money_report.h"
 #include "analysis/options.h"
 #include "analysis/progress.h"
 #include "analysis/run_report.h"
@@ -137,6 +138,7 @@ static bool open_report(struct run *run, int argc, char *const argv[], struct er
         .command = options_command_line(run->scenario->arena, "run", argc, argv),
         .command_count = (size_t)argc + 2,
         .scenario = run->resolved,
+        .billed = run->scenario,
         .notes = notes,
         .note_count = note_count,
         .proceed = progress_proceed,
@@ -217,6 +219,10 @@ static bool finish(struct run *run, struct error *error)
         summary = run_report_summary(run->report);
     } else {
         summary = own = summary_create(&run->facts, &run->result);
+        if (!money_report_make(own, run->scenario, &run->result, NULL, error)) {
+            summary_destroy(own);
+            return false;
+        }
     }
     print_results(run, summary);
     bool kept = judge(run, summary, error);

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "analysis/money_report.h"
 #include "analysis/perfetto.h"
 #include "analysis/plots.h"
 #include "analysis/requests_file.h"
@@ -230,15 +231,27 @@ static bool write_manifest(struct run_report *report, const struct simulator_fig
     return ok;
 }
 
+static bool write_bill(struct run_report *report, const struct simulation_result *result,
+                       struct error *error)
+{
+    const struct scenario *scenario = report->request.billed;
+    if (!scenario || !result->elastic)
+        return true;
+    return money_report_make(report->summary, scenario, result, report->request.folder, error) &&
+           note_file(report, "usage.json") && note_file(report, "usage_nodes.csv") &&
+           note_file(report, "usage_hours.csv") && note_file(report, "usage_served.csv") &&
+           (!scenario->config.money || note_file(report, "ledger.csv"));
+}
+
 bool run_report_finish(struct run_report *report, const struct simulation_result *result,
                        const struct simulator_figures *figures, struct error *error)
 {
     assert(!report->summary);
     report->summary = summary_create(&report->request.facts, result);
-    return write_summary(report, error) && timeline_commit(report->timeline, error) &&
-           note_file(report, "timeline.csv") && write_requests(report, error) &&
-           write_trace(report, error) && write_plots(report, result, error) &&
-           write_manifest(report, figures, error);
+    return write_bill(report, result, error) && write_summary(report, error) &&
+           timeline_commit(report->timeline, error) && note_file(report, "timeline.csv") &&
+           write_requests(report, error) && write_trace(report, error) &&
+           write_plots(report, result, error) && write_manifest(report, figures, error);
 }
 
 const struct summary *run_report_summary(const struct run_report *report)

@@ -13,6 +13,7 @@
 #define TOKENYARD_ANALYSIS_RUN_REPORT_H
 
 #include "analysis/manifest.h"
+#include "scenarios/scenario.h"
 
 /* Everything it points to outlives the report. */
 struct run_report_request {
@@ -22,7 +23,8 @@ struct run_report_request {
     double timeline_interval_s; /* NaN: chosen so that there are 200 to 400 rows */
     const char *const *command; /* argv, for the manifest */
     size_t command_count;
-    const cJSON *scenario; /* as resolved */
+    const cJSON *scenario;         /* as resolved */
+    const struct scenario *billed; /* what says how it is billed; NULL: it is not */
     const struct catalogue_note *notes;
     size_t note_count;
     /* As simulation_observer.proceed, with a context of its own; NULL: never stops. */

@@ -2,7 +2,9 @@
 
 #include <math.h>
 
+#include "analysis/elastic_report.h"
 #include "analysis/model_report.h"
+#include "analysis/money_report.h"
 #include "analysis/transfer_report.h"
 
 /* NaN where there is nothing to divide by: "no requests" is not "0 seconds". */
@@ -96,7 +98,7 @@ static struct pool_summary pool_of(const struct pool_spec *spec, const struct po
         .prompt_tok = result->prompt_tok,
         .output_tok = result->output_tok,
         .prefill_tok = result->prefill_tok,
-        .utilisation = ratio(result->busy_s, simulated_s * spec->replicas),
+        .utilisation = ratio(result->busy_s, result->replica_s),
         .mean_batch = result->mean_batch,
         .kv_slots_taken = result->kv_slots_taken,
         .kv_slots_held = result->kv_slots_held,
@@ -158,6 +160,15 @@ static void sum_classes(struct summary *summary, const struct simulation_result 
         spec->slo_count ? ratio((double)all->slo_met, summary->measured_s) : NAN;
 }
 
+/* Replicas of such a pool need not have been there at any time. */
+static void settle_elastic(struct pool_summary *pool, const struct plane_totals *totals,
+                           double simulated_s)
+{
+    pool->replicas = (uint32_t)totals->ready.max;
+    pool->gpus = pool->facts->gpus_per_replica * pool->replicas;
+    pool->usd_per_hour = ratio(pool->cost_usd, simulated_s / 3600);
+}
+
 static void sum_pools(struct summary *summary, const struct simulation_result *result)
 {
     const struct run_facts *facts = &summary->facts;
@@ -166,6 +177,8 @@ static void sum_pools(struct summary *summary, const struct simulation_result *r
         const struct pool_result *pool = &result->pools[i];
         summary->pools[i] =
             pool_of(&facts->spec->pools[i], &facts->pools[i], pool, summary->simulated_s);
+        if (result->elastic)
+            settle_elastic(&summary->pools[i], &result->elastic->pools[i], summary->simulated_s);
         histogram_merge(&summary->itl, &pool->itl);
         summary->prompt_tok += pool->prompt_tok;
         summary->output_tok += pool->output_tok;
@@ -235,6 +248,7 @@ struct summary *summary_create(const struct run_facts *facts,
     sum_money(summary);
     judge_slos(summary, result);
     summary->models = model_report_sum(summary, result);
+    summary->elastic = elastic_summary_create(spec, result, arena);
     if (result->clients) {
         summary->clients = ARENA_NEW(arena, struct client_result);
         *summary->clients = *result->clients;
@@ -246,8 +260,26 @@ struct summary *summary_create(const struct run_facts *facts,
     return summary;
 }
 
+void summary_set_pool_cost(struct summary *summary, size_t index, double cost_usd)
+{
+    struct pool_summary *pool = &summary->pools[index];
+    double tokens = (double)(pool->prompt_tok + pool->output_tok);
+    pool->cost_usd = cost_usd;
+    pool->usd_per_hour = ratio(cost_usd, summary->simulated_s / 3600);
+    pool->usd_per_million_tok = ratio(cost_usd * 1e6, tokens);
+}
+
+void summary_set_cost(struct summary *summary, double cost_usd)
+{
+    summary->cost_usd = cost_usd;
+    summary->usd_per_hour = ratio(cost_usd, summary->simulated_s / 3600);
+    sum_money(summary);
+}
+
 void summary_destroy(struct summary *summary)
 {
-    if (summary)
-        arena_destroy(summary->arena);
+    if (!summary)
+        return;
+    money_report_free(summary);
+    arena_destroy(summary->arena);
 }

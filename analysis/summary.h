@@ -48,6 +48,9 @@ struct transfer_summary {
     struct quantiles memory_wait_s, transfer_s, link_wait_s, visible_s;
 };
 
+struct elastic_summary; /* analysis/elastic_report.h */
+struct money_summary;   /* analysis/money_report.h */
+
 /* Of the pools that serve a model, and the classes that ask for it. */
 struct model_summary {
     const char *name;
@@ -69,7 +72,7 @@ struct class_summary {
 struct pool_summary {
     const char *name;
     const struct pool_facts *facts;
-    uint32_t replicas;
+    uint32_t replicas; /* the most that took requests at once */
     int64_t gpus;
     uint64_t kv_blocks_per_replica;
     uint64_t arrived, completed, rejected, cancelled, in_flight, preemptions, iterations;
@@ -123,6 +126,8 @@ struct summary {
     struct slo_summary *slos;           /* facts.spec->slo_count */
     struct transfer_summary *transfers; /* NULL: no pool has a role */
     struct client_result *clients;      /* NULL: nobody gives up */
+    struct elastic_summary *elastic;    /* NULL: nothing comes and goes */
+    struct money_summary *money;        /* NULL: likewise, or it was not asked for */
     struct model_summary *models;       /* facts.spec->model_count; NULL: there is one */
     struct latency_set merged;          /* of all classes: for distributions */
     struct histogram itl;               /* of all pools */
@@ -130,6 +135,10 @@ struct summary {
 
 struct summary *summary_create(const struct run_facts *facts,
                                const struct simulation_result *result);
+/* A bill takes the place of prices times time: of one pool; of all. */
+void summary_set_pool_cost(struct summary *summary, size_t pool, double cost_usd);
+void summary_set_cost(struct summary *summary, double cost_usd);
+
 void summary_destroy(struct summary *summary); /* NULL is allowed */
 
 /* The object of summary.json, under key (NULL for the root). With figures, a last member

@@ -4,7 +4,9 @@
 
 #include "analysis/basis_report.h"
 #include "analysis/client_report.h"
+#include "analysis/elastic_report.h"
 #include "analysis/model_report.h"
+#include "analysis/money_report.h"
 #include "analysis/prefix_report.h"
 #include "analysis/summary.h"
 #include "analysis/transfer_report.h"
@@ -251,6 +253,8 @@ void summary_put(struct json_writer *writer, const char *key, const struct summa
     transfer_report_put(writer, summary);
     prefix_report_put(writer, summary);
     client_report_put(writer, summary);
+    elastic_report_put(writer, summary);
+    money_report_put(writer, summary);
     if (figures)
         summary_put_simulator(writer, summary, figures);
     json_end_object(writer);

@@ -4,8 +4,10 @@
 
 #include "analysis/basis_report.h"
 #include "analysis/client_report.h"
+#include "analysis/elastic_report.h"
 #include "analysis/human.h"
 #include "analysis/model_report.h"
+#include "analysis/money_report.h"
 #include "analysis/prefix_report.h"
 #include "analysis/transfer_report.h"
 
@@ -208,6 +210,8 @@ void table_print(const struct summary *summary, FILE *out)
     print_latencies(summary, out);
     print_totals(summary, out);
     client_report_print(summary, out);
+    elastic_report_print(summary, out);
+    money_report_print(summary, out);
     print_slos(summary, out);
     print_classes(summary, out);
     model_report_print(summary, out);

@@ -2,11 +2,13 @@
 
 #include <libgen.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "models/catalog_path.h"
 #include "scenarios/pool_hardware.h"
+#include "scenarios/scenario_elastic.h"
 #include "scenarios/scenario_parts.h"
 #include "scenarios/scenario_roles.h"
 
@@ -24,6 +26,14 @@ bool scenario_locate(const struct scenario *scenario, const char *pointer,
     if (found->hint[0])
         error_hint(error, "%s", found->hint);
     return false;
+}
+
+bool scenario_locate_below(const struct scenario *scenario, const char *pointer,
+                           const struct error *found, struct error *error)
+{
+    char whole[POINTER_SIZE];
+    snprintf(whole, sizeof whole, "%s%s", pointer, found->json_path);
+    return scenario_locate(scenario, whole, found, error);
 }
 
 /* --- reading --- */
@@ -287,14 +297,14 @@ static bool resolve_pool(struct scenario *scenario, size_t index, struct error *
         .name = given->name,
         .engine = &scenario->deployments[index].engine,
         .replicas = (uint32_t)engines_of(given),
-        .usd_per_hour = scenario->prices[index].usd_per_hour / (double)engines_of(given),
+        .usd_per_hour = scenario->prices[index].usd_per_hour / fmax(1, (double)engines_of(given)),
         .weight = given->weight,
         .model = scenario->pool_models[index],
         .busy_w = scenario->deployments[index].busy_w,
         .idle_w = scenario->deployments[index].idle_w,
         .role = (enum pool_role)given->role,
         .port = deployment_port(&scenario->deployments[index])};
-    return true;
+    return scenario_elastic_pool(scenario, index, parts, pointer, error);
 }
 
 static bool resolve_pools(struct scenario *scenario, struct error *error)
@@ -303,6 +313,7 @@ static bool resolve_pools(struct scenario *scenario, struct error *error)
     scenario->deployments = ARENA_ARRAY(scenario->arena, count, struct deployment);
     scenario->prices = ARENA_ARRAY(scenario->arena, count, struct scenario_price);
     scenario->pools = ARENA_ARRAY(scenario->arena, count, struct pool_spec);
+    scenario->elastic_pools = ARENA_ARRAY(scenario->arena, count, struct elastic_pool_spec);
     for (size_t i = 0; i < count; i++) {
         if (!resolve_pool(scenario, i, error))
             return false;
@@ -338,7 +349,8 @@ struct scenario *scenario_read(const char *path, const char *const *sets, size_t
     struct scenario *scenario = scenario_create(path);
     if (read_config(scenario, sets, set_count, error) && read_catalogue(scenario, error) &&
         scenario_resolve_classes(scenario, error) && resolve_slos(scenario, error) &&
-        resolve_pools(scenario, error) && resolve_roles(scenario, error))
+        resolve_pools(scenario, error) && resolve_roles(scenario, error) &&
+        scenario_elastic_resolve(scenario, error))
         return scenario;
     scenario_free(scenario);
     return NULL;
@@ -389,6 +401,7 @@ struct simulation_spec scenario_spec(const struct scenario *scenario, uint64_t r
         .model_count = (uint32_t)scenario->model_count,
         .model_names = scenario->model_names,
         .clients = scenario->clients,
+        .elastic = scenario->elastic,
         .slos = scenario->slos,
         .slo_count = scenario->slo_count,
         .seed = (uint64_t)config->seed,

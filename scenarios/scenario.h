@@ -8,6 +8,8 @@
 
 #include "models/fleet/deployment.h"
 #include "models/fleet/simulation.h"
+#include "models/money/carbon.h"
+#include "models/money/money_config.h"
 #include "scenarios/compare_config.h"
 #include "scenarios/plan_config.h"
 #include "scenarios/stage_config.h"
@@ -50,8 +52,14 @@ struct scenario_pool {
     double network_rtt_ms;   /* between clients and the pool */
     double usd_per_gpu_hour; /* NaN: from the instance, or the cheapest with this GPU */
     double weight;
-    struct engine_settings engine; /* the scenario's, where the pool says nothing else */
+    int bought_as;                    /* enum purchase_option; nodes that are not on Spot */
+    struct elastic_settings *elastic; /* NULL: its replicas exist always */
+    struct engine_settings engine;    /* the scenario's, where the pool says nothing else */
     struct config_variant step_time;
+};
+
+struct scenario_budget {
+    double usd_per_hour;
 };
 
 struct scenario_slo {
@@ -72,12 +80,17 @@ struct scenario_config {
     const char *schema; /* "$schema": for editors only */
     const char *name, *description;
     int64_t seed;
+    const char *start_time;         /* the date of time 0 */
     const char *model;              /* NULL only where a plan needs none */
     void *workload;                 /* of workload_config_type; NULL likewise */
     struct config_list classes;     /* struct scenario_class */
     struct client_settings *client; /* NULL: clients wait for ever */
     struct engine_settings engine;
-    struct config_list pools; /* struct scenario_pool */
+    struct config_list pools;       /* struct scenario_pool */
+    struct config_list markets;     /* struct market_settings */
+    struct scenario_budget *budget; /* NULL: none */
+    struct money_config *money;     /* NULL: no bill is made */
+    struct carbon_settings *carbon; /* NULL: what it emits is not counted */
     struct router_config router;
     struct disaggregation_config *disaggregation; /* NULL: defaults, where a pool has a role */
     struct config_list slo;                       /* struct scenario_slo */
@@ -121,6 +134,11 @@ struct scenario {
     struct scenario_price *prices;  /* [pool_count] */
     struct pool_spec *pools;        /* [pool_count], ready for simulation_spec */
     size_t pool_count;
+    struct elastic_pool_spec *elastic_pools; /* [pool_count] */
+    struct market_spec *const *markets;      /* [market_count] */
+    struct usage_market *market_usage;       /* likewise */
+    uint32_t market_count;
+    const struct elastic_spec *elastic; /* NULL: nothing comes or goes, or is billed by the hour */
     const struct disaggregation_config *disaggregation; /* NULL: no pool has a role */
     struct class_rule *classes; /* the file's, and a last one that matches the rest */
     size_t class_count;

@@ -321,3 +321,11 @@ bool scenario_resolve_classes(struct scenario *scenario, struct error *error)
     }
     return true;
 }
+
+const char *scenario_tenant_name(const struct scenario *scenario, size_t class_index)
+{
+    const struct scenario_class *given = scenario->config.classes.items;
+    if (class_index < scenario->config.classes.count && given[class_index].tenant)
+        return given[class_index].tenant;
+    return scenario->classes[class_index].name;
+}

@@ -1,4 +1,5 @@
 /* The field table of the scenario file: its vocabulary, defaults and bounds. */
+#include "scenarios/scenario_elastic.h"
 #include "scenarios/scenario_parts.h"
 
 #define POOL(member)     offsetof(struct scenario_pool, member)
@@ -14,6 +15,10 @@ static const struct config_field class_element = {.name = "class",
                                                   .doc = "a class of requests"};
 
 /* --- pools --- */
+
+/* As in enum purchase_option: Spot is had in markets. */
+static const char *const bought_as_names[] = {"on_demand",  "spot",  "capacity_block",
+                                              "serverless", "owned", NULL};
 
 static const struct config_field pool_fields[] = {
     {.name = "name", .kind = CONFIG_STRING, .offset = POOL(name), .doc = "name of the pool"},
@@ -36,9 +41,21 @@ static const struct config_field pool_fields[] = {
      .kind = CONFIG_INT,
      .offset = POOL(replicas),
      .preset = "1",
-     .min = 1,
+     .min = 0,
      .max = 100000,
-     .doc = "copies of the model"},
+     .doc = "copies of the model; of an elastic pool, those at time 0"},
+    {.name = "bought_as",
+     .kind = CONFIG_ENUM,
+     .offset = POOL(bought_as),
+     .names = bought_as_names,
+     .preset = "\"on_demand\"",
+     .doc = "how its nodes are paid for, where they are not on Spot"},
+    {.name = "elastic",
+     .kind = CONFIG_OBJECT,
+     .offset = POOL(elastic),
+     .object = &elastic_config_type,
+     .optional = true,
+     .doc = "replicas that come and go; null: they are there from first to last"},
     {.name = "role",
      .kind = CONFIG_ENUM,
      .offset = POOL(role),
@@ -159,6 +176,11 @@ static const struct config_type pool_type = {.name = "pool",
 static const struct config_field pool_element = {
     .name = "pool", .kind = CONFIG_OBJECT, .object = &pool_type, .doc = "replicas of one kind"};
 
+static const struct config_field market_element = {.name = "market",
+                                                   .kind = CONFIG_OBJECT,
+                                                   .object = &market_config_type,
+                                                   .doc = "a place where nodes are rented"};
+
 /* --- SLOs and output --- */
 
 static const struct config_field slo_fields[] = {
@@ -260,6 +282,11 @@ static const struct config_field scenario_fields[] = {
      .min = 0,
      .max = 9007199254740991,
      .doc = "of all random streams: the same seed gives the same result"},
+    {.name = "start_time",
+     .kind = CONFIG_STRING,
+     .offset = SCENARIO(start_time),
+     .preset = "\"2026-01-05T00:00:00Z\"",
+     .doc = "the date of time 0 in UTC, for prices and schedules; the default is a Monday"},
     {.name = "model",
      .kind = CONFIG_STRING,
      .offset = SCENARIO(model),
@@ -297,6 +324,31 @@ static const struct config_field scenario_fields[] = {
      .preset = "[]",
      .max = 1000,
      .doc = "the fleet"},
+    {.name = "markets",
+     .kind = CONFIG_LIST,
+     .offset = SCENARIO(markets),
+     .element = &market_element,
+     .preset = "[]",
+     .max = 1000,
+     .doc = "places where nodes are rented, on Spot and on demand"},
+    {.name = "budget",
+     .kind = CONFIG_OBJECT,
+     .offset = SCENARIO(budget),
+     .object = &scenario_budget_type,
+     .optional = true,
+     .doc = "what may be spent by the hour; null: no limit"},
+    {.name = "money",
+     .kind = CONFIG_OBJECT,
+     .offset = SCENARIO(money),
+     .object = &money_config_type,
+     .optional = true,
+     .doc = "how the run is billed; null: prices times time"},
+    {.name = "carbon",
+     .kind = CONFIG_OBJECT,
+     .offset = SCENARIO(carbon),
+     .object = &carbon_config_type,
+     .optional = true,
+     .doc = "what electricity and machines emit; null: it is not counted"},
     {.name = "router",
      .kind = CONFIG_VARIANT,
      .offset = SCENARIO(router.policy),

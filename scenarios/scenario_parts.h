@@ -11,6 +11,10 @@
 bool scenario_locate(const struct scenario *scenario, const char *pointer,
                      const struct error *found, struct error *error);
 
+/* Likewise one whose JSON pointer starts at this one. */
+bool scenario_locate_below(const struct scenario *scenario, const char *pointer,
+                           const struct error *found, struct error *error);
+
 /* --- scenario_models.c --- */
 
 /* Fills in models, llm and pool_models: the scenario's own model, and those of pools and classes.
@@ -27,6 +31,9 @@ extern const struct config_type scenario_class_type;
 
 /* Fills in classes, traits, class_models and clients. */
 bool scenario_resolve_classes(struct scenario *scenario, struct error *error);
+
+/* Whom a class belongs to: who names no tenant is one by the class's name. */
+const char *scenario_tenant_name(const struct scenario *scenario, size_t class_index);
 
 bool scenario_find_class(const struct scenario *scenario, const char *name, int64_t *index);
 

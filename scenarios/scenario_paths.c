@@ -39,6 +39,7 @@ void scenario_make_paths_absolute(cJSON *root, const char *folder)
 {
     make_each_absolute(json_member(root, "workload"), folder);
     make_each_absolute(json_member(root, "pools"), folder); /* of profiles */
+    make_each_absolute(json_member(root, "markets"), folder);
     make_model_absolute(root, folder);
     const cJSON *element;
     cJSON_ArrayForEach(element, json_member(root, "pools")) make_model_absolute(element, folder);

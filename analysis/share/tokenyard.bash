@@ -22,12 +22,16 @@ _tokenyard_words() {
         _tokenyard_commands
     elif [ "${commands[0]}" = trace ] && [ "$COMP_CWORD" -eq 2 ]; then
         echo stats convert synth
+    elif [ "${commands[0]}" = price ] && [ "$COMP_CWORD" -eq 2 ] &&
+        [[ ${COMP_WORDS[COMP_CWORD]} =~ ^(c|co.*|b|br.*)$ ]]; then
+        echo commit break-even
     elif [ "${commands[0]}" = help ]; then
         _tokenyard_commands
     elif [ "${commands[0]}" = list ]; then
         echo gpus instances models engines presets policies formats
     elif [[ ${COMP_WORDS[COMP_CWORD]} == -* ]]; then
-        [ "${commands[0]}" = trace ] && _tokenyard_options "${commands[@]:0:2}" ||
+        [[ ${commands[*]:0:2} =~ ^(trace .*|price (commit|break-even))$ ]] &&
+            _tokenyard_options "${commands[@]:0:2}" ||
             _tokenyard_options "${commands[0]}"
     fi
 }

@@ -20,7 +20,7 @@ void eviction_free(struct eviction *eviction)
     *eviction = (struct eviction){0};
 }
 
-static void list_evicted(struct eviction *out, const struct evicted *evicted)
+void eviction_add(struct eviction *out, const struct evicted *evicted)
 {
     if (out->count == out->capacity) {
         uint32_t capacity = out->capacity ? 2 * out->capacity : 64;
@@ -41,7 +41,7 @@ static int by_arrival(const void *left, const void *right)
     return a->request < b->request ? -1 : a->request > b->request;
 }
 
-static void sort(struct eviction *out)
+void eviction_sort(struct eviction *out)
 {
     if (out->count > 1)
         qsort(out->requests, out->count, sizeof *out->requests, by_arrival);
@@ -57,11 +57,20 @@ static bool uses_cache(const struct request *request)
            !request->remote_kv;
 }
 
+void request_set_free(struct request *request)
+{
+    request->place = PLACE_WAITING;
+    request->order = 0;
+    request->kept_blocks = 0;
+    request->held_blocks = 0;
+    request->in_order = request->begun_here = request->extracted = false;
+}
+
 /* The request is nowhere from now on. What was computed of one that has ended stays known. */
 static void take(struct engine *engine, uint32_t number, int64_t kv_tok, struct eviction *out)
 {
     struct request *request = request_of(engine, number);
-    list_evicted(out, &(struct evicted){.arrival = request->arrival,
+    eviction_add(out, &(struct evicted){.arrival = request->arrival,
                                         .request = number,
                                         .kv_tok = (uint32_t)kv_tok,
                                         .place = (enum request_place)request->place});
@@ -69,11 +78,7 @@ static void take(struct engine *engine, uint32_t number, int64_t kv_tok, struct 
         prefixes_lose_list(engine, request);
     if (!request->cancelled)
         request->computed = 0;
-    request->place = PLACE_WAITING;
-    request->order = 0;
-    request->kept_blocks = 0;
-    request->held_blocks = 0;
-    request->in_order = request->begun_here = request->extracted = false;
+    request_set_free(request);
 }
 
 /* --- dying: who runs --- */
@@ -235,7 +240,7 @@ void engine_evict(struct engine *engine, tick_t now, struct eviction *out)
     take_list(engine, &engine->loading, out);
     take_list(engine, &engine->loaded, out);
     make_anew(engine, now);
-    sort(out);
+    eviction_sort(out);
 }
 
 void engine_restart(struct engine *engine, tick_t now)
@@ -280,7 +285,7 @@ void engine_withdraw(struct engine *engine, tick_t now, struct eviction *out)
         engine_wake(engine, now);
     else if (!engine_busy(engine))
         engine->next = TICK_NEVER; /* it waited for a batch to fill */
-    sort(out);
+    eviction_sort(out);
 }
 
 /* --- going on --- */

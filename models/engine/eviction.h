@@ -42,6 +42,12 @@ struct eviction {
 
 void eviction_free(struct eviction *eviction);
 
+/* For owners who add requests that were in no engine, or in another. */
+void eviction_add(struct eviction *eviction, const struct evicted *evicted);
+void eviction_sort(struct eviction *eviction);
+/* The request waits nowhere. */
+void request_set_free(struct request *request);
+
 /* The engine dies now, at any tick that is not past engine->next, and is empty and idle from then
  * on; its totals stay. `out`: all that were here, in place of what it listed before. Who was
  * admitted into the running iteration counts as begun, and its time as busy. */

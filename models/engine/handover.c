@@ -148,7 +148,8 @@ bool engine_cancel(struct engine *engine, uint32_t number, tick_t now)
         loading_cancel(engine, number);
         break;
     case PLACE_HANDED:
-        assert(false && "the owner gives it up with engine_release");
+    case PLACE_HELD:
+        assert(false && "it is its owner's");
     }
     if (request->preemptions > 0)
         finish_forget(engine, number);

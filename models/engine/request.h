@@ -22,6 +22,7 @@ enum request_place {
     PLACE_HANDED,   /* prefilled for another engine; this one still holds its blocks */
     PLACE_SWAPPED,  /* preempted; its KV cache is in host memory */
     PLACE_LOADING,  /* the cached beginning of its prompt is on the way from a lower tier */
+    PLACE_HELD,     /* in no engine: no replica is there for it */
     PLACE_LOADED    /* which has arrived: it is let in before all that wait */
 };
 
@@ -54,11 +55,14 @@ struct request {
     uint32_t adapter;        /* ... in an engine that has some (adapters.h) */
     uint32_t predicted_tok;  /* output tokens that routers believe in */
     uint32_t stream, client; /* who sent it, for closed loops */
+    uint32_t session;        /* or ARRIVAL_NO_ID */
+    tick_t held_since;       /* PLACE_HELD */
     uint32_t held_blocks;    /* PLACE_HANDED: blocks that wait for engine_release */
     uint8_t place;           /* enum request_place */
     bool handoff;            /* prefilled here, decoded elsewhere */
     bool remote_kv;          /* prefilled elsewhere: its KV cache is to be fetched */
     bool cancelled;          /* ended by engine_cancel */
+    bool sent;               /* to a replica, once at least; kept by fleets that are elastic */
     bool in_order;           /* waits in queue_order.h, not in the list */
     bool begun_here;         /* it was preempted on its replica */
     bool extracted;          /* engine_extract: leaves at the end of the iteration */

@@ -35,6 +35,15 @@ void cache_changes_add(struct cache_changes *changes, const struct cache_change 
     *at(changes, changes->count++) = *change;
 }
 
+void cache_changes_forget(struct cache_changes *changes, uint32_t slot)
+{
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < changes->count; i++)
+        if (at(changes, i)->slot != slot)
+            *at(changes, kept++) = *at(changes, i);
+    changes->count = kept;
+}
+
 bool cache_changes_take(struct cache_changes *changes, tick_t now, struct cache_change *change)
 {
     if (changes->count == 0 || at(changes, 0)->when > now - changes->delay)

@@ -15,6 +15,9 @@ void cache_changes_free(struct cache_changes *changes);
 
 void cache_changes_add(struct cache_changes *changes, const struct cache_change *change);
 
+/* What the slot told is not seen. */
+void cache_changes_forget(struct cache_changes *changes, uint32_t slot);
+
 /* The next one that is seen by now; false when there is none. */
 bool cache_changes_take(struct cache_changes *changes, tick_t now, struct cache_change *change);
 

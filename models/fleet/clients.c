@@ -225,6 +225,7 @@ static struct request renewed(const struct simulation *sim, uint32_t number)
                             .class_index = old->class_index,
                             .stream = old->stream,
                             .client = old->client,
+                            .session = old->session,
                             .prefix = old->prefix};
 }
 
@@ -314,11 +315,26 @@ static void give_up(struct simulation *sim, uint32_t number)
         forget(sim, number);
 }
 
+void clients_lost(struct simulation *sim, uint32_t number)
+{
+    const struct client_settings *settings = rule_of(sim, request_at(sim, number))->settings;
+    event_queue_remove(&sim->clients->timers, number);
+    if (!settings || attempt_of(sim, number)->retries >= settings->retries) {
+        simulation_refuse(sim, number);
+    } else {
+        try_again_later(sim, number);
+        sim->result->pools[sim->pool_of[request_at(sim, number)->replica]].cancelled++;
+        simulation_let_go(sim, number);
+    }
+    schedule(sim);
+}
+
 /* --- shedding --- */
 
 static bool has_not_begun(const struct request *request)
 {
-    return request->place == PLACE_WAITING && request->first_scheduled == TICK_NEVER;
+    return (request->place == PLACE_WAITING || request->place == PLACE_HELD) &&
+           request->first_scheduled == TICK_NEVER;
 }
 
 static void shed(struct simulation *sim, uint32_t number)
@@ -329,8 +345,7 @@ static void shed(struct simulation *sim, uint32_t number)
     (void)out;
     clients->result->shed++;
     event_queue_remove(&clients->timers, number);
-    simulation_reject(sim, request_at(sim, number));
-    simulation_let_go(sim, number);
+    simulation_refuse(sim, number);
 }
 
 /* --- events --- */
@@ -377,6 +392,8 @@ static void end_stopped(struct simulation *sim, uint32_t number)
         measure_stopped(sim, request, &latencies);
     if (sim->spec->observer.request)
         observe_request(sim, request, &latencies, OUTCOME_STOPPED);
+    if (sim->elastic)
+        elastic_completed(sim, request, &latencies);
     simulation_answer_client(sim, request, request->output_tok, tick_to_s(sim->now + overhead));
     simulation_let_go(sim, number);
 }

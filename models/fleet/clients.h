@@ -63,6 +63,10 @@ void clients_renamed(struct simulation *sim, uint32_t from, uint32_t to);
  * the last one, it ends here. */
 void clients_moved(struct simulation *sim, uint32_t number);
 
+/* Its replica is gone, and the request with it: its client tries again, or it counts as rejected.
+ */
+void clients_lost(struct simulation *sim, uint32_t number);
+
 /* Has its client given up this attempt? */
 bool clients_abandoned(const struct simulation *sim, uint32_t number);
 /* How many such there are, and how many records of retries that have not been sent. */

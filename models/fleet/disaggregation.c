@@ -104,6 +104,7 @@ void disaggregation_stop(struct simulation *sim)
     free(d->handovers);
     free(d->request_of);
     free(d->notices);
+    free(d->stranded);
     free(d->stuck);
     free(d);
     sim->disaggregation = NULL;
@@ -118,7 +119,7 @@ struct router *disaggregation_router_of(const struct simulation *sim, uint32_t r
 
 /* --- events --- */
 
-static void schedule(struct simulation *sim)
+void disaggregation_schedule(struct simulation *sim)
 {
     const struct disaggregation *d = sim->disaggregation;
     bool soon = d->notice_count > 0 || d->look_for_stuck;
@@ -171,7 +172,7 @@ void disaggregation_boundary(struct simulation *sim, uint32_t replica)
     /* Only lent machines both give and take. */
     d->look_for_stuck |= d->mixed.machines && engine->next == TICK_NEVER && engine->waiting > 0;
     if (engine->fetch_count > 0 || d->notice_count > 0 || d->look_for_stuck)
-        schedule(sim);
+        disaggregation_schedule(sim);
 }
 
 void disaggregation_event(struct simulation *sim)
@@ -190,7 +191,7 @@ void disaggregation_event(struct simulation *sim)
     if (d->look_for_stuck)
         disaggregation_unstick(sim);
     d->look_for_stuck = false;
-    schedule(sim);
+    disaggregation_schedule(sim);
 }
 
 void disaggregation_describe(const struct simulation *sim, const struct request *request,
@@ -224,6 +225,8 @@ void disaggregation_sum_up(struct simulation *sim)
     for (uint32_t i = 0; i < d->notice_count; i++)
         if (d->notices[i].complete)
             judge_record(sim, d->notices[i].request);
+    for (uint32_t i = 0; i < d->stranded_count; i++)
+        judge_record(sim, d->stranded[i]);
     for (uint32_t i = 0; sim->requests.in_use == 0 && i < sim->replicas; i++)
         assert(sim->engines[i].held_blocks == 0 && sim->engines[i].incoming == 0);
 }

@@ -9,6 +9,7 @@
  * begun, so that who has room on the decode side has it on the prefill side, too. */
 #include <assert.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "models/engine/handover.h"
 #include "models/fleet/disaggregation_state.h"
@@ -82,16 +83,23 @@ static void measure_transfer(struct simulation *sim, const struct request *reque
     histogram_add(&result->visible, sim->now - handover->complete, 1);
 }
 
-static void release_source(struct simulation *sim, uint32_t number)
+void passage_source_is_free(struct simulation *sim, uint32_t number)
 {
     struct disaggregation *d = sim->disaggregation;
     struct handover *handover = &d->handovers[number];
-    engine_release(&sim->engines[handover->source], handover->held_blocks, sim->now);
-    replica_changed(sim, handover->source);
     handover->held_blocks = 0;
     handover->passage = PASSAGE_NONE;
     if (handover->charged == CHARGED_PAIR)
         mixed_pool_cache_gone(&d->mixed, handover->pair, request_at(sim, number));
+    replica_left(sim, handover->source);
+}
+
+void passage_release_source(struct simulation *sim, uint32_t number)
+{
+    const struct handover *handover = &sim->disaggregation->handovers[number];
+    engine_release(&sim->engines[handover->source], handover->held_blocks, sim->now);
+    replica_changed(sim, handover->source);
+    passage_source_is_free(sim, number);
 }
 
 static void cache_is_here(struct simulation *sim, uint32_t number)
@@ -100,7 +108,7 @@ static void cache_is_here(struct simulation *sim, uint32_t number)
     struct request *request = request_at(sim, number);
     d->handovers[number].here = sim->now;
     measure_transfer(sim, request, &d->handovers[number]);
-    release_source(sim, number);
+    passage_release_source(sim, number);
     if (d->config->first_token == FIRST_TOKEN_DECODE)
         request->first_token = request->last_token = sim->now;
     engine_fetched(&sim->engines[request->replica], number, sim->now);
@@ -126,54 +134,87 @@ void passage_flow_arrived(struct simulation *sim, const struct link_arrival *arr
 
 /* --- cancelled --- */
 
-/* What is on its way is let go by: nobody waits for it. */
-static void forget_flow(struct disaggregation *d, struct handover *handover)
+static void no_longer_stranded(struct disaggregation *d, uint32_t number)
 {
-    if (handover->passage == PASSAGE_FLOWING || handover->passage == PASSAGE_LAST_PART)
+    uint32_t place = 0;
+    while (d->stranded[place] != number)
+        place++;
+    d->stranded_count--;
+    memmove(&d->stranded[place], &d->stranded[place + 1],
+            (d->stranded_count - place) * sizeof *d->stranded);
+}
+
+void passage_end(struct simulation *sim, uint32_t number, bool cut)
+{
+    struct disaggregation *d = sim->disaggregation;
+    struct handover *handover = &d->handovers[number];
+    bool flows = handover->passage == PASSAGE_FLOWING || handover->passage == PASSAGE_LAST_PART;
+    if (flows && cut)
+        links_stop(&d->network.links, handover->flow, sim->now);
+    else if (flows)
         d->request_of[handover->flow] = REQUEST_NONE;
+    else if (handover->passage == PASSAGE_STRANDED)
+        no_longer_stranded(d, number);
     handover->passage = PASSAGE_NONE;
 }
 
-static void drop_shadow(struct simulation *sim, uint32_t number)
+void passage_free_shadow(struct simulation *sim, uint32_t number)
 {
     struct disaggregation *d = sim->disaggregation;
     uint32_t other = d->handovers[number].other;
-    struct request *shadow = request_at(sim, other);
-    forget_flow(d, &d->handovers[other]);
-    bool out = engine_cancel(&sim->engines[shadow->replica], other, sim->now);
-    assert(out && "it does not run");
-    (void)out;
-    replica_changed(sim, shadow->replica);
+    const struct request *shadow = request_at(sim, other);
     if (d->handovers[other].charged == CHARGED_DECODE)
         charge_release(d->decode, shadow);
+    replica_left(sim, shadow->replica);
     request_pool_give_back(&sim->requests, other);
     d->handovers[number].other = REQUEST_NONE;
     d->shadows--;
 }
 
-void disaggregation_drop(struct simulation *sim, uint32_t number)
+void passage_drop_shadow(struct simulation *sim, uint32_t number, bool cut)
 {
-    struct disaggregation *d = sim->disaggregation;
-    if (d->handovers[number].other != REQUEST_NONE)
-        drop_shadow(sim, number);
-    forget_flow(d, &d->handovers[number]);
-    if (d->handovers[number].held_blocks > 0)
-        release_source(sim, number);
+    uint32_t other = sim->disaggregation->handovers[number].other;
+    uint32_t replica = request_at(sim, other)->replica;
+    passage_end(sim, other, cut);
+    bool out = engine_cancel(&sim->engines[replica], other, sim->now);
+    assert(out && "it does not run");
+    (void)out;
+    replica_changed(sim, replica);
+    passage_free_shadow(sim, number);
+}
+
+bool disaggregation_cancel(struct simulation *sim, uint32_t number)
+{
+    const struct handover *handover = &sim->disaggregation->handovers[number];
+    struct request *request = request_at(sim, number);
+    bool in_engine = handover->passage != PASSAGE_STRANDED;
+    if (handover->other != REQUEST_NONE)
+        passage_drop_shadow(sim, number, false);
+    passage_end(sim, number, false);
+    if (handover->held_blocks > 0)
+        passage_release_source(sim, number);
+    request->cancelled |= !in_engine;
+    bool out = !in_engine || engine_cancel(&sim->engines[request->replica], number, sim->now);
+    replica_changed(sim, request->replica);
+    return out;
 }
 
 /* --- from one replica to another --- */
 
+/* ROUTER_NO_REPLICA when none is there. */
 static uint32_t choose_decoder(struct simulation *sim, const struct request *request,
                                struct handover *handover)
 {
+    struct disaggregation *d = sim->disaggregation;
     if (handover->charged == CHARGED_PAIR)
-        return handover->pair.token;
-    handover->charged = CHARGED_DECODE;
+        return mixed_pool_token_machine(&d->mixed, &handover->pair, request);
     /* By its prefix it was routed to where it is computed; here that would find nothing (Dynamo's
      * decode routing, too, leaves out the overlap). */
-    struct router_request asked = routing_request(sim, request, handover->session);
+    struct router_request asked = routing_request(sim, request, request->session);
     asked.id_count = 0;
-    return router_choose(sim->disaggregation->decode, &asked);
+    uint32_t replica = router_choose(d->decode, &asked);
+    handover->charged = replica == ROUTER_NO_REPLICA ? CHARGED_NOBODY : CHARGED_DECODE;
+    return replica;
 }
 
 static void submit_to_decoder(struct simulation *sim, uint32_t number)
@@ -195,6 +236,9 @@ void passage_prompt_begun(struct simulation *sim, uint32_t number)
     handover.source = shadow.replica;
     handover.other = number;
     shadow.replica = choose_decoder(sim, &shadow, &handover);
+    if (shadow.replica == ROUTER_NO_REPLICA)
+        return; /* the whole cache will follow the prompt */
+    d->handovers[number].pair = handover.pair;
     shadow.emitted = 1;
     shadow.order = 0;
     uint32_t other = request_pool_take(&sim->requests, &shadow);
@@ -207,6 +251,7 @@ void passage_prompt_begun(struct simulation *sim, uint32_t number)
         return;
     d->handovers[number].other = other;
     d->shadows++;
+    replica_joined(sim, shadow.replica);
     submit_to_decoder(sim, other);
 }
 
@@ -237,6 +282,39 @@ static void move_account(struct simulation *sim, uint32_t from, uint32_t to)
     sim->result->pools[target].handed_in++;
     add_outstanding(sim, source, -1);
     add_outstanding(sim, target, 1);
+    replica_left(sim, from);
+}
+
+static void strand(struct simulation *sim, uint32_t number)
+{
+    struct disaggregation *d = sim->disaggregation;
+    if (d->stranded_count == d->stranded_capacity) {
+        uint32_t capacity = 2 * d->stranded_capacity + 16;
+        uint32_t *larger = realloc(d->stranded, capacity * sizeof *larger);
+        if (!larger) {
+            disaggregation_out_of_memory(sim);
+            return;
+        }
+        d->stranded = larger;
+        d->stranded_capacity = capacity;
+    }
+    d->stranded[d->stranded_count++] = number;
+    d->handovers[number].passage = PASSAGE_STRANDED;
+}
+
+void passage_find_decoder(struct simulation *sim, uint32_t number)
+{
+    struct request *request = request_at(sim, number);
+    struct handover *handover = &sim->disaggregation->handovers[number];
+    uint32_t replica = choose_decoder(sim, request, handover);
+    if (replica == ROUTER_NO_REPLICA) {
+        strand(sim, number);
+        return;
+    }
+    request->replica = replica;
+    replica_joined(sim, replica);
+    move_account(sim, handover->source, replica);
+    submit_to_decoder(sim, number);
 }
 
 static void leave_prefill(struct disaggregation *d, const struct handover *handover,
@@ -259,8 +337,6 @@ void passage_prompt_complete(struct simulation *sim, uint32_t number)
     if (has_shadow) {
         number = become_shadow(sim, number);
         request = request_at(sim, number);
-    } else {
-        request->replica = choose_decoder(sim, request, &d->handovers[number]);
     }
     struct handover *handover = &d->handovers[number];
     handover->source = source;
@@ -268,10 +344,12 @@ void passage_prompt_complete(struct simulation *sim, uint32_t number)
     handover->complete = request->first_token;
     if (d->config->first_token == FIRST_TOKEN_DECODE)
         request->first_token = TICK_NEVER;
-    move_account(sim, source, request->replica);
-    if (!has_shadow)
-        submit_to_decoder(sim, number);
-    else if (handover->passage == PASSAGE_LET_IN)
+    replica_joined(sim, source); /* it waits for the cache to be fetched */
+    if (has_shadow)
+        move_account(sim, source, request->replica);
+    else
+        passage_find_decoder(sim, number);
+    if (has_shadow && handover->passage == PASSAGE_LET_IN)
         send(sim, number, PASSAGE_LAST_PART, last_layer_bytes(sim, number));
     if (sim->clients)
         clients_moved(sim, number);
@@ -282,7 +360,7 @@ void disaggregation_recompute(struct simulation *sim, uint32_t number)
     struct request *request = request_at(sim, number);
     struct engine *engine = &sim->engines[request->replica];
     tick_t first_scheduled = request->first_scheduled;
-    release_source(sim, number);
+    passage_release_source(sim, number);
     bool out = engine_cancel(engine, number, sim->now);
     assert(out && "it waits");
     (void)out;

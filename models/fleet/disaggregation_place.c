@@ -36,43 +36,60 @@ static bool decide(const struct simulation *sim, const struct request *request)
     return false;
 }
 
-/* The three ways to give a request the replica where it begins. */
+/* The three ways to give a request the replica where it begins. One that has emitted something goes
+ * on where it is computed once more. */
 
-static void place_pair(struct simulation *sim, struct request *request, struct handover *handover)
+static uint32_t place_pair(struct simulation *sim, struct request *request,
+                           struct handover *handover)
 {
-    struct machine_pair pair = mixed_pool_choose(&sim->disaggregation->mixed, request);
+    struct mixed_pool *mixed = &sim->disaggregation->mixed;
+    handover->pair = request->emitted > 0 ? mixed_pool_choose_one(mixed, request)
+                                          : mixed_pool_choose(mixed, request);
     handover->charged = CHARGED_PAIR;
-    handover->pair = pair;
-    request->replica = pair.prompt;
-    request->handoff = pair.prompt != pair.token && request->output_tok > 1;
+    request->handoff = handover->pair.prompt != handover->pair.token && request->output_tok > 1;
+    return handover->pair.prompt;
 }
 
-static void place_apart(struct simulation *sim, struct request *request,
-                        const struct arrival *arrival, struct handover *handover)
+static uint32_t place_apart(struct simulation *sim, struct request *request,
+                            struct handover *handover)
 {
-    struct router_request asked = routing_request(sim, request, arrival->session);
+    struct router_request asked = routing_request(sim, request, request->session);
     handover->charged = CHARGED_PREFILL;
-    request->replica = router_choose(sim->disaggregation->prefill, &asked);
     request->handoff = request->output_tok > 1;
+    return router_choose(sim->disaggregation->prefill, &asked);
 }
 
-static void place_together(struct simulation *sim, struct request *request,
-                           const struct arrival *arrival, struct handover *handover)
+static uint32_t place_together(struct simulation *sim, struct request *request,
+                               struct handover *handover)
 {
-    struct router_request asked = routing_request(sim, request, arrival->session);
+    struct router_request asked = routing_request(sim, request, request->session);
     handover->charged = CHARGED_DECODE;
-    request->replica = router_choose(sim->disaggregation->decode, &asked);
+    request->handoff = false;
+    return router_choose(sim->disaggregation->decode, &asked);
 }
 
-static void place(struct simulation *sim, struct request *request, const struct arrival *arrival,
-                  struct handover *handover)
+/* false: no replica is there for it, and nobody is charged. */
+static bool place(struct simulation *sim, struct request *request, struct handover *handover)
 {
+    uint32_t replica;
+    *handover = (struct handover){.charged = CHARGED_NOBODY,
+                                  .other = REQUEST_NONE,
+                                  .complete = TICK_NEVER,
+                                  .let_in = TICK_NEVER,
+                                  .here = TICK_NEVER};
     if (sim->disaggregation->mixed.machines)
-        place_pair(sim, request, handover);
-    else if (decide(sim, request))
-        place_apart(sim, request, arrival, handover);
+        replica = place_pair(sim, request, handover);
+    else if (request->emitted == 0 && decide(sim, request))
+        replica = place_apart(sim, request, handover);
     else
-        place_together(sim, request, arrival, handover);
+        replica = place_together(sim, request, handover);
+    if (replica != ROUTER_NO_REPLICA) {
+        request->replica = replica;
+        return true;
+    }
+    handover->charged = CHARGED_NOBODY;
+    request->handoff = false;
+    return false;
 }
 
 static bool replica_accepts(const struct simulation *sim, uint32_t replica,
@@ -120,6 +137,9 @@ static void release_charge(struct disaggregation *d, const struct handover *hand
             mixed_pool_cache_gone(&d->mixed, handover->pair, request);
         }
         mixed_pool_tokens_done(&d->mixed, handover->pair, request);
+        break;
+    case CHARGED_NOBODY:
+        break;
     }
 }
 
@@ -147,28 +167,58 @@ static bool decodes_where_it_begins(const struct handover *handover)
            (handover->charged == CHARGED_PAIR && handover->pair.prompt == handover->pair.token);
 }
 
-uint32_t disaggregation_arrive(struct simulation *sim, struct request *request,
-                               const struct arrival *arrival, uint32_t asked_tok)
+static void count_local(struct simulation *sim, const struct request *request,
+                        const struct handover *handover)
 {
-    struct handover handover = {.other = REQUEST_NONE,
-                                .complete = TICK_NEVER,
-                                .let_in = TICK_NEVER,
-                                .here = TICK_NEVER,
-                                .session = arrival->session};
-    place(sim, request, arrival, &handover);
+    if (decodes_where_it_begins(handover) && request->arrival >= sim->warmup)
+        sim->result->transfers->local++;
+}
+
+static uint32_t hold(struct simulation *sim, struct request *request,
+                     const struct handover *handover)
+{
+    uint32_t number = elastic_hold_arrival(sim, request);
+    if (number != REQUEST_NONE)
+        handover_keep(sim, number, handover);
+    return number;
+}
+
+uint32_t disaggregation_arrive(struct simulation *sim, struct request *request, uint32_t asked_tok)
+{
+    struct handover handover;
+    if (!place(sim, request, &handover))
+        return hold(sim, request, &handover);
     sim->result->pools[sim->pool_of[request->replica]].arrived++;
+    if (sim->elastic)
+        elastic_sent(sim, request);
     if (!accepts(sim, request, &handover, asked_tok)) {
         release_charge(sim->disaggregation, &handover, request);
+        replica_left(sim, request->replica);
         simulation_reject(sim, request);
         sharing_end(sim, request);
         return REQUEST_NONE;
     }
-    if (decodes_where_it_begins(&handover) && request->arrival >= sim->warmup)
-        sim->result->transfers->local++;
+    count_local(sim, request, &handover);
     uint32_t number = simulation_submit(sim, request);
     if (number != REQUEST_NONE)
         handover_keep(sim, number, &handover);
     return number;
+}
+
+bool disaggregation_place(struct simulation *sim, uint32_t number)
+{
+    struct request *request = request_at(sim, number);
+    struct handover *handover = &sim->disaggregation->handovers[number];
+    bool placed = place(sim, request, handover);
+    if (placed && !request->sent)
+        count_local(sim, request, handover);
+    return placed;
+}
+
+bool disaggregation_accepts(const struct simulation *sim, uint32_t number)
+{
+    const struct request *request = &sim->requests.requests[number];
+    return accepts(sim, request, &sim->disaggregation->handovers[number], request->output_tok);
 }
 
 void disaggregation_ended(struct simulation *sim, uint32_t number)

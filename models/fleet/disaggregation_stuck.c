@@ -28,6 +28,10 @@ static bool strike(const struct simulation *sim, uint32_t number, bool *stuck)
     switch ((enum passage)handover->passage) {
     case PASSAGE_NONE:
         break;
+    case PASSAGE_STRANDED: /* a decode replica may come */
+        was = stuck[from];
+        stuck[from] = false;
+        break;
     case PASSAGE_WAITING: /* the source's memory depends on the target */
         was = handover->held_blocks > 0 && stuck[from] && !stuck[to];
         stuck[from] &= !was;

@@ -212,6 +212,25 @@ void links_advance(struct links *links, tick_t now)
     find_next(links);
 }
 
+/* The flow at this place among the active ones is over. */
+static void take_out(struct links *links, uint32_t place)
+{
+    links->idle[links->idle_count++] = links->active[place];
+    links->active_count--;
+    memmove(&links->active[place], &links->active[place + 1],
+            (links->active_count - place) * sizeof *links->active);
+}
+
+void links_stop(struct links *links, uint32_t flow, tick_t now)
+{
+    uint32_t place = 0;
+    while (links->active[place] != flow)
+        place++;
+    take_out(links, place);
+    share(links, now);
+    find_next(links);
+}
+
 bool links_take_arrival(struct links *links, tick_t now, struct link_arrival *arrival)
 {
     for (uint32_t i = 0; i < links->active_count; i++) {
@@ -222,10 +241,7 @@ bool links_take_arrival(struct links *links, tick_t now, struct link_arrival *ar
         tick_t took = flow->sent + flow->latency - flow->began;
         *arrival = (struct link_arrival){
             .flow = number, .took = took, .alone = took < flow->alone ? took : flow->alone};
-        links->active_count--;
-        memmove(&links->active[i], &links->active[i + 1],
-                (links->active_count - i) * sizeof *links->active);
-        links->idle[links->idle_count++] = number;
+        take_out(links, i);
         find_next(links);
         return true;
     }

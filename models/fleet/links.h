@@ -81,6 +81,9 @@ static inline tick_t links_next(const struct links *links)
 
 void links_advance(struct links *links, tick_t now);
 
+/* A flow that is under way ends here, and does not arrive. */
+void links_stop(struct links *links, uint32_t flow, tick_t now);
+
 /* Takes out one flow whose last byte has arrived by now, in the order they began; false: none. */
 bool links_take_arrival(struct links *links, tick_t now, struct link_arrival *arrival);
 

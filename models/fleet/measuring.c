@@ -58,6 +58,15 @@ static bool judge(struct simulation *sim, uint32_t class_index, const struct lat
     return all_kept;
 }
 
+bool keeps_bounds(const struct simulation *sim, uint32_t class_index,
+                  const struct latencies *latencies)
+{
+    for (size_t i = 0; i < sim->spec->slo_count; i++)
+        if (applies(&sim->bounds[i], class_index) && !keeps(&sim->bounds[i], latencies))
+            return false;
+    return true;
+}
+
 /* A request that is in flight at the end counts where it has broken a bound already; whether it
  * would have kept the others is not known. */
 void judge_in_flight(struct simulation *sim, const struct request *request)

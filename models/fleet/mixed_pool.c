@@ -2,7 +2,7 @@
 
 #include <stdlib.h>
 
-#define NOBODY UINT32_MAX
+#define NOBODY MIXED_POOL_NOBODY
 
 enum set { SET_PROMPT, SET_TOKEN, SET_MIXED };
 
@@ -46,7 +46,7 @@ static uint32_t least_of(const struct mixed_pool *pool, enum set set,
     uint32_t best = NOBODY;
     for (uint32_t i = 0; i < pool->count; i++) {
         const struct machine *machine = &pool->machines[i];
-        if (set_of(machine) == set &&
+        if (!machine->away && set_of(machine) == set &&
             (best == NOBODY || load(machine) < load(&pool->machines[best])))
             best = i;
     }
@@ -55,9 +55,10 @@ static uint32_t least_of(const struct mixed_pool *pool, enum set set,
 
 static uint32_t least_to_do_of_all(const struct mixed_pool *pool)
 {
-    uint32_t best = 0;
-    for (uint32_t i = 1; i < pool->count; i++)
-        if (pool->machines[i].to_do_tok < pool->machines[best].to_do_tok)
+    uint32_t best = NOBODY;
+    for (uint32_t i = 0; i < pool->count; i++)
+        if (!pool->machines[i].away &&
+            (best == NOBODY || pool->machines[i].to_do_tok < pool->machines[best].to_do_tok))
             best = i;
     return best;
 }
@@ -128,18 +129,36 @@ static void work_done(struct machine *machine, enum pool_role phase)
         machine->lent = false;
 }
 
-struct machine_pair mixed_pool_choose(struct mixed_pool *pool, const struct request *request)
+static void charge_token_machine(struct machine *machine, const struct request *request)
 {
-    struct machine_pair pair = find_pair(pool, request);
+    machine->guests += is_guest(machine, ROLE_DECODE);
+    machine->to_do_tok++;
+    machine->promised_tok += all_tok(request);
+}
+
+static struct machine_pair charge_pair(struct mixed_pool *pool, struct machine_pair pair,
+                                       const struct request *request)
+{
+    if (pair.prompt == NOBODY)
+        return pair;
     struct machine *prompt = &pool->machines[pair.prompt], *token = &pool->machines[pair.token];
     prompt->guests += is_guest(prompt, ROLE_PREFILL);
-    token->guests += is_guest(token, ROLE_DECODE);
     prompt->to_do_tok += request->prompt_tok;
-    token->to_do_tok++;
-    token->promised_tok += all_tok(request);
+    charge_token_machine(token, request);
     if (prompt != token)
         prompt->promised_tok += request->prompt_tok;
     return pair;
+}
+
+struct machine_pair mixed_pool_choose(struct mixed_pool *pool, const struct request *request)
+{
+    return charge_pair(pool, find_pair(pool, request), request);
+}
+
+struct machine_pair mixed_pool_choose_one(struct mixed_pool *pool, const struct request *request)
+{
+    uint32_t machine = least_to_do_of_all(pool);
+    return charge_pair(pool, (struct machine_pair){machine, machine}, request);
 }
 
 void mixed_pool_prompt_done(struct mixed_pool *pool, struct machine_pair pair,
@@ -164,4 +183,32 @@ void mixed_pool_tokens_done(struct mixed_pool *pool, struct machine_pair pair,
     machine->to_do_tok--;
     machine->promised_tok -= all_tok(request);
     work_done(machine, ROLE_DECODE);
+}
+
+static uint32_t find_other_token_machine(struct mixed_pool *pool, const struct request *request)
+{
+    uint32_t machine = find_token_machine(pool, SET_TOKEN, request);
+    if (machine == NOBODY)
+        machine = find_token_machine(pool, SET_MIXED, request);
+    if (machine == NOBODY)
+        machine = lend(pool, least_of(pool, SET_PROMPT, promised));
+    return machine == NOBODY ? least_to_do_of_all(pool) : machine;
+}
+
+uint32_t mixed_pool_token_machine(struct mixed_pool *pool, struct machine_pair *pair,
+                                  const struct request *request)
+{
+    if (!pool->machines[pair->token].away)
+        return pair->token;
+    struct machine *prompt = &pool->machines[pair->prompt];
+    bool was_away = prompt->away;
+    prompt->away = true; /* nothing is handed over to where it is */
+    uint32_t machine = find_other_token_machine(pool, request);
+    prompt->away = was_away;
+    if (machine == NOBODY)
+        return NOBODY;
+    mixed_pool_tokens_done(pool, *pair, request);
+    charge_token_machine(&pool->machines[machine], request);
+    pair->token = machine;
+    return machine;
 }

@@ -26,6 +26,7 @@
 
 struct machine {
     enum pool_role home;
+    bool away; /* takes no new requests */
     bool lent;
     uint32_t guests;      /* requests whose phase here is not the one of its home */
     int64_t to_do_tok;    /* prompt tokens not computed, and one for each request that decodes */
@@ -51,14 +52,23 @@ bool mixed_pool_init(struct mixed_pool *pool, const struct mixed_pool_config *co
                      uint32_t machines);
 void mixed_pool_free(struct mixed_pool *pool);
 
-/* Both are charged with the request, until told otherwise: */
+#define MIXED_POOL_NOBODY UINT32_MAX
+
+/* Both are charged with the request, until told otherwise (MIXED_POOL_NOBODY twice, and nobody is
+ * charged, when all machines are away): */
 struct machine_pair mixed_pool_choose(struct mixed_pool *pool, const struct request *request);
+/* (or one for both, of a request that cannot be handed over) */
+struct machine_pair mixed_pool_choose_one(struct mixed_pool *pool, const struct request *request);
 /* the prompt is complete; */
 void mixed_pool_prompt_done(struct mixed_pool *pool, struct machine_pair pair,
                             const struct request *request);
 /* the prompt machine's memory is free (only where the machines differ); */
 void mixed_pool_cache_gone(struct mixed_pool *pool, struct machine_pair pair,
                            const struct request *request);
+/* the tokens go to pair->token; if that is away to another machine, but not to the one that
+ * computed the prompt (MIXED_POOL_NOBODY: none is there, and the pair stays as it is); */
+uint32_t mixed_pool_token_machine(struct mixed_pool *pool, struct machine_pair *pair,
+                                  const struct request *request);
 /* the last token was emitted (only of a request with more than one). */
 void mixed_pool_tokens_done(struct mixed_pool *pool, struct machine_pair pair,
                             const struct request *request);

@@ -126,6 +126,20 @@ void prefix_index_remove(struct prefix_index *index, uint64_t id, uint32_t repli
     }
 }
 
+/* What moves up into a place that falls empty is looked at next; what moves to the table's end from
+ * its beginning has been looked at. */
+void prefix_index_forget(struct prefix_index *index, uint32_t replica)
+{
+    uint64_t place = 0, bit = (uint64_t)1 << replica % 64;
+    while (index->held[replica] > 0) {
+        const uint64_t *entry = entry_at(index, place);
+        if (entry[1 + replica / 64] & bit)
+            prefix_index_remove(index, entry[0], replica);
+        else
+            place++;
+    }
+}
+
 /* Replicas that have held all ids so far and lack this one have their answer. Are any left? */
 static bool keep_holders(const struct prefix_index *index, uint64_t id, uint32_t so_far,
                          uint32_t *blocks)

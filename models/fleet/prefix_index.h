@@ -28,6 +28,9 @@ void prefix_index_free(struct prefix_index *index);
 void prefix_index_add(struct prefix_index *index, uint64_t id, uint32_t replica);
 void prefix_index_remove(struct prefix_index *index, uint64_t id, uint32_t replica);
 
+/* The replica holds nothing any more. Costs a look at the whole table if it held something. */
+void prefix_index_forget(struct prefix_index *index, uint32_t replica);
+
 /* How many leading ids each replica holds, into blocks[replicas]. */
 void prefix_index_match(const struct prefix_index *index, const uint64_t *ids, uint32_t count,
                         uint32_t *blocks);

@@ -127,8 +127,13 @@ static void close_gap(struct prefix_memory *memory, uint32_t gap)
 
 bool prefix_memory_evict(struct prefix_memory *memory, uint64_t *id)
 {
+    return memory->held_tok > memory->capacity_tok && prefix_memory_forget(memory, id);
+}
+
+bool prefix_memory_forget(struct prefix_memory *memory, uint64_t *id)
+{
     uint32_t oldest = memory->nodes[0].newer;
-    if (memory->held_tok <= memory->capacity_tok || !oldest)
+    if (!oldest)
         return false;
     *id = memory->nodes[oldest].id;
     memory->held_tok -= memory->nodes[oldest].tok;

@@ -30,5 +30,7 @@ bool prefix_memory_use(struct prefix_memory *memory, uint64_t id, uint32_t tok);
 
 /* When it holds more than its capacity: forgets the least recently used block and returns true. */
 bool prefix_memory_evict(struct prefix_memory *memory, uint64_t *id);
+/* Likewise when it holds anything. */
+bool prefix_memory_forget(struct prefix_memory *memory, uint64_t *id);
 
 #endif

@@ -74,6 +74,8 @@ static bool subscribe(struct chooser *chooser)
     struct router *router = chooser->router;
     for (uint32_t i = 0; i < chooser->pool_count; i++) {
         uint32_t pool = chooser->pools[i];
+        if (!list_add(&router->choosers[pool], chooser))
+            return false;
         if (chooser->policy->load_changed && !list_add(&router->watchers[pool], chooser))
             return false;
         if (chooser->policy->cache_changed && !list_add(&router->listeners[pool], chooser))
@@ -87,15 +89,16 @@ static bool take_slots(struct chooser *chooser, const uint32_t *pools, uint32_t 
 {
     const struct router *router = chooser->router;
     for (uint32_t i = 0; i < pool_count; i++)
-        chooser->slot_count += router->pools[pools[i]].replicas;
+        chooser->all_slots += router->pools[pools[i]].replicas;
     uint32_t *own_pools = malloc(pool_count * sizeof *own_pools);
-    uint32_t *slots = malloc((chooser->slot_count + 1) * sizeof *slots);
+    uint32_t *slots = malloc((chooser->all_slots + 1) * sizeof *slots);
     chooser->pools = own_pools;
     chooser->slots = slots;
     if (!own_pools || !slots)
         return false;
     memcpy(own_pools, pools, pool_count * sizeof *own_pools);
     chooser->pool_count = pool_count;
+    chooser->slot_count = chooser->all_slots;
     for (uint32_t i = 0; i < pool_count; i++) {
         const struct router_pool *pool = &router->pools[pools[i]];
         for (uint32_t k = 0; k < pool->replicas; k++)
@@ -126,7 +129,7 @@ void chooser_destroy(struct chooser *chooser)
     if (chooser->policy->close)
         chooser->policy->close(chooser);
     free((void *)chooser->pools);
-    free((void *)chooser->slots);
+    free(chooser->slots);
     free(chooser);
 }
 
@@ -172,7 +175,7 @@ uint64_t router_outstanding_tok(const struct router *router, uint32_t pool)
         &router->slots[router->slot_of[router->pools[pool].first_replica]];
     uint64_t tokens = 0;
     for (uint32_t i = 0; i < router->pools[pool].replicas; i++)
-        tokens += slots[i].load.tokens;
+        tokens += slots[i].available ? slots[i].load.tokens : 0;
     return tokens;
 }
 
@@ -191,13 +194,18 @@ static bool make_slots(struct router *router)
     if (!router->slots || !router->slot_of)
         return false;
     uint32_t slot = 0;
-    for (uint32_t pool = 0; pool < router->fleet.pool_count; pool++)
+    for (uint32_t pool = 0; pool < router->fleet.pool_count; pool++) {
+        router->available[pool] = router->pools[pool].replicas;
         for (uint32_t i = 0; i < router->pools[pool].replicas; i++, slot++) {
             uint32_t replica = router->pools[pool].first_replica + i;
-            router->slots[slot] = (struct router_slot){
-                .inverse_weight = 1 / router->pools[pool].weight, .pool = pool, .replica = replica};
+            router->slots[slot] =
+                (struct router_slot){.inverse_weight = 1 / router->pools[pool].weight,
+                                     .pool = pool,
+                                     .replica = replica,
+                                     .available = true};
             router->slot_of[replica] = slot;
         }
+    }
     return true;
 }
 
@@ -208,13 +216,15 @@ static bool copy_fleet(struct router *router, const struct router_fleet *fleet)
     assert(router->model_count <= ROUTER_MODELS_MAX);
     router->pools = calloc(fleet->pool_count, sizeof *router->pools);
     router->bounds = calloc(fleet->class_count, sizeof *router->bounds);
+    router->available = calloc(fleet->pool_count, sizeof *router->available);
+    router->choosers = calloc(fleet->pool_count, sizeof *router->choosers);
     router->watchers = calloc(fleet->pool_count, sizeof *router->watchers);
     router->listeners = calloc(fleet->pool_count, sizeof *router->listeners);
     router->by_model = calloc(router->model_count, sizeof(struct chooser *));
     router->rng = random_stream(fleet->seed, fleet->replication,
                                 fleet->stream ? fleet->stream : "fleet/router");
-    if (!router->pools || !router->bounds || !router->watchers || !router->listeners ||
-        !router->by_model || !router->rng)
+    if (!router->pools || !router->bounds || !router->available || !router->choosers ||
+        !router->watchers || !router->listeners || !router->by_model || !router->rng)
         return false;
     memcpy(router->pools, fleet->pools, fleet->pool_count * sizeof *router->pools);
     for (uint32_t i = 0; i < fleet->class_count; i++)
@@ -296,10 +306,12 @@ void router_destroy(struct router *router)
         if (first_alike(router, model) == model)
             chooser_destroy(router->by_model[model]);
     free(router->by_model);
+    free_lists(router->choosers, router->fleet.pool_count);
     free_lists(router->watchers, router->fleet.pool_count);
     free_lists(router->listeners, router->fleet.pool_count);
     free(router->pools);
     free(router->bounds);
+    free(router->available);
     free(router->slots);
     free(router->slot_of);
     if (router->rng)
@@ -316,15 +328,31 @@ static void tell_watchers(struct router *router, uint32_t slot)
         watchers->items[i]->policy->load_changed(watchers->items[i], slot);
 }
 
-uint32_t router_choose(struct router *router, const struct router_request *request)
+static void charge(struct router *router, uint32_t slot, uint32_t prompt_tok, uint32_t output_tok)
 {
-    uint32_t slot = chooser_choose(router->by_model[request->model], request);
     struct router_load *load = &router->slots[slot].load;
     load->requests++;
-    load->prompt_tok += request->prompt_tok;
-    load->tokens += (uint64_t)request->prompt_tok + request->output_tok;
+    load->prompt_tok += prompt_tok;
+    load->tokens += (uint64_t)prompt_tok + output_tok;
     tell_watchers(router, slot);
+}
+
+uint32_t router_choose(struct router *router, const struct router_request *request)
+{
+    struct chooser *chooser = router->by_model[request->model];
+    if (chooser->slot_count == 0)
+        return ROUTER_NO_REPLICA;
+    uint32_t slot = chooser_choose(chooser, request);
+    if (slot == ROUTER_NO_REPLICA)
+        return ROUTER_NO_REPLICA;
+    charge(router, slot, request->prompt_tok, request->output_tok);
     return router->slots[slot].replica;
+}
+
+void router_charge(struct router *router, uint32_t replica, uint32_t prompt_tok,
+                   uint32_t output_tok)
+{
+    charge(router, router->slot_of[replica], prompt_tok, output_tok);
 }
 
 void router_release(struct router *router, uint32_t replica, uint32_t prompt_tok,
@@ -337,6 +365,57 @@ void router_release(struct router *router, uint32_t replica, uint32_t prompt_tok
     load->prompt_tok -= prompt_tok;
     load->tokens -= (uint64_t)prompt_tok + output_tok;
     tell_watchers(router, slot);
+}
+
+/* --- replicas come and go --- */
+
+/* Where the slot is in the list, or would be. */
+static uint32_t place_of(const struct chooser *chooser, uint32_t slot)
+{
+    uint32_t place = 0;
+    while (place < chooser->slot_count && chooser->slots[place] < slot)
+        place++;
+    return place;
+}
+
+static void add_slot(struct chooser *chooser, uint32_t slot)
+{
+    uint32_t *at = chooser->slots + place_of(chooser, slot);
+    uint32_t *end = chooser->slots + chooser->slot_count++;
+    memmove(at + 1, at, (size_t)(end - at) * sizeof *at);
+    *at = slot;
+}
+
+static void remove_slot(struct chooser *chooser, uint32_t slot)
+{
+    uint32_t *at = chooser->slots + place_of(chooser, slot);
+    uint32_t *end = chooser->slots + --chooser->slot_count;
+    memmove(at, at + 1, (size_t)(end - at) * sizeof *at);
+}
+
+void router_set_available(struct router *router, uint32_t replica, bool available)
+{
+    uint32_t number = router->slot_of[replica];
+    struct router_slot *slot = &router->slots[number];
+    if (slot->available == available)
+        return;
+    slot->available = available;
+    router->available[slot->pool] += available ? 1 : -1;
+    const struct chooser_list *choosers = &router->choosers[slot->pool];
+    for (uint32_t i = 0; i < choosers->count; i++) {
+        struct chooser *chooser = choosers->items[i];
+        if (available)
+            add_slot(chooser, number);
+        else
+            remove_slot(chooser, number);
+        if (chooser->policy->availability_changed)
+            chooser->policy->availability_changed(chooser, number);
+    }
+}
+
+bool router_is_available(const struct router *router, uint32_t replica)
+{
+    return router->slots[router->slot_of[replica]].available;
 }
 
 /* --- prefix caches --- */

@@ -109,11 +109,29 @@ struct router_request {
 
 #define ROUTER_NO_SESSION UINT32_MAX
 
-/* The replica for a request, charged with it from now on. */
+#define ROUTER_NO_REPLICA UINT32_MAX
+
+/* The replica for a request, charged with it from now on. ROUTER_NO_REPLICA, and nobody is charged,
+ * when no available replica that the policy may send it to serves its model: ask again once one has
+ * come. */
 uint32_t router_choose(struct router *router, const struct router_request *request);
-/* The request ended there. */
+/* A request goes to this replica, available or not, without being asked about: it was moved there,
+ * say. As if it had been chosen, but that the policy learns of the load alone (no prefixes, no
+ * turns). */
+void router_charge(struct router *router, uint32_t replica, uint32_t prompt_tok,
+                   uint32_t output_tok);
+/* The request ended there, or was taken away. Also of replicas that are not available. */
 void router_release(struct router *router, uint32_t replica, uint32_t prompt_tok,
                     uint32_t output_tok);
+
+/* Replicas come and go; all are available at first. One that is not gets no new requests and its
+ * load counts nowhere; those that it has go on to be charged until they are released. What a policy
+ * knows of it (prefixes, prompts that wait there) is forgotten when it goes: it comes back empty.
+ * Saying again what is so already does nothing. While all are available everything is as if nobody
+ * had ever been gone, but for turns. Costs O(replicas), and for policies that know of prefixes what
+ * they know. */
+void router_set_available(struct router *router, uint32_t replica, bool available);
+bool router_is_available(const struct router *router, uint32_t replica);
 
 /* Does the policy listen to what happens in the replicas' prefix caches? Only then need it be
  * told. */

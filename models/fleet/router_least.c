@@ -4,8 +4,8 @@
 #include "models/fleet/min_tree.h"
 #include "models/fleet/router_policy.h"
 
-/* The tree spans the slots from the first to the last; those between that are not the chooser's
- * never win. */
+/* The tree spans the slots from the first to the last; those that are not available, or not the
+ * chooser's, are infinitely loaded and never win. */
 struct least {
     struct chooser chooser;
     uint32_t first;
@@ -44,7 +44,8 @@ static uint32_t choose_least(struct chooser *chooser, const struct router_reques
 static void set_load(struct chooser *chooser, uint32_t slot, uint64_t load)
 {
     struct least *least = (struct least *)chooser;
-    double score = (double)load * chooser->router->slots[slot].inverse_weight;
+    const struct router_slot *replica = &chooser->router->slots[slot];
+    double score = replica->available ? (double)load * replica->inverse_weight : INFINITY;
     min_tree_set(&least->tree, slot - least->first, score);
 }
 
@@ -62,10 +63,14 @@ const struct router_policy router_least_outstanding_requests = {.size = sizeof(s
                                                                 .open = open_least,
                                                                 .close = close_least,
                                                                 .choose = choose_least,
-                                                                .load_changed = requests_changed};
+                                                                .load_changed = requests_changed,
+                                                                .availability_changed =
+                                                                    requests_changed};
 
 const struct router_policy router_least_outstanding_tokens = {.size = sizeof(struct least),
                                                               .open = open_least,
                                                               .close = close_least,
                                                               .choose = choose_least,
-                                                              .load_changed = tokens_changed};
+                                                              .load_changed = tokens_changed,
+                                                              .availability_changed =
+                                                                  tokens_changed};

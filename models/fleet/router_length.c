@@ -3,7 +3,11 @@
  * Rules are read in order; the first whose bound the request keeps names its pool, the last one has
  * all that are longer. Where overflow_at is given, a pool that is that full is passed over for the
  * pools of the longer rules, as the short requests of a length-based split may go to the machines
- * for long ones when their own are full; when all are, the first choice stands. */
+ * for long ones when their own are full; when all are, the first choice stands.
+ *
+ * A pool without an available replica is passed over likewise. When no rule for requests this long
+ * has one, the request goes back to a pool of shorter ones, the longest first, if its KV cache
+ * holds it; when none does it must wait for a replica to come. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -151,30 +155,59 @@ static void close_length(struct chooser *chooser)
     free(by_length->rules);
 }
 
-static bool is_full(const struct by_length *by_length, const struct length_rule *rule)
+static bool is_there(const struct by_length *by_length, const struct length_rule *rule)
 {
-    if (by_length->overflow_at == INFINITY)
+    return by_length->within[rule->place]->slot_count > 0;
+}
+
+static bool has_room(const struct by_length *by_length, const struct length_rule *rule)
+{
+    if (!is_there(by_length, rule))
         return false;
+    if (by_length->overflow_at == INFINITY)
+        return true;
     const struct router *router = by_length->chooser.router;
     uint32_t index = by_length->chooser.pools[rule->place];
-    const struct router_pool *pool = &router->pools[index];
-    double room_tok = (double)pool->kv_tok * pool->replicas;
-    return (double)router_outstanding_tok(router, index) > by_length->overflow_at * room_tok;
+    double room_tok = (double)router->pools[index].kv_tok * router->available[index];
+    return (double)router_outstanding_tok(router, index) <= by_length->overflow_at * room_tok;
+}
+
+/* Does one replica of the rule's pool hold the request? */
+static bool fits(const struct by_length *by_length, const struct length_rule *rule,
+                 const struct router_request *request)
+{
+    const struct chooser *chooser = &by_length->chooser;
+    int64_t kv_tok = chooser->router->pools[chooser->pools[rule->place]].kv_tok;
+    return (int64_t)request->prompt_tok + request->output_tok <= kv_tok;
+}
+
+/* The rule that the request goes by when `own` is the first whose bound it keeps; NULL: none. */
+static const struct length_rule *find_rule(const struct by_length *by_length,
+                                           const struct length_rule *own,
+                                           const struct router_request *request)
+{
+    const struct length_rule *rules = by_length->rules, *end = rules + by_length->rule_count;
+    for (const struct length_rule *rule = own; rule < end; rule++)
+        if (has_room(by_length, rule))
+            return rule;
+    for (const struct length_rule *rule = own; rule < end; rule++)
+        if (is_there(by_length, rule))
+            return rule;
+    for (const struct length_rule *rule = own; rule-- > rules;)
+        if (is_there(by_length, rule) && fits(by_length, rule, request))
+            return rule;
+    return NULL;
 }
 
 static uint32_t choose_by_length(struct chooser *chooser, const struct router_request *request)
 {
     struct by_length *by_length = (struct by_length *)chooser;
     uint64_t tok = (uint64_t)request->prompt_tok + (by_length->total ? request->output_tok : 0);
-    const struct length_rule *rule = by_length->rules;
-    const struct length_rule *end = rule + by_length->rule_count;
-    while (rule->up_to_tok < tok)
-        rule++;
-    const struct length_rule *roomy = rule;
-    while (roomy < end && is_full(by_length, roomy))
-        roomy++;
-    uint32_t place = roomy < end ? roomy->place : rule->place;
-    return chooser_choose(by_length->within[place], request);
+    const struct length_rule *own = by_length->rules;
+    while (own->up_to_tok < tok)
+        own++;
+    const struct length_rule *rule = find_rule(by_length, own, request);
+    return rule ? chooser_choose(by_length->within[rule->place], request) : ROUTER_NO_REPLICA;
 }
 
 const struct router_policy router_by_length = {.size = sizeof(struct by_length),

@@ -4,6 +4,10 @@
  * for each set of pools that some model may go to; a policy that picks a pool makes further ones,
  * one for each pool. Within a router, replicas are numbered by "slots", pool by pool, without gaps.
  *
+ * Replicas come and go. A chooser's list has the slots that are available, so that a policy which
+ * reads it afresh for each request need not know; one that keeps more than that by slot hears of
+ * each change (availability_changed). At open all are available.
+ *
  * Who adds a policy writes a struct router_policy, whose chooser is the first member of a struct of
  * its own, and adds a row to ROUTER_POLICIES. */
 #ifndef TOKENYARD_MODELS_FLEET_ROUTER_POLICY_H
@@ -26,6 +30,7 @@ struct router_slot {
     double inverse_weight;
     uint32_t pool;
     uint32_t replica; /* number in the fleet */
+    bool available;
 };
 
 /* The policies that need no parameters, so that they can be named by "within", come first. */
@@ -72,10 +77,12 @@ struct router_policy {
     /* Sets up what is its own (zeroed; the chooser is ready). NULL: nothing. false: no memory. */
     bool (*open)(struct chooser *chooser, const void *config);
     void (*close)(struct chooser *chooser); /* also after an open that failed. NULL: nothing */
-    /* A slot of chooser->slots. */
+    /* A slot of chooser->slots, which has some; ROUTER_NO_REPLICA when none of them will do. */
     uint32_t (*choose)(struct chooser *chooser, const struct router_request *request);
     /* The load of one of its slots is another now. NULL: it does not care. */
     void (*load_changed)(struct chooser *chooser, uint32_t slot);
+    /* One of its slots has come into chooser->slots, or has left it. NULL: it does not care. */
+    void (*availability_changed)(struct chooser *chooser, uint32_t slot);
     /* A prefix cache has changed. NULL: the policy does not listen. */
     void (*cache_changed)(struct chooser *chooser, const struct cache_change *change);
 };
@@ -89,8 +96,9 @@ struct chooser {
     struct router *router;
     const uint32_t *pools; /* that it chooses among, rising; owned */
     uint32_t pool_count;
-    const uint32_t *slots; /* their replicas, rising; owned */
+    uint32_t *slots; /* their available replicas, rising; owned */
     uint32_t slot_count;
+    uint32_t all_slots; /* how many there are, available or not */
 };
 
 struct chooser_list {
@@ -104,10 +112,12 @@ struct router {
     struct router_bounds *bounds; /* [fleet.class_count] */
     struct router_slot *slots;
     uint32_t slot_count;
-    uint32_t *slot_of; /* by replica in the fleet */
+    uint32_t *slot_of;   /* by replica in the fleet */
+    uint32_t *available; /* [pool_count]: how many of its replicas are */
     gsl_rng *rng;
     struct chooser **by_model; /* [model_count]; models with the same pools share theirs */
     uint32_t model_count;
+    struct chooser_list *choosers;  /* [pool_count]: who chooses there, those within others first */
     struct chooser_list *watchers;  /* [pool_count]: who is told of loads there */
     struct chooser_list *listeners; /* [pool_count]: who is told of caches there */
 };
@@ -126,7 +136,7 @@ static inline uint32_t chooser_choose(struct chooser *chooser, const struct rout
  */
 uint32_t chooser_place(const struct chooser *chooser, const char *pool_name);
 
-/* Tokens that were sent to a pool and have not ended. */
+/* Tokens that were sent to a pool's available replicas and have not ended. */
 uint64_t router_outstanding_tok(const struct router *router, uint32_t pool);
 
 /* --- "within": the policy among the replicas of a chosen pool --- */

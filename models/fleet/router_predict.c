@@ -28,6 +28,11 @@ void predictor_sent(struct predictor *predictor, uint32_t slot, tick_t now, uint
     *until = begin + tick_from_s(prompt_tok * pool->speed.per_prompt_tok_s);
 }
 
+void predictor_forget(struct predictor *predictor, uint32_t slot)
+{
+    predictor->prefilled[slot] = 0;
+}
+
 double predictor_backlog_s(const struct predictor *predictor, uint32_t slot, tick_t now)
 {
     tick_t until = predictor->prefilled[slot];

@@ -34,6 +34,9 @@ void predictor_free(struct predictor *predictor);
 /* The request goes there, and so many tokens of its prompt must be computed. */
 void predictor_sent(struct predictor *predictor, uint32_t slot, tick_t now, uint32_t prompt_tok);
 
+/* Nothing waits there any more, for the replica has gone. */
+void predictor_forget(struct predictor *predictor, uint32_t slot);
+
 /* Until all prompts that were sent there are computed. */
 double predictor_backlog_s(const struct predictor *predictor, uint32_t slot, tick_t now);
 

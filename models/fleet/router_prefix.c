@@ -7,7 +7,11 @@
  *   see what a replica has really evicted, or not computed yet.
  * - kv_aware is told by the replicas what they stored and removed (vLLM's KV events), as Dynamo's
  *   indexer and llm-d's precise-prefix-cache-scorer are. It sees that event_delay_s late.
- * Loads, too, may be stale: they are looked at on a timer, at the first choice after it. */
+ * Loads, too, may be stale: they are looked at on a timer, at the first choice after it.
+ *
+ * A replica that goes takes with it all that either has learnt of it (Dynamo's indexer removes a
+ * worker's blocks, SGLang's router its tree), and what it tells while it is away is not heard; one
+ * that comes is taken to be empty and idle until the next look. */
 #include <math.h>
 #include <stdlib.h>
 
@@ -261,6 +265,24 @@ static void remember(struct prefix_chooser *prefix, uint32_t slot,
         prefix_index_remove(&prefix->index, id, slot);
 }
 
+/* Also what it has told and is not seen yet. */
+static void forget_replica(struct prefix_chooser *prefix, uint32_t slot)
+{
+    uint64_t id;
+    while (prefix->memories && prefix_memory_forget(&prefix->memories[slot], &id))
+        prefix_index_remove(&prefix->index, id, slot);
+    prefix_index_forget(&prefix->index, slot);
+    cache_changes_forget(&prefix->changes, slot);
+    predictor_forget(&prefix->predictor, slot);
+    prefix->views[slot] = (struct replica_view){0};
+}
+
+static void replica_came_or_went(struct chooser *chooser, uint32_t slot)
+{
+    if (!chooser->router->slots[slot].available)
+        forget_replica((struct prefix_chooser *)chooser, slot);
+}
+
 static uint32_t choose_affinity(struct chooser *chooser, const struct router_request *request)
 {
     struct prefix_chooser *prefix = (struct prefix_chooser *)chooser;
@@ -290,16 +312,19 @@ static uint32_t choose_kv(struct chooser *chooser, const struct router_request *
 
 static void hear_change(struct chooser *chooser, const struct cache_change *change)
 {
-    cache_changes_add(&((struct prefix_chooser *)chooser)->changes, change);
+    if (chooser->router->slots[change->slot].available)
+        cache_changes_add(&((struct prefix_chooser *)chooser)->changes, change);
 }
 
 const struct router_policy router_prefix_affinity = {.size = sizeof(struct prefix_chooser),
                                                      .open = open_affinity,
                                                      .close = close_prefix,
-                                                     .choose = choose_affinity};
+                                                     .choose = choose_affinity,
+                                                     .availability_changed = replica_came_or_went};
 
 const struct router_policy router_kv_aware = {.size = sizeof(struct prefix_chooser),
                                               .open = open_kv,
                                               .close = close_prefix,
                                               .choose = choose_kv,
+                                              .availability_changed = replica_came_or_went,
                                               .cache_changed = hear_change};

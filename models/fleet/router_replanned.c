@@ -13,7 +13,11 @@
  * solver. So classes go where they are served best relative to the
  * others: long prompts to where prefill is fast, even if all classes would be faster there.
  *
- * Until the first interval has passed, pools get shares by replica count and weight. */
+ * Until the first interval has passed, pools get shares by replica count and weight.
+ *
+ * A plan counts replicas that are available when it is made. Between two plans a pool that goes
+ * leaves its shares to the others (router_shares.h), and one that comes waits for the next plan to
+ * get some. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -63,17 +67,6 @@ struct replanned {
     double *prices, *capacity, *load_s; /* [place] */
 };
 
-static void share_by_weight(struct replanned *planned)
-{
-    const struct chooser *chooser = &planned->chooser;
-    for (uint32_t c = 0; c < chooser->router->fleet.class_count; c++)
-        for (uint32_t place = 0; place < chooser->pool_count; place++) {
-            const struct router_pool *pool = &chooser->router->pools[chooser->pools[place]];
-            pool_shares_of(&planned->shares, c)[place] = pool->replicas * pool->weight;
-        }
-    pool_shares_normalise(&planned->shares);
-}
-
 static bool open_replanned(struct chooser *chooser, const void *config)
 {
     const struct router_replanned_config *given = config;
@@ -89,9 +82,10 @@ static bool open_replanned(struct chooser *chooser, const void *config)
     planned->capacity = calloc(pools, sizeof *planned->capacity);
     planned->load_s = calloc(pools, sizeof *planned->load_s);
     if (!planned->within || !planned->observed || !planned->work_s || !planned->prices ||
-        !planned->capacity || !planned->load_s || !pool_shares_init(&planned->shares, chooser))
+        !planned->capacity || !planned->load_s ||
+        !pool_shares_init(&planned->shares, chooser, true))
         return false;
-    share_by_weight(planned);
+    pool_shares_renew(&planned->shares);
     return true;
 }
 
@@ -105,6 +99,12 @@ static void close_replanned(struct chooser *chooser)
     free(planned->prices);
     free(planned->capacity);
     free(planned->load_s);
+}
+
+static void renew_shares(struct chooser *chooser, uint32_t slot)
+{
+    (void)slot;
+    pool_shares_renew(&((struct replanned *)chooser)->shares);
 }
 
 static const struct router_pool *pool_at(const struct replanned *planned, uint32_t place)
@@ -133,9 +133,10 @@ static double capacity_of(const struct replanned *planned, uint32_t place)
 {
     const struct router *router = planned->chooser.router;
     const struct router_pool *pool = pool_at(planned, place);
-    double interval_s = tick_to_s(planned->interval) * pool->replicas;
+    uint32_t replicas = router->available[planned->chooser.pools[place]];
+    double interval_s = tick_to_s(planned->interval) * replicas;
     double outstanding_tok = (double)router_outstanding_tok(router, planned->chooser.pools[place]);
-    double waiting_tok = outstanding_tok - (double)pool->kv_tok * pool->replicas;
+    double waiting_tok = outstanding_tok - (double)pool->kv_tok * replicas;
     if (waiting_tok <= 0)
         return interval_s;
     struct observed all = {0};
@@ -175,7 +176,8 @@ static double load_pools(struct replanned *planned)
         }
     double busiest = 0;
     for (uint32_t place = 0; place < pools; place++)
-        busiest = fmax(busiest, planned->load_s[place] / planned->capacity[place]);
+        if (planned->capacity[place] > 0)
+            busiest = fmax(busiest, planned->load_s[place] / planned->capacity[place]);
     return busiest;
 }
 
@@ -188,6 +190,8 @@ static void play_round(struct replanned *planned)
             pool_shares_of(&planned->shares, c)[cheapest_for(planned, c)] += 1 / busiest;
     double dearest = 0;
     for (uint32_t place = 0; place < planned->chooser.pool_count; place++) {
+        if (planned->capacity[place] <= 0)
+            continue;
         double busy = planned->load_s[place] / planned->capacity[place] / busiest;
         planned->prices[place] *= 1 + PRICE_STEP * busy;
         dearest = fmax(dearest, planned->prices[place]);
@@ -196,14 +200,14 @@ static void play_round(struct replanned *planned)
         planned->prices[place] /= dearest;
 }
 
-/* A start at which no pool is cheaper for everything. */
+/* A start at which no pool is cheaper for everything; one without capacity is beyond price. */
 static void set_prices(struct replanned *planned)
 {
     for (uint32_t place = 0; place < planned->chooser.pool_count; place++) {
         double work_s = 0;
         for (uint32_t c = 0; c < planned->chooser.router->fleet.class_count; c++)
             work_s += planned->observed[c].requests > 0 ? work_of(planned, c)[place] : 0;
-        planned->prices[place] = 1 / work_s;
+        planned->prices[place] = planned->capacity[place] > 0 ? 1 / work_s : INFINITY;
     }
 }
 
@@ -232,7 +236,7 @@ static void plan(struct replanned *planned)
     set_prices(planned);
     for (int round = 0; round < ROUNDS; round++)
         play_round(planned);
-    pool_shares_normalise(&planned->shares);
+    pool_shares_renew(&planned->shares);
     memset(planned->observed, 0, classes * sizeof *planned->observed);
 }
 
@@ -254,4 +258,5 @@ static uint32_t choose_replanned(struct chooser *chooser, const struct router_re
 const struct router_policy router_replanned = {.size = sizeof(struct replanned),
                                                .open = open_replanned,
                                                .close = close_replanned,
-                                               .choose = choose_replanned};
+                                               .choose = choose_replanned,
+                                               .availability_changed = renew_shares};

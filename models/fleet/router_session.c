@@ -6,6 +6,10 @@
  * node), which sends requests without a session elsewhere (here: by "fallback"). Pools of greater
  * weight have more points, as in Envoy's ring_hash.
  *
+ * The points of a replica that is not available are passed over: its sessions move on, each to the
+ * next on the ring, and all others stay; when it is back its sessions return, wherever they were
+ * meanwhile. So does production-stack's, which takes its node from the ring and puts it back.
+ *
  * With a load bound c (Mirrokni, Thorup, Zadimoghaddam, "Consistent hashing with bounded loads",
  * 2016; Envoy's hash_balance_factor, in percent) no replica gets more than c times its part of the
  * outstanding requests, this one among them: who would is passed over along the ring. */
@@ -54,7 +58,7 @@ struct session_chooser {
     struct ring_point *ring; /* by rising hash */
     uint32_t point_count;
     double load_bound; /* INFINITY: none */
-    double weights;    /* summed over replicas */
+    double weights;    /* summed over available replicas */
     struct chooser *fallback;
 };
 
@@ -97,7 +101,6 @@ static bool make_ring(struct session_chooser *session, int64_t virtual_nodes)
     for (uint32_t i = 0; i < chooser->slot_count; i++) {
         uint32_t slot = chooser->slots[i];
         double weight = weight_of(chooser, slot);
-        session->weights += weight;
         uint32_t points = (uint32_t)fmax(1, round((double)virtual_nodes * weight / greatest));
         for (uint32_t k = 0; k < points; k++) {
             uint64_t hash = mix((uint64_t)chooser->router->slots[slot].replica << 32 | k);
@@ -108,12 +111,27 @@ static bool make_ring(struct session_chooser *session, int64_t virtual_nodes)
     return true;
 }
 
+static void sum_weights(struct session_chooser *session)
+{
+    const struct chooser *chooser = &session->chooser;
+    session->weights = 0;
+    for (uint32_t i = 0; i < chooser->slot_count; i++)
+        session->weights += weight_of(chooser, chooser->slots[i]);
+}
+
+static void weigh_again(struct chooser *chooser, uint32_t slot)
+{
+    (void)slot;
+    sum_weights((struct session_chooser *)chooser);
+}
+
 static bool open_session(struct chooser *chooser, const void *config)
 {
     const struct router_session_config *given = config;
     struct session_chooser *session = (struct session_chooser *)chooser;
     session->load_bound = isnan(given->load_bound) ? INFINITY : given->load_bound;
     session->fallback = chooser_like(chooser, given->fallback);
+    sum_weights(session);
     return session->fallback && make_ring(session, given->virtual_nodes);
 }
 
@@ -147,11 +165,17 @@ static uint64_t outstanding(const struct chooser *chooser)
 }
 
 /* May the replica have one more? Some always may, for not all can have more than their part. */
-static bool has_room(const struct session_chooser *session, uint32_t slot, uint64_t requests)
+static bool is_below_bound(const struct session_chooser *session, uint32_t slot, uint64_t requests)
 {
     double part = (double)(requests + 1) * weight_of(&session->chooser, slot) / session->weights;
     double allowed = ceil(session->load_bound * part);
     return (double)session->chooser.router->slots[slot].load.requests + 1 <= allowed;
+}
+
+static bool may_take(const struct session_chooser *session, uint32_t slot, uint64_t requests)
+{
+    return session->chooser.router->slots[slot].available &&
+           (session->load_bound == INFINITY || is_below_bound(session, slot, requests));
 }
 
 static uint32_t choose_session(struct chooser *chooser, const struct router_request *request)
@@ -160,10 +184,8 @@ static uint32_t choose_session(struct chooser *chooser, const struct router_requ
     if (request->session == ROUTER_NO_SESSION)
         return chooser_choose(session->fallback, request);
     uint32_t point = find_point(session, mix(mix(request->session)));
-    if (session->load_bound == INFINITY)
-        return session->ring[point].slot;
-    uint64_t requests = outstanding(chooser);
-    while (!has_room(session, session->ring[point].slot, requests))
+    uint64_t requests = session->load_bound < INFINITY ? outstanding(chooser) : 0;
+    while (!may_take(session, session->ring[point].slot, requests))
         point = point + 1 == session->point_count ? 0 : point + 1;
     return session->ring[point].slot;
 }
@@ -171,4 +193,5 @@ static uint32_t choose_session(struct chooser *chooser, const struct router_requ
 const struct router_policy router_session = {.size = sizeof(struct session_chooser),
                                              .open = open_session,
                                              .close = close_session,
-                                             .choose = choose_session};
+                                             .choose = choose_session,
+                                             .availability_changed = weigh_again};

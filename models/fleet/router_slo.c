@@ -104,6 +104,11 @@ static bool open_cheapest(struct chooser *chooser, const void *config)
     return predictor_init(&slo->predictor, chooser->router);
 }
 
+static void forget_prompts(struct chooser *chooser, uint32_t slot)
+{
+    predictor_forget(&((struct slo_chooser *)chooser)->predictor, slot);
+}
+
 static struct rank rank_by_headroom(const struct slo_chooser *slo, double strain, double e2e_s)
 {
     bool misses = strain > slo->margin;
@@ -152,9 +157,11 @@ static uint32_t choose_best(struct chooser *chooser, const struct router_request
 const struct router_policy router_slo_aware = {.size = sizeof(struct slo_chooser),
                                                .open = open_slo_aware,
                                                .close = close_slo,
-                                               .choose = choose_best};
+                                               .choose = choose_best,
+                                               .availability_changed = forget_prompts};
 
 const struct router_policy router_cheapest = {.size = sizeof(struct slo_chooser),
                                               .open = open_cheapest,
                                               .close = close_slo,
-                                              .choose = choose_best};
+                                              .choose = choose_best,
+                                              .availability_changed = forget_prompts};

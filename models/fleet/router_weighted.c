@@ -101,7 +101,7 @@ static void read_shares(struct weighted *weighted, const struct config_list *lis
         if (place < weighted->chooser.pool_count)
             pool_shares_of(&weighted->shares, class_index)[place] += shares[i].weight;
     }
-    pool_shares_normalise(&weighted->shares);
+    pool_shares_renew(&weighted->shares);
 }
 
 static bool open_weighted(struct chooser *chooser, const void *config)
@@ -109,7 +109,7 @@ static bool open_weighted(struct chooser *chooser, const void *config)
     const struct router_weighted_config *given = config;
     struct weighted *weighted = (struct weighted *)chooser;
     weighted->within = choosers_within(chooser, given->within);
-    if (!weighted->within || !pool_shares_init(&weighted->shares, chooser))
+    if (!weighted->within || !pool_shares_init(&weighted->shares, chooser, false))
         return false;
     read_shares(weighted, &given->shares);
     return true;
@@ -120,6 +120,12 @@ static void close_weighted(struct chooser *chooser)
     struct weighted *weighted = (struct weighted *)chooser;
     choosers_destroy(weighted->within, chooser->pool_count);
     pool_shares_free(&weighted->shares);
+}
+
+static void renew_shares(struct chooser *chooser, uint32_t slot)
+{
+    (void)slot;
+    pool_shares_renew(&((struct weighted *)chooser)->shares);
 }
 
 static uint32_t choose_weighted(struct chooser *chooser, const struct router_request *request)
@@ -133,4 +139,5 @@ const struct router_policy router_weighted = {.size = sizeof(struct weighted),
                                               .check = check_weighted,
                                               .open = open_weighted,
                                               .close = close_weighted,
-                                              .choose = choose_weighted};
+                                              .choose = choose_weighted,
+                                              .availability_changed = renew_shares};

@@ -1,5 +1,13 @@
 /* The observer's samples of the pools: on its timer, and once more at the end. */
+#include <math.h>
+
 #include "models/fleet/simulation_parts.h"
+
+/* Replicas that come and go within the interval may have done more than those there at its end. */
+static double share(double part, double whole)
+{
+    return whole > 0 ? fmin(part / whole, 1) : 0;
+}
 
 static void sample_pool(struct simulation *sim, uint32_t pool, tick_t blocks_at)
 {
@@ -18,11 +26,11 @@ static void sample_pool(struct simulation *sim, uint32_t pool, tick_t blocks_at)
     }
     double interval_s = tick_to_s(sim->now - sim->sampled);
     double busy_s = tick_to_s(busy - sim->sampled_busy[pool]);
-    sample->kv_used =
-        (double)blocks / ((double)sim->configs[pool].kv_blocks * (double)spec->replicas);
-    sample->busy = interval_s > 0 ? busy_s / (interval_s * spec->replicas) : 0;
-    sample->power_w =
-        spec->replicas * (spec->idle_w + (spec->busy_w - spec->idle_w) * sample->busy);
+    double replicas = sim->elastic ? elastic_replicas(sim, pool) : spec->replicas;
+    sample->replicas = replicas;
+    sample->kv_used = share((double)blocks, (double)sim->configs[pool].kv_blocks * replicas);
+    sample->busy = share(busy_s, interval_s * replicas);
+    sample->power_w = replicas * (spec->idle_w + (spec->busy_w - spec->idle_w) * sample->busy);
     sim->sampled_busy[pool] = busy;
 }
 

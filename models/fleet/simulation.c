@@ -1,7 +1,7 @@
 /* The event loop. Actors of the event queue: replicas 0 .. R-1, then the arrival stream, the end of
- * the warm-up, the sampler, transfers and clients. At one tick, arrivals, transfers and clients
- * come before the boundaries of replicas (so that what arrives at a boundary joins there), and
- * samples come last.
+ * the warm-up, the sampler, transfers, clients and the control plane. At one tick, arrivals,
+ * transfers, clients and the control plane come before the boundaries of replicas (so that what
+ * arrives at a boundary joins there), and samples come last.
  */
 #include "models/fleet/simulation.h"
 
@@ -43,6 +43,8 @@ void simulation_let_go(struct simulation *sim, uint32_t number)
         disaggregation_ended(sim, number);
     else
         router_release(sim->router, request->replica, request->prompt_tok, request->predicted_tok);
+    if (sim->elastic)
+        elastic_left(sim, request->replica);
     sharing_end(sim, request);
     request_pool_give_back(&sim->requests, number);
 }
@@ -50,8 +52,12 @@ void simulation_let_go(struct simulation *sim, uint32_t number)
 bool simulation_cancel(struct simulation *sim, uint32_t number)
 {
     uint32_t replica = sim->requests.requests[number].replica;
+    if (sim->requests.requests[number].place == PLACE_HELD) {
+        elastic_cancel_held(sim, number);
+        return true;
+    }
     if (sim->disaggregation)
-        disaggregation_drop(sim, number);
+        return disaggregation_cancel(sim, number);
     bool out = engine_cancel(&sim->engines[replica], number, sim->now);
     replica_changed(sim, replica);
     return out;
@@ -78,6 +84,8 @@ static void complete(struct simulation *sim, uint32_t number)
         measure_completed(sim, request, &latencies);
     if (sim->spec->observer.request)
         observe_request(sim, request, &latencies, OUTCOME_COMPLETED);
+    if (sim->elastic)
+        elastic_completed(sim, request, &latencies);
     simulation_answer_client(sim, request, request->output_tok, tick_to_s(sim->now + overhead));
     simulation_let_go(sim, number);
 }
@@ -90,6 +98,12 @@ void simulation_reject(struct simulation *sim, const struct request *request)
     if (sim->spec->observer.request)
         observe_request(sim, request, NULL, OUTCOME_REJECTED);
     simulation_answer_client(sim, request, 0, tick_to_s(sim->now) + REFUSED_CLIENT_WAIT_S);
+}
+
+void simulation_refuse(struct simulation *sim, uint32_t number)
+{
+    simulation_reject(sim, &sim->requests.requests[number]);
+    simulation_let_go(sim, number);
 }
 
 /* --- arrivals --- */
@@ -159,14 +173,20 @@ uint32_t simulation_route(struct simulation *sim, struct request *request,
                           const struct arrival *arrival, uint32_t asked_tok)
 {
     if (sim->disaggregation)
-        return disaggregation_arrive(sim, request, arrival, asked_tok);
+        return disaggregation_arrive(sim, request, asked_tok);
     struct router_request asked = routing_request(sim, request, arrival->session);
     request->replica = router_choose(sim->router, &asked);
+    if (request->replica == ROUTER_NO_REPLICA)
+        return elastic_hold_arrival(sim, request);
     uint32_t pool = sim->pool_of[request->replica];
     sim->result->pools[pool].arrived++;
+    if (sim->elastic)
+        elastic_sent(sim, request);
     if (engine_accepts(&sim->configs[pool], request->prompt_tok, asked_tok))
         return simulation_submit(sim, request);
     router_release(sim->router, request->replica, request->prompt_tok, request->predicted_tok);
+    if (sim->elastic)
+        elastic_left(sim, request->replica);
     simulation_reject(sim, request);
     sharing_end(sim, request);
     return REQUEST_NONE;
@@ -183,6 +203,7 @@ static void arrive(struct simulation *sim)
                               .class_index = classify(sim, &arrival),
                               .stream = arrival.stream,
                               .client = arrival.client,
+                              .session = arrival.session,
                               .prefix = sharing_arrive(sim, &arrival)};
     if (sim->adapters)
         request.adapter_draw = (uint32_t)gsl_rng_get(sim->adapters);
@@ -234,6 +255,13 @@ static void clients_act(struct simulation *sim)
         await_arrival(sim, sim->now + 1);
 }
 
+static void elastic_act(struct simulation *sim)
+{
+    elastic_event(sim);
+    if (sim->answered)
+        await_arrival(sim, sim->now + 1);
+}
+
 /* Iterations that begin from now on are measured; runs that span the moment are cut there. */
 static void end_warmup(struct simulation *sim)
 {
@@ -266,6 +294,8 @@ static bool work_left(const struct simulation *sim)
 {
     uint32_t watchers = event_queue_has(&sim->queue, actor_warmup(sim)) +
                         event_queue_has(&sim->queue, actor_sampler(sim));
+    if (sim->elastic && elastic_only_watches(sim))
+        watchers += event_queue_has(&sim->queue, actor_elastic(sim));
     return sim->queue.count > watchers;
 }
 
@@ -311,6 +341,8 @@ static void simulate(struct simulation *sim)
             disaggregation_event(sim);
         else if (actor == actor_clients(sim))
             clients_act(sim);
+        else if (actor == actor_elastic(sim))
+            elastic_act(sim);
         else if (actor == actor_sampler(sim))
             sample(sim);
         else
@@ -429,6 +461,7 @@ static void release(struct simulation *sim)
     router_destroy(sim->router);
     disaggregation_stop(sim);
     clients_stop(sim);
+    elastic_stop(sim);
 }
 
 bool simulation_run(const struct simulation_spec *spec, struct simulation_result *result,
@@ -443,7 +476,7 @@ bool simulation_run(const struct simulation_spec *spec, struct simulation_result
     if (!allocate(&sim) || !make_engines(&sim) || !make_adapters(&sim)) {
         error_set(error, ERROR_FAILED, "out of memory");
         sim.failed = true;
-    } else if (!make_routing(&sim) || !clients_start(&sim)) {
+    } else if (!make_routing(&sim) || !clients_start(&sim) || !elastic_start(&sim)) {
         sim.failed = true;
     } else {
         clear_histograms(&sim);

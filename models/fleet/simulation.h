@@ -14,6 +14,7 @@
 #include "models/fleet/client_settings.h"
 #include "models/fleet/clients.h"
 #include "models/fleet/disaggregation.h"
+#include "models/fleet/elasticity.h"
 #include "models/fleet/router.h"
 #include "sim/error.h"
 #include "sim/histogram.h"
@@ -58,9 +59,9 @@ struct slo_rule {
 struct pool_spec {
     const char *name;
     const struct engine_config *engine; /* policy, limits, KV blocks, step time */
-    uint32_t replicas;
-    double usd_per_hour;   /* of one replica, while it exists */
-    uint32_t model;        /* that it serves; of class_models */
+    uint32_t replicas;                  /* at most, where they come and go */
+    double usd_per_hour;                /* of one replica, while it exists */
+    uint32_t model;                     /* that it serves; of class_models */
     double weight;         /* relative capacity that least-outstanding routers divide by */
     double busy_w, idle_w; /* electrical power of one replica */
     enum pool_role role;
@@ -83,6 +84,7 @@ struct request_record {
 struct pool_sample {
     uint32_t waiting, running;
     uint64_t arrived, completed; /* so far */
+    double replicas;             /* that take requests */
     double kv_used;              /* share of the pool's KV blocks */
     double power_w;              /* mean over the interval since the last sample */
     double busy;                 /* share of the interval that its replicas were iterating */
@@ -124,7 +126,8 @@ struct simulation_spec {
     uint32_t model_count;           /* of them, at most ROUTER_MODELS_MAX; 0 is 1. Some pool serves
                                      * each that is asked for */
     const char *const *model_names; /* [model_count]; for reports */
-    const struct client_rule *clients; /* [class_count]; NULL: nobody gives up */
+    const struct client_rule *clients;  /* [class_count]; NULL: nobody gives up */
+    const struct elastic_spec *elastic; /* NULL: all replicas exist always */
     const struct slo_rule *slos;
     size_t slo_count;
     uint64_t seed, replication;
@@ -159,6 +162,8 @@ struct pool_result {
      * of that the share that holds a token. NaN where the engine does not count them. */
     double kv_slots_taken, kv_slots_held;
     uint64_t cancelled; /* attempts that were given up or stopped; the others count attempts, too */
+    uint64_t moved_out, moved_in;    /* begun or waiting here when its replica went, and sent
+                                      * elsewhere; the other way round */
     uint64_t handed_out, handed_in;  /* prefilled here, to decode elsewhere; the other way round */
     uint64_t prompt_tok, output_tok; /* of completed requests */
     uint64_t prefill_tok;            /* computed, recomputation included */
@@ -170,6 +175,7 @@ struct pool_result {
     uint64_t kv_blocks;              /* of one replica */
     uint64_t verified, verified_tok; /* decodes of iterations that drafted; what they emitted */
     struct adapter_totals adapters;
+    double replica_s; /* summed over replicas: the time that they served */
     double cost_usd;
     double energy_j;
     struct prefix_totals prefix;      /* zeros while no request names what it shares */
@@ -192,6 +198,7 @@ struct simulation_result {
     struct slo_result *slos;           /* slo_count of them */
     struct transfer_result *transfers; /* NULL without disaggregation */
     struct client_result *clients;     /* NULL where nobody gives up */
+    struct elastic_result *elastic;    /* NULL where all replicas exist always */
     uint64_t events, iterations;
 };
 

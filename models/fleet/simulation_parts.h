@@ -1,9 +1,11 @@
 /* The insides of one simulation, shared by the files that make it up: simulation.c (the event
  * loop), measuring.c (what a request's end counts for), sampling.c (the observer's samples),
- * summing.c (the result), disaggregation.c and clients.c. Nobody else includes this. */
+ * summing.c (the result), disaggregation.c, clients.c and elasticity.c. Nobody else includes this.
+ */
 #ifndef TOKENYARD_MODELS_FLEET_SIMULATION_PARTS_H
 #define TOKENYARD_MODELS_FLEET_SIMULATION_PARTS_H
 
+#include "models/engine/eviction.h"
 #include "models/engine/prefixes.h"
 #include "models/fleet/simulation.h"
 #include "sim/event_queue.h"
@@ -15,6 +17,7 @@ enum priority {
     PRIORITY_WARMUP,
     PRIORITY_TRANSFER,
     PRIORITY_CLIENT,
+    PRIORITY_ELASTIC,
     PRIORITY_REPLICA,
     PRIORITY_SAMPLE
 };
@@ -40,6 +43,7 @@ struct simulation {
     struct router *router;                 /* NULL with disaggregation, which has its own */
     struct disaggregation *disaggregation; /* NULL: no pool has a role */
     struct clients *clients;               /* NULL: nobody gives up */
+    struct elasticity *elastic;            /* NULL: all replicas exist always */
     struct bounds *bounds;                 /* [slo rules] */
     struct time_stat *outstanding;         /* [pools]: requests sent there that have not ended */
 
@@ -86,7 +90,12 @@ static inline uint32_t actor_clients(const struct simulation *sim)
     return sim->replicas + 4;
 }
 
-enum { ACTORS_BESIDE_REPLICAS = 5 };
+static inline uint32_t actor_elastic(const struct simulation *sim)
+{
+    return sim->replicas + 5;
+}
+
+enum { ACTORS_BESIDE_REPLICAS = 6 };
 
 /* Time of the current run that has passed at `now`. */
 static inline tick_t busy_in_run(const struct engine *engine, tick_t now)
@@ -131,6 +140,36 @@ void simulation_answer_client(struct simulation *sim, const struct request *requ
 
 /* A request that no router is charged with is refused by its replica. */
 void simulation_reject(struct simulation *sim, const struct request *request);
+/* Likewise one that has a record and a router, which are given back. */
+void simulation_refuse(struct simulation *sim, uint32_t number);
+
+/* --- elasticity.c, elasticity_requests.c: called only where sim->elastic is not NULL, but for
+ * start and stop --- */
+
+struct latencies;
+
+/* false, with sim->error set, on errors. */
+bool elastic_start(struct simulation *sim);
+void elastic_stop(struct simulation *sim);
+/* The time of actor_elastic has come. */
+void elastic_event(struct simulation *sim);
+/* A request was sent to its replica; has left it. */
+void elastic_sent(struct simulation *sim, struct request *request);
+void elastic_left(struct simulation *sim, uint32_t replica);
+/* The replica is not empty before elastic_left: of what was not sent there from the gateway. */
+void elastic_joined(struct simulation *sim, uint32_t replica);
+void elastic_completed(struct simulation *sim, const struct request *request,
+                       const struct latencies *latencies);
+/* No replica is there for an arriving request: it waits. Its number; REQUEST_NONE, with sim->error
+ * set, when out of memory. */
+uint32_t elastic_hold_arrival(struct simulation *sim, struct request *request);
+/* A request that waits so is to be cancelled: it counts as sent, and is out. */
+void elastic_cancel_held(struct simulation *sim, uint32_t number);
+/* Of a pool, those that take requests now. */
+double elastic_replicas(const struct simulation *sim, uint32_t pool);
+/* Will nothing but the control plane act from now on, and that on no request? */
+bool elastic_only_watches(const struct simulation *sim);
+void elastic_sum_up(struct simulation *sim);
 
 /* --- disaggregation.c: called only where sim->disaggregation is not NULL, but for the first two
  * --- */
@@ -140,18 +179,36 @@ bool disaggregation_start(struct simulation *sim);
 void disaggregation_stop(struct simulation *sim);
 
 /* As simulation_route. */
-uint32_t disaggregation_arrive(struct simulation *sim, struct request *request,
-                               const struct arrival *arrival, uint32_t asked_tok);
+uint32_t disaggregation_arrive(struct simulation *sim, struct request *request, uint32_t asked_tok);
+/* A request that waited at the gateway, or lost its replica, is given one; false: none is there.
+ * And can all who may work on it serve it? */
+bool disaggregation_place(struct simulation *sim, uint32_t number);
+bool disaggregation_accepts(const struct simulation *sim, uint32_t number);
 /* Who sends requests to the replica. */
 struct router *disaggregation_router_of(const struct simulation *sim, uint32_t replica);
 /* A replica was at a boundary. */
 void disaggregation_boundary(struct simulation *sim, uint32_t replica);
 /* The time of actor_transfers has come. */
 void disaggregation_event(struct simulation *sim);
-/* A request is to be cancelled: frees what it has outside of its engine. */
-void disaggregation_drop(struct simulation *sim, uint32_t number);
+/* As simulation_cancel. */
+bool disaggregation_cancel(struct simulation *sim, uint32_t number);
 /* A request is out of its engine. */
 void disaggregation_ended(struct simulation *sim, uint32_t number);
+
+/* --- disaggregation_replicas.c: replicas that come and go --- */
+
+/* As router_set_available. Requests whose prompt is complete, and for which no decode replica was
+ * there, go to one that comes. */
+void disaggregation_set_available(struct simulation *sim, uint32_t replica, bool available);
+/* How many such requests wait. */
+uint32_t disaggregation_stranded(const struct simulation *sim);
+/* As engine_evict: all whose prompt, cache or answer was on the replica. */
+void disaggregation_evict(struct simulation *sim, uint32_t replica, struct eviction *out);
+/* As engine_withdraw, but for those whose cache is complete elsewhere: they find another replica to
+ * decode them, or wait for one. */
+void disaggregation_withdraw(struct simulation *sim, uint32_t replica, struct eviction *out);
+
+/* --- disaggregation.c, on --- */
 
 /* Adds to a request's record where it was prefilled. The request is one of the pool's. */
 void disaggregation_describe(const struct simulation *sim, const struct request *request,
@@ -188,6 +245,10 @@ void measure_timed_out(struct simulation *sim, const struct request *request);
 /* The bounds of its class are kept or missed by what the user has read. */
 void measure_stopped(struct simulation *sim, const struct request *request,
                      const struct latencies *latencies);
+
+/* Do these latencies keep all bounds of the class? */
+bool keeps_bounds(const struct simulation *sim, uint32_t class_index,
+                  const struct latencies *latencies);
 
 /* A request in flight at the end counts where it has broken a bound already. */
 void judge_in_flight(struct simulation *sim, const struct request *request);

@@ -56,8 +56,9 @@ static void sum_up_pool(struct simulation *sim, uint32_t pool)
     }
     sharing_sum_up(sim, pool);
     double end_s = tick_to_s(sim->now);
-    result->in_flight = result->arrived + result->handed_in - result->handed_out -
-                        result->completed - result->rejected - result->cancelled;
+    result->in_flight = result->arrived + result->handed_in + result->moved_in -
+                        result->handed_out - result->moved_out - result->completed -
+                        result->rejected - result->cancelled;
     result->busy_s = tick_to_s(busy);
     result->mean_batch = busy > 0 ? (double)sequence_ticks / (double)busy : 0;
     result->mean_outstanding = time_stat_mean(&sim->outstanding[pool], sim->now);
@@ -67,9 +68,12 @@ static void sum_up_pool(struct simulation *sim, uint32_t pool)
     double slots = (double)result->kv_blocks * sim->configs[pool].block_tok;
     result->kv_slots_taken = slots_taken > 0 ? slots_taken / (decode_iterations * slots) : NAN;
     result->kv_slots_held = slots_taken > 0 ? slots_held / slots_taken : NAN;
-    result->cost_usd = spec->usd_per_hour * spec->replicas * end_s / 3600;
+    if (sim->elastic) /* which has counted what was there */
+        return;
+    result->replica_s = spec->replicas * end_s;
+    result->cost_usd = spec->usd_per_hour * result->replica_s / 3600;
     result->energy_j =
-        spec->idle_w * spec->replicas * end_s + (spec->busy_w - spec->idle_w) * result->busy_s;
+        spec->idle_w * result->replica_s + (spec->busy_w - spec->idle_w) * result->busy_s;
 }
 
 /* Pools have counted attempts; a request's are counted once. */
@@ -123,6 +127,8 @@ void sum_up(struct simulation *sim)
         result->in_flight += result->pools[pool].in_flight;
         result->iterations += result->pools[pool].iterations;
     }
+    if (sim->elastic)
+        elastic_sum_up(sim);
     if (sim->clients)
         sum_up_clients(sim);
     if (sim->requests.in_use == 0)
@@ -149,5 +155,6 @@ void simulation_result_free(struct simulation_result *result)
     free(result->slos);
     free(result->transfers);
     free(result->clients);
+    elastic_result_free(result->elastic);
     *result = (struct simulation_result){0};
 }

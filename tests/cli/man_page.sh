@@ -11,7 +11,8 @@ options() { # COMMAND...
     expect 0 "$TOKENYARD" "$@" --help
     grep -o -e '^ *\(-[a-z], \)\?--[a-z-]*' "$TMP/out" | grep -o -e '--[a-z-]*'
 }
-for command in run plan compare validate calibrate 'trace stats' 'trace convert' 'trace synth'; do
+for command in run plan compare price 'price commit' 'price break-even' validate calibrate \
+    'trace stats' 'trace convert' 'trace synth'; do
     options $command
 done | sort -u >"$TMP/options"
 

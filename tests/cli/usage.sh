@@ -37,13 +37,13 @@ refused 2 "$TOKENYARD" trace frobnicate
 expect 2 "$TOKENYARD"
 prints 'usage: tokenyard COMMAND'
 expect 0 "$TOKENYARD" help
-for command in run plan compare validate calibrate trace list schema help version; do
+for command in run plan compare price validate calibrate trace list schema help version; do
     grep -q "^  $command " "$TMP/out" || fail "help does not know $command"
 done
 same <("$TOKENYARD" help) <("$TOKENYARD" --help)
 expect 0 "$TOKENYARD" --version
 grep -qE '^tokenyard [0-9]+\.[0-9]+\.[0-9]+$' "$TMP/out" || fail "version: $(cat "$TMP/out")"
-for command in run plan validate calibrate trace list schema; do
+for command in run plan price validate calibrate trace list schema; do
     expect 0 "$TOKENYARD" $command --help
     prints "usage: tokenyard $command"
 done

@@ -49,6 +49,11 @@ Test(prefix_index, is_a_table_of_sets)
         else
             prefix_index_remove(&index, id_of(number), replica);
         plain.holds[number][replica] = add;
+        if (step % 500 == 0) {
+            prefix_index_forget(&index, replica);
+            for (uint32_t i = 0; i < IDS; i++)
+                plain.holds[i][replica] = false;
+        }
         if (step % 50 == 0)
             expect_match(&index, &plain, number, (uint32_t)gsl_rng_uniform_int(rng, 30));
     }

@@ -1,0 +1,19 @@
+#include "models/money/purchase_option.h"
+
+#include <stddef.h>
+
+const char *const purchase_option_names[] = {
+    [PURCHASE_ON_DEMAND] = "on_demand",
+    [PURCHASE_SPOT] = "spot",
+    [PURCHASE_CAPACITY_BLOCK] = "capacity_block",
+    [PURCHASE_SERVERLESS] = "serverless",
+    [PURCHASE_OWNED] = "owned",
+    [PURCHASE_RESERVED_1Y] = "reserved_1y",
+    [PURCHASE_RESERVED_3Y] = "reserved_3y",
+    [PURCHASE_SAVINGS_1Y] = "savings_1y",
+    [PURCHASE_SAVINGS_3Y] = "savings_3y",
+    [PURCHASE_CUD_1Y] = "cud_1y",
+    [PURCHASE_CUD_3Y] = "cud_3y",
+    [PURCHASE_API] = "api",
+    [PURCHASE_OPTION_COUNT] = NULL,
+};
