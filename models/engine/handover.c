@@ -3,6 +3,7 @@
 #include <assert.h>
 
 #include "models/engine/decodes.h"
+#include "models/engine/eviction.h"
 #include "models/engine/loading.h"
 
 void engine_wake(struct engine *engine, tick_t now)
@@ -160,7 +161,7 @@ bool engine_cancel(struct engine *engine, uint32_t number, tick_t now)
 
 /* Batches that are served to their end, and stages that each serve whoever comes, keep whom they
  * have. */
-static bool can_extract(const struct engine_config *config)
+bool engine_can_extract(const struct engine_config *config)
 {
     return config->batching.kind == BATCHING_CONTINUOUS && !config->graph;
 }
@@ -168,7 +169,7 @@ static bool can_extract(const struct engine_config *config)
 bool engine_extract(struct engine *engine, uint32_t number, tick_t now)
 {
     struct request *request = request_of(engine, number);
-    if (!can_extract(engine->config) || request->place != PLACE_RUNNING ||
+    if (!engine_can_extract(engine->config) || request->place != PLACE_RUNNING ||
         number == engine->partial || request->cancelled || request->extracted)
         return false;
     request->extracted = true;
