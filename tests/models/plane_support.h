@@ -3,7 +3,7 @@
 #define TOKENYARD_TESTS_MODELS_PLANE_SUPPORT_H
 
 #include "models/elastic/control_plane.h"
-#include "tests/models/elastic_support.h"
+#include "tests/models/settings_support.h"
 
 #define TEST_REPLICAS 64
 #define TEST_NODE_USD 10.0
