@@ -292,7 +292,7 @@ void billing_bill_api(const struct usage *usage, const struct api_price *price, 
     double factor = batch ? 1 - price->batch_discount_percent / 100 : 1, carry = 0;
     double input = price->input_usd_per_mtok;
     ledger_init(ledger, usage, &none,
-                input > 0 ? price->output_usd_per_mtok / input : OUTPUT_WEIGHT_DEFAULT);
+                input > 0 ? fmin(price->output_usd_per_mtok / input, 1e6) : OUTPUT_WEIGHT_DEFAULT);
     size_t pools = usage->pool_count, classes = usage->class_count;
     for (size_t i = 0; i < usage->hour_count * pools * classes; i++) {
         const struct usage_class_hour *row = &usage->class_hours[i];
