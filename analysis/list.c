@@ -9,6 +9,7 @@
 #include "analysis/options.h"
 #include "models/catalog_path.h"
 #include "models/elastic/market.h"
+#include "models/elastic/purchase.h"
 #include "models/elastic/scaler.h"
 #include "models/fleet/router.h"
 #include "models/steptime/calibration.h"
@@ -163,6 +164,7 @@ static bool list_policies(const struct lists *lists, struct error *error)
     print_variants("capacity of a market", market_capacity_kinds);
     print_variants("lifetime of Spot nodes in a market", market_lifetime_kinds);
     print_variants("Spot price of a market", market_price_kinds);
+    print_variants("strategy of purchases of an elastic pool", purchase_strategies);
     return true;
 }
 
