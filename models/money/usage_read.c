@@ -4,7 +4,7 @@
 #include "models/money/usage_files.h"
 #include "workloads/csv_rows.h"
 
-#define EXACT_MAX 9007199254740992.0 /* 2^53 */
+#define TOTAL_MAX 1e13 /* of tokens or requests in an hour */
 #define INDEX_MAX 4294967295.0
 
 struct node_row {
@@ -39,7 +39,7 @@ struct spot_row {
 #define INDEX(type, name, member) COLUMN(type, name, CSV_COUNT, member, .min = 0, .max = INDEX_MAX)
 #define WORD(type, name, member)  COLUMN(type, name, CSV_TEXT, member, .min = 0)
 #define TOTAL(name, member)                                                                        \
-    COLUMN(served_row, name, CSV_COUNT, served.member, .min = 0, .max = EXACT_MAX)
+    COLUMN(served_row, name, CSV_COUNT, served.member, .min = 0, .max = TOTAL_MAX)
 
 static const struct csv_field node_columns[] = {
     INDEX(node_row, "pool", pool),
@@ -160,6 +160,8 @@ static bool read_served(struct usage *usage, const void *item, const char *path,
     tick_t at = row_tick(usage, row->hour, row->pool);
     if (at < 0 || row->class_index >= usage->class_count)
         return row_error(path, row->line, "the run has no such pool, class or hour", error);
+    if (row->served.cached_tok > row->served.prompt_tok || row->served.good > row->served.requests)
+        return row_error(path, row->line, "a part is more than the whole", error);
     *usage_class_hour(usage, (uint32_t)row->pool, (uint32_t)row->class_index, at) = row->served;
     return true;
 }
