@@ -32,6 +32,7 @@ struct metered_row {
 struct metered {
     struct metered_row *rows; /* sorted by the members in their order, no two alike */
     size_t count, capacity;
+    bool too_much;       /* an hour's time does not fit; metered_build reports it */
     uint32_t hour_count; /* of hours that lives reach into: may exceed the usage's by rounding */
     int64_t *serving_ns; /* [hour * pool_count + pool]: node time (of all its instances as one) that
                           * is not starting */
@@ -44,7 +45,8 @@ enum price_precedence {
     PRICES_OF_BOOK,      /* the book alone */
 };
 
-/* Fills metered, which the caller frees. Fails where a price is missing while a node lives. */
+/* Fills metered, which the caller frees. Fails where a price is missing while a node lives, and
+ * where the time of an hour exceeds 63 bits of nanoseconds (2.5 million instances at once). */
 bool metered_build(struct metered *metered, const struct usage *usage,
                    const struct price_book *book, enum price_precedence precedence,
                    struct error *error);
