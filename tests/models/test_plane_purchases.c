@@ -92,6 +92,21 @@ Test(plane_purchases, stand_ins_go_once_spot_is_ready)
     usage_free(&test.usage);
 }
 
+/* The fleet begins with five nodes that are ready. */
+Test(plane_purchases, nothing_stands_in_at_time_0)
+{
+    struct test_plane test = {0};
+    test_plane_prepare(&test, FIVE("'spot_hedge'"), 5, 1, INFINITY);
+    add_markets(&test, 2, 2, 2);
+    test_plane_go(&test);
+    cr_assert_eq(plane_totals_of(test.plane, 0)->nodes_started, 5);
+    test_plane_run(&test, 1000);
+    test_plane_end(&test, 1000);
+    cr_assert_eq(test.usage.node_count, 5);
+    cr_assert_eq(nodes_at(&test, 0, true), 5);
+    usage_free(&test.usage);
+}
+
 Test(plane_purchases, fallback_waits_and_steps_back)
 {
     struct test_plane test = {0};
