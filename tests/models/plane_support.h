@@ -21,6 +21,28 @@ static inline struct elastic_settings *test_elastic_settings(struct arena *arena
     return settings;
 }
 
+/* A scenario's "markets", likewise. */
+static inline struct market_spec *const *test_markets(struct arena *arena, const char *json)
+{
+    static const struct config_field element = {
+        .name = "market", .kind = CONFIG_OBJECT, .object = &market_config_type};
+    static const struct config_field fields[] = {
+        {.name = "markets", .kind = CONFIG_LIST, .element = &element, .max = 9}, {0}};
+    static const struct config_type type = {
+        .name = "markets", .size = sizeof(struct config_list), .fields = fields};
+    struct json_document *document = quoted_json(json);
+    struct config_list markets;
+    struct error error = {0};
+    cr_assert(config_read(&type, document, json_root(document), "", arena, &markets, &error),
+              "%s: %s", error.json_path, error.message);
+    const struct market_context context = {
+        .document = document, .pointer = "/markets", .horizon_s = NAN};
+    struct market_spec *const *specs = markets_resolve(&markets, &context, arena, &error);
+    cr_assert_not_null(specs, "%s", error.message);
+    json_free(document);
+    return specs;
+}
+
 struct test_plane {
     struct arena *arena;
     struct plane *plane;
