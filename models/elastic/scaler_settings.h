@@ -40,11 +40,11 @@ struct scaler_reading {
          .preset = "90",                                                                           \
          .min = 0,                                                                                 \
          .max = 100,                                                                               \
-         .doc = "of a latency, from vLLM's buckets"},                                              \
+         .doc = "percentile of a latency, from vLLM's buckets"},                                   \
     {                                                                                              \
         .name = "window_s", .kind = CONFIG_NUMBER, .offset = offsetof(type, member.window_s),      \
         .optional = true, .min = 0, .above_min = true, .max = SCALER_WINDOW_MAX_S,                 \
-        .doc = "over which rates, shares of time and latencies are taken; null: since the "        \
+        .doc = "time over which rates, shares and latencies are taken; null: since the "           \
                "reading before"                                                                    \
     }
 

@@ -96,6 +96,14 @@ static bool is_accepted(const struct simulation *sim, uint32_t number)
            (!sim->disaggregation || disaggregation_accepts(sim, number));
 }
 
+static void refuse(struct simulation *sim, uint32_t number)
+{
+    if (sim->clients)
+        clients_refused(sim, number);
+    else
+        simulation_refuse(sim, number);
+}
+
 /* false: no replica is there for it. */
 static bool try_to_send(struct simulation *sim, uint32_t number)
 {
@@ -109,7 +117,7 @@ static bool try_to_send(struct simulation *sim, uint32_t number)
     count_sent(sim, number);
     struct engine *engine = &sim->engines[replica];
     if (!is_accepted(sim, number))
-        simulation_refuse(sim, number);
+        refuse(sim, number);
     else if (resumes)
         engine_resume(engine, number, sim->now);
     else

@@ -136,14 +136,15 @@ Test(scaler_properties, more_load_never_asks_for_less)
     }
 }
 
+#define HPA_AT(source) "{'policy': 'hpa', 'metrics': [{'metric': 'running', 'source': " source "}]}"
+
 /* A metric that is exactly at its target changes nothing, for as long as it takes. */
 Test(scaler_properties, nothing_changes_at_the_target)
 {
     static const char *const at_40[] = {
-        "{'policy': 'hpa', 'metrics': [{'metric': 'running', 'target': 10}]}",
-        "{'policy': 'hpa', 'metrics': [{'metric': 'running', 'source': 'external', 'target': 10}]}",
-        "{'policy': 'hpa', 'metrics': [{'metric': 'running', 'source': 'object',"
-        " 'target_type': 'value', 'target': 40}]}",
+        HPA_AT("'pods', 'target': 10"),
+        HPA_AT("'external', 'target': 10"),
+        HPA_AT("'object', 'target_type': 'value', 'target': 40"),
         "{'policy': 'keda', 'triggers': [{'metric': 'running', 'threshold': 10}]}",
         "{'policy': 'target_tracking', 'metric': 'running', 'aggregate': 'average', 'target': 10}",
         "{'policy': 'knative', 'target': 10, 'target_utilisation_percent': 100}",
