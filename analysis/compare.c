@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "analysis/elastic_report.h"
 #include "analysis/money_report.h"
 #include "analysis/run.h"
 #include "analysis/workers.h"
@@ -38,6 +39,35 @@ static double kv_slots_held(const struct summary *summary)
     return taken > 0 ? held / taken : NAN;
 }
 
+/* Of the pools that come and go, together: the shares are those of the worst of them. */
+static void take_elastic(const struct summary *summary, double *values)
+{
+    const struct elastic_summary *elastic = summary->elastic;
+    for (int metric = COMPARE_MEAN_REPLICAS; metric <= COMPARE_LOST_REQUESTS; metric++)
+        values[metric] = NAN;
+    if (!elastic)
+        return;
+    double replicas = 0, nodes = 0, spot = 0, interruptions = 0;
+    for (size_t i = 0; i < summary->facts.spec->pool_count; i++) {
+        const struct elastic_pool_summary *pool = &elastic->pools[i];
+        if (!pool->elastic)
+            continue;
+        replicas += pool->mean_replicas;
+        nodes += pool->mean_nodes;
+        spot += pool->mean_nodes > 0 ? pool->spot_share * pool->mean_nodes : 0;
+        interruptions += (double)pool->totals.interruptions;
+        values[COMPARE_UP_SHARE] = fmin(values[COMPARE_UP_SHARE], pool->up_share);
+        values[COMPARE_FULL_SHARE] = fmin(values[COMPARE_FULL_SHARE], pool->full_share);
+    }
+    values[COMPARE_MEAN_REPLICAS] = replicas;
+    values[COMPARE_SPOT_SHARE] = nodes > 0 ? spot / nodes : NAN;
+    values[COMPARE_INTERRUPTIONS] = interruptions;
+    values[COMPARE_HELD_SHARE] =
+        summary->arrived > 0 ? (double)elastic->requests.held / (double)summary->arrived : NAN;
+    values[COMPARE_MOVED_REQUESTS] = (double)elastic->requests.moved;
+    values[COMPARE_LOST_REQUESTS] = (double)elastic->requests.lost;
+}
+
 static void take_values(const struct summary *summary, double *values)
 {
     const double taken[COMPARE_METRICS] = {
@@ -60,8 +90,10 @@ static void take_values(const struct summary *summary, double *values)
         [COMPARE_KV_SLOTS_HELD] = kv_slots_held(summary),
         [COMPARE_USD_PER_MILLION_TOK] = summary->usd_per_million_tok,
         [COMPARE_USD_PER_MILLION_OUTPUT_TOK] = summary->usd_per_million_output_tok,
-        [COMPARE_JOULES_PER_OUTPUT_TOK] = summary->joules_per_output_tok};
+        [COMPARE_JOULES_PER_OUTPUT_TOK] = summary->joules_per_output_tok,
+        [COMPARE_USD_PER_HOUR] = summary->usd_per_hour};
     memcpy(values, taken, sizeof taken);
+    take_elastic(summary, values);
 }
 
 /* --- one run --- */
