@@ -138,6 +138,9 @@ bool scenario_elastic_pool(struct scenario *scenario, size_t index,
                   .gpus = (uint32_t)(instance ? instance->gpus : gpus),
                   .on_demand_usd_per_hour =
                       own_price(scenario, given, priced, price.usd_per_hour / (double)instances)},
+        .kv_bytes_per_tok =
+            deployment->memory.kv_bytes_per_token_per_gpu * (double)deployment->gpus,
+        .network_gb_s = parts->gpu->node_link_gb_s * (double)gpus,
         .start_up = {.provider = instance ? instance->provider : NULL,
                      .gpu = parts->gpu,
                      .weight_bytes = deployment->memory.weight_bytes_per_gpu * (double)gpus,
