@@ -94,8 +94,8 @@ static inline void test_down(void *context, uint32_t replica, enum departure why
 }
 
 /* One pool, elastic as the JSON says, with so many replicas at time 0 and on a node. */
-static inline void test_plane_start(struct test_plane *test, const char *json, uint32_t initial,
-                                    uint32_t per_node, double budget_usd_per_hour)
+static inline void test_plane_prepare(struct test_plane *test, const char *json, uint32_t initial,
+                                      uint32_t per_node, double budget_usd_per_hour)
 {
     test->arena = arena_create();
     test->pool = (struct plane_pool){
@@ -116,9 +116,20 @@ static inline void test_plane_start(struct test_plane *test, const char *json, u
                                      .budget_usd_per_hour = budget_usd_per_hour,
                                      .usage = &test->usage,
                                      .actions = {test, test_see, test_up, test_drain, test_down}};
+}
+
+static inline void test_plane_go(struct test_plane *test)
+{
     test->plane = plane_create(&test->spec, &test->error);
     cr_assert_not_null(test->plane, "%s", test->error.message);
     plane_start(test->plane);
+}
+
+static inline void test_plane_start(struct test_plane *test, const char *json, uint32_t initial,
+                                    uint32_t per_node, double budget_usd_per_hour)
+{
+    test_plane_prepare(test, json, initial, per_node, budget_usd_per_hour);
+    test_plane_go(test);
 }
 
 static inline void test_plane_run(struct test_plane *test, double until_s)
