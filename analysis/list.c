@@ -9,6 +9,8 @@
 #include "analysis/options.h"
 #include "models/catalog_path.h"
 #include "models/elastic/market.h"
+#include "models/elastic/purchase.h"
+#include "models/elastic/scaler.h"
 #include "models/fleet/router.h"
 #include "models/steptime/calibration.h"
 #include "scenarios/scenario.h"
@@ -152,6 +154,7 @@ static bool list_policies(const struct lists *lists, struct error *error)
 {
     (void)lists, (void)error;
     print_variants("router", router_policies);
+    print_variants("scaler of an elastic pool", scaler_policies);
     print_choices("role of a pool", pool_role_names);
     print_variants("decider of disaggregation", disaggregation_deciders);
     print_choices("first_token of disaggregation, sent by", first_token_names);
@@ -161,6 +164,7 @@ static bool list_policies(const struct lists *lists, struct error *error)
     print_variants("capacity of a market", market_capacity_kinds);
     print_variants("lifetime of Spot nodes in a market", market_lifetime_kinds);
     print_variants("Spot price of a market", market_price_kinds);
+    print_variants("strategy of purchases of an elastic pool", purchase_strategies);
     return true;
 }
 

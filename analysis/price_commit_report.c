@@ -163,7 +163,8 @@ static bool is_steady(const double *instances, size_t periods)
     return true;
 }
 
-/* What to buy: one number, or one for each period where they differ. */
+/* What to buy: one number, or one for each period where they differ; and in dollars what is bought
+ * at first, as a Savings Plan wants it. */
 static void print_purchase(const struct commitment_plan *plan, size_t offer, FILE *out)
 {
     const double *instances = plan->instances + offer * plan->periods;
@@ -173,7 +174,10 @@ static void print_purchase(const struct commitment_plan *plan, size_t offer, FIL
         char text[HUMAN_SIZE];
         fprintf(out, "%s %s", i > 0 ? "," : "", human_number(instances[i], text));
     }
-    fprintf(out, "\n");
+    char usd[HUMAN_SIZE];
+    fprintf(out, " (%s an hour%s)\n",
+            human_usd(instances[0] * plan->question->offers[offer].usd_per_hour, usd),
+            shown > 1 ? " at first" : "");
 }
 
 static void print_purchases(const struct commit_report *report, FILE *out)

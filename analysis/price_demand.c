@@ -95,14 +95,20 @@ bool price_demand_of_run(const struct usage *usage, const char *sku, bool all_no
         return false;
     *demand = (struct price_demand){.sku = arena_strdup(arena, sku), .provider = "", .region = ""};
     double *hours = ARENA_ARRAY(arena, hours_of(usage), double);
+    size_t counted = 0;
     for (size_t i = 0; i < usage->node_count; i++) {
         const struct node_usage *node = &usage->nodes[i];
         const struct usage_market *market = &usage->markets[node->market];
         if (strcmp(market->sku, sku) != 0 || !(all_nodes || node->purchase == PURCHASE_ON_DEMAND))
             continue;
         add_node(usage, node, hours);
+        counted++;
         demand->provider = arena_strdup(arena, market->provider);
         demand->region = arena_strdup(arena, market->region);
+    }
+    if (counted == 0) {
+        error_set(error, ERROR_BAD_INPUT, "the run had no %s on demand", sku);
+        return error_hint(error, "--all-nodes counts those on Spot, too");
     }
     demand->curve = curve_of_hours(usage, hours, arena, error);
     return demand->curve != NULL;

@@ -77,9 +77,11 @@ static const struct config_type recorded_capacity_type = {.name = "market_capaci
                                                           .fields = recorded_capacity_fields};
 
 /* Defaults: 16 H100 probed every 600 s in 13 zones of GCP for 11 days (SkyNomad's artifact, October
- * 2025): 56 % obtainable on average; the median zone's variance is that of burstiness 0.88, and its
- * counts forget with 2.6 h (0.6 to 13 h), seen at a lag of one hour; zones of one region correlate
- * by 0.18 (all others by 0.06). */
+ * 2025). 56 % of them were obtainable on average; the median zone's variance is that of burstiness
+ * 0.88. With these, a correlation of 0.22 makes counts correlate by 0.18, as those of two zones of
+ * a region do (of two regions: 0.06), and a relaxation of 13,000 s makes an instance-hour lose 0.48
+ * instances (recorded: 0.49) and counts be forgotten within 2.5 h, seen at a lag of one hour
+ * (recorded: 2.6 h in the median zone, 0.6 to 13 h). */
 static const struct config_field correlated_capacity_fields[] = {
     {COUNT(capacity_correlated, nodes, "Spot nodes that can be held at once at best"), .min = 1,
      .max = NODES_MAX},
@@ -90,10 +92,10 @@ static const struct config_field correlated_capacity_fields[] = {
      .preset = "0.88"},
     {SHARE(capacity_correlated, correlation,
            "of the factor behind it with that of other zones of the region, of this value too"),
-     .preset = "0.18"},
+     .preset = "0.22"},
     {NUMBER(capacity_correlated, relaxation_s, 1, CLOCK_MAX_S,
             "after this time a lean or good spell is forgotten to 1/e; alike in a region"),
-     .preset = "9400"},
+     .preset = "13000"},
     {NUMBER(capacity_correlated, step_s, 1, CLOCK_MAX_S,
             "capacity changes so often; alike in a region"),
      .preset = "600"},

@@ -199,9 +199,8 @@ static void give_back_on_demand(struct purchase *purchase, int64_t wanted)
 
 /* --- ordering --- */
 
-static void plan_spot(struct purchase *purchase, int64_t wanted)
+static void plan_spot(struct purchase *purchase, int64_t missing)
 {
-    int64_t missing = max_of(wanted - purchase->spot_held, 0);
     rank_spot(purchase, missing);
     struct purchase_slot *slots = purchase->slots[BUY_SPOT];
     for (uint32_t i = 0; i < purchase->market_count; i++) {
@@ -216,7 +215,7 @@ static void plan_spot(struct purchase *purchase, int64_t wanted)
         purchase_wake(purchase, cooled_down(purchase, purchase->markets[i].last_refusal));
 }
 
-static void plan_on_demand(struct purchase *purchase, int64_t wanted)
+static void plan_on_demand(struct purchase *purchase, int64_t missing)
 {
     rank_on_demand(purchase);
     struct purchase_slot *slots = purchase->slots[BUY_ON_DEMAND];
@@ -225,7 +224,6 @@ static void plan_on_demand(struct purchase *purchase, int64_t wanted)
         slots[i] =
             (struct purchase_slot){.market = market, .room = on_demand_room(purchase, market)};
     }
-    int64_t missing = max_of(wanted - purchase->on_demand_held, 0);
     int64_t left = purchase_spread(slots, purchase->market_count, 0, INT64_MAX, missing);
     for (uint32_t i = 0; i < purchase->market_count && left > 0; i++)
         purchase_wake(purchase, cooled_down(purchase, purchase->markets[i].last_on_demand_refusal));
@@ -243,15 +241,20 @@ static void order_planned(struct purchase *purchase, enum purchase_kind kind, in
     }
 }
 
-/* On demand up to the base goes first, on demand beyond it last. */
+/* On demand up to the base goes first, on demand beyond it last. Mostly nothing is missing, and
+ * nothing is ranked. */
 static void order(struct purchase *purchase, const struct purchase_split *want)
 {
-    plan_on_demand(purchase, want->on_demand);
-    plan_spot(purchase, want->spot);
+    int64_t spot = max_of(want->spot - purchase->spot_held, 0);
+    int64_t on_demand = max_of(want->on_demand - purchase->on_demand_held, 0);
     int64_t base = purchase->settings->on_demand_base - purchase->on_demand_held;
-    order_planned(purchase, BUY_ON_DEMAND, base);
-    order_planned(purchase, BUY_SPOT, INT64_MAX);
-    order_planned(purchase, BUY_ON_DEMAND, INT64_MAX);
+    if (on_demand > 0)
+        plan_on_demand(purchase, on_demand);
+    if (spot > 0)
+        plan_spot(purchase, spot);
+    order_planned(purchase, BUY_ON_DEMAND, min_of(base, on_demand));
+    order_planned(purchase, BUY_SPOT, spot);
+    order_planned(purchase, BUY_ON_DEMAND, on_demand);
 }
 
 uint32_t purchase_decide(struct purchase *purchase, int64_t target, tick_t now,

@@ -40,16 +40,17 @@ struct scaler_reading {
          .preset = "90",                                                                           \
          .min = 0,                                                                                 \
          .max = 100,                                                                               \
-         .doc = "of a latency, from vLLM's buckets"},                                              \
+         .doc = "percentile of a latency, from vLLM's buckets"},                                   \
     {                                                                                              \
         .name = "window_s", .kind = CONFIG_NUMBER, .offset = offsetof(type, member.window_s),      \
         .optional = true, .min = 0, .above_min = true, .max = SCALER_WINDOW_MAX_S,                 \
-        .doc = "over which rates, shares of time and latencies are taken; null: since the "        \
+        .doc = "time over which rates, shares and latencies are taken; null: since the "           \
                "reading before"                                                                    \
     }
 
 #define SCALER_WINDOW_MAX_S 3600.0
 #define SCALER_SYNC_MIN_S   1.0
+#define SCALER_SYNC_MAX_S   36000.0 /* of the ten hours that the clock leaves at its end */
 
 /* --- fixed --- */
 

@@ -22,7 +22,7 @@ static const struct config_field objective_fields[] = {
      .min = 0,
      .above_min = true,
      .max = 1e7,
-     .doc = "that the value must not exceed"},
+     .doc = "bound that the value must not exceed"},
     {0}};
 
 static const struct config_type objective_type = {.name = "slo_objective",
@@ -40,8 +40,8 @@ static const struct config_field slo_fields[] = {
      .offset = offsetof(struct scaler_slo_config, sync_s),
      .preset = "30",
      .min = SCALER_SYNC_MIN_S,
-     .max = 86400,
-     .doc = "between decisions"},
+     .max = SCALER_SYNC_MAX_S,
+     .doc = "time between decisions"},
     {.name = "objectives",
      .kind = CONFIG_LIST,
      .offset = offsetof(struct scaler_slo_config, objectives),
@@ -76,14 +76,14 @@ static const struct config_field slo_fields[] = {
      .preset = "300",
      .min = 0,
      .max = 1e7,
-     .doc = "within which replicas just added count as added"},
+     .doc = "time within which replicas just added count as added"},
     {.name = "scale_in_cooldown_s",
      .kind = CONFIG_NUMBER,
      .offset = offsetof(struct scaler_slo_config, scale_in_cooldown_s),
      .preset = "300",
      .min = 0,
      .max = 1e7,
-     .doc = "between removing and removing again"},
+     .doc = "time from removing to removing again"},
     {0}};
 
 const struct config_type scaler_slo_type = {.name = "scaler_slo",

@@ -5,6 +5,7 @@
 #include "models/engine/decodes.h"
 #include "models/engine/eviction.h"
 #include "models/engine/loading.h"
+#include "models/engine/run.h"
 
 void engine_wake(struct engine *engine, tick_t now)
 {
@@ -103,11 +104,20 @@ void fetch_join(struct engine *engine)
 
 /* --- cancelled --- */
 
+/* Before blocks come back to the cache's queue: the iteration that runs has taken its own from it.
+ */
+static void settle_with_queue(struct engine *engine, tick_t now)
+{
+    engine_settle(engine, now);
+    if (engine->prefixes && engine->run.decodes > 0)
+        prefixes_trim(engine, blocks_needed(engine, run_tokens(&engine->run, 1)));
+}
+
 static void cancel_incoming(struct engine *engine, struct request_list *list, uint32_t number,
                             tick_t now)
 {
     struct request *request = request_of(engine, number);
-    engine_settle(engine, now);
+    settle_with_queue(engine, now);
     no_longer_incoming(engine, list, number);
     free_set_aside(engine, request);
     adapter_leave(engine, request);
@@ -144,11 +154,12 @@ bool engine_cancel(struct engine *engine, uint32_t number, tick_t now)
         break;
     case PLACE_LOADING:
     case PLACE_LOADED:
-        engine_settle(engine, now);
+        settle_with_queue(engine, now);
         loading_cancel(engine, number);
         break;
     case PLACE_HANDED:
     case PLACE_HELD:
+    case PLACE_KEPT:
         assert(false && "it is its owner's");
     }
     if (request->preemptions > 0)

@@ -12,27 +12,33 @@ enum { STEPS_MAX = 2000000, CROSSINGS_MAX = 10000 };
 
 /* --- what is asked --- */
 
-static bool check_at_least(double value, double least, bool or_equal, const char *what,
-                           struct error *error)
+/* What is beyond these bounds is no price and no node, and would only make numbers overflow. */
+#define USD_MAX   1e12
+#define TOK_MAX   1e12
+#define COUNT_MAX 1e9
+
+static bool check_positive(double value, double most, const char *what, struct error *error)
 {
-    if (isfinite(value) && (or_equal ? value >= least : value > least))
-        return true;
-    return error_set(error, ERROR_BAD_INPUT, "%s must be %s %g", what,
-                     or_equal ? "at least" : "above", least);
+    return (value > 0 && value <= most) ||
+           error_set(error, ERROR_BAD_INPUT, "%s must be above 0 and at most %g", what, most);
+}
+
+static bool check_from_0(double value, double most, const char *what, struct error *error)
+{
+    return (value >= 0 && value <= most) ||
+           error_set(error, ERROR_BAD_INPUT, "%s must be at least 0 and at most %g", what, most);
 }
 
 bool self_hosting_check(const struct self_hosting *host, struct error *error)
 {
-    if (!(host->max_utilisation > 0 && host->max_utilisation <= 1))
-        return error_set(error, ERROR_BAD_INPUT,
-                         "the utilisation of nodes must be above 0 and at most 1");
     if (host->load && host->load->mean == 0)
         return error_set(error, ERROR_BAD_INPUT, "the load over time is 0 throughout");
-    return check_at_least(host->usd_per_node_hour, 0, false, "the price of a node", error) &&
-           check_at_least(host->tok_per_s, 0, false, "what a node serves", error) &&
-           check_at_least(host->spare_nodes, 0, true, "the number of spare nodes", error) &&
-           check_at_least(host->min_nodes, 0, true, "the least number of nodes", error) &&
-           check_at_least(host->usd_per_month, 0, true, "what is paid per month", error);
+    return check_positive(host->max_utilisation, 1, "the utilisation of nodes", error) &&
+           check_positive(host->usd_per_node_hour, USD_MAX, "the price of a node", error) &&
+           check_positive(host->tok_per_s, TOK_MAX, "what a node serves", error) &&
+           check_from_0(host->spare_nodes, COUNT_MAX, "the number of spare nodes", error) &&
+           check_from_0(host->min_nodes, COUNT_MAX, "the least number of nodes", error) &&
+           check_from_0(host->usd_per_month, USD_MAX, "what is paid per month", error);
 }
 
 bool token_mix_check(const struct token_mix *mix, struct error *error)

@@ -130,7 +130,7 @@ static const struct config_type flexible_type = {"flexible_cud",
 
 static const struct config_field minimum_fields[] = {
     NUMBER(struct minimum_spend, usd_per_month, "that each month's bill comes to at least",
-           .min = 0, .max = 1e9),
+           .min = 0, .max = 1e8),
     {0},
 };
 static const struct config_type minimum_type = {"minimum_spend", "a floor under the bill",

@@ -7,6 +7,7 @@
 #define MONTHS_PER_YEAR 12.0
 
 enum { HORIZON_MAX_MONTHS = 360 };
+#define USD_MAX 1e12
 
 /* Costs that differ by rounding only are the same. */
 #define SAME 1e-12
@@ -20,8 +21,9 @@ static bool is_yearly_change(double share)
 
 static bool check_market(const struct commitment_question *question, struct error *error)
 {
-    if (!(question->on_demand_usd_per_hour > 0))
-        return error_set(error, ERROR_BAD_INPUT, "the on-demand price must be above 0");
+    if (!(question->on_demand_usd_per_hour > 0 && question->on_demand_usd_per_hour <= USD_MAX))
+        return error_set(error, ERROR_BAD_INPUT,
+                         "the on-demand price must be above 0 and at most %g", USD_MAX);
     if (!(question->demand_factor > 0))
         return error_set(error, ERROR_BAD_INPUT, "the factor of the demand must be above 0");
     if (!is_yearly_change(question->growth_per_year))
@@ -55,9 +57,9 @@ static bool check_offer(const struct commitment_question *question, size_t index
                         struct error *error)
 {
     const struct commitment_offer *offer = &question->offers[index];
-    if (!(offer->usd_per_hour >= 0 && isfinite(offer->usd_per_hour)))
-        return error_set(error, ERROR_BAD_INPUT, "the price of \"%s\" must be 0 or more",
-                         offer->name);
+    if (!(offer->usd_per_hour >= 0 && offer->usd_per_hour <= USD_MAX))
+        return error_set(error, ERROR_BAD_INPUT,
+                         "the price of \"%s\" must be 0 or more, %g at most", offer->name, USD_MAX);
     if (offer->term_months < 1 || offer->term_months > question->horizon_months)
         return error_set(error, ERROR_BAD_INPUT,
                          "the term of \"%s\" must be 1 month to the horizon of %lld", offer->name,
@@ -148,8 +150,9 @@ static double offer_usd(const struct commitment_question *question, size_t offer
 /* --- the optimum, level by level ---
  *
  * A lane is the levels from `bottom` to `top`, all in use for the same time (or, where instances
- * are whole, one instance). Offers are looked at by falling term; what covers the lane in each
- * period is noted on the way, and overwritten where a longer term turns out to be cheaper. */
+ * are whole, the one instance in which a demand ends). Offers are looked at by falling term; what
+ * covers the lane in each period is noted on the way, and overwritten where a longer term turns out
+ * to be cheaper. */
 
 enum { ON_DEMAND = -1 };
 
@@ -157,10 +160,12 @@ struct lanes {
     const struct commitment_question *question;
     size_t periods;
     size_t order[COMMITMENT_OFFERS_MAX]; /* offers by falling term */
+    size_t term[COMMITMENT_OFFERS_MAX];  /* [offer]: in periods */
     double *scale, *on_demand_usd;       /* [period] */
     double *offer_usd;                   /* [offer * periods + period] */
     double bottom, top;
-    int *cover; /* [period]: offer, or ON_DEMAND */
+    double used, used_scale; /* of the lane, in the period that was looked at last */
+    int *cover;              /* [period]: offer, or ON_DEMAND */
 };
 
 static double cheapest_from(struct lanes *lanes, size_t rank, size_t from, size_t to);
@@ -180,13 +185,23 @@ static double cheapest_term(struct lanes *lanes, size_t rank, size_t from, size_
     return committed;
 }
 
+/* What is used of the lane in a period, in the mean: the same in all periods of a year. */
+static double lane_used(struct lanes *lanes, size_t period)
+{
+    double scale = lanes->scale[period];
+    if (scale != lanes->used_scale) {
+        lanes->used_scale = scale;
+        lanes->used = used_of(lanes->question, scale, lanes->top) -
+                      used_of(lanes->question, scale, lanes->bottom);
+    }
+    return lanes->used;
+}
+
 static double on_demand_cost(struct lanes *lanes, size_t from, size_t to)
 {
     double usd = 0;
     for (size_t period = from; period < to; period++) {
-        double used = used_of(lanes->question, lanes->scale[period], lanes->top) -
-                      used_of(lanes->question, lanes->scale[period], lanes->bottom);
-        usd += used * lanes->on_demand_usd[period];
+        usd += lane_used(lanes, period) * lanes->on_demand_usd[period];
         lanes->cover[period] = ON_DEMAND;
     }
     return usd;
@@ -196,7 +211,7 @@ static double cheapest_from(struct lanes *lanes, size_t rank, size_t from, size_
 {
     if (rank == lanes->question->offer_count)
         return on_demand_cost(lanes, from, to);
-    size_t term = term_periods(lanes->question, lanes->order[rank]);
+    size_t term = lanes->term[lanes->order[rank]];
     double usd = 0;
     for (size_t start = from; start < to; start += term)
         usd += cheapest_term(lanes, rank, start, start + term);
@@ -266,6 +281,8 @@ static struct lanes make_lanes(const struct commitment_question *question, struc
         for (size_t offer = 0; offer < offers; offer++)
             lanes.offer_usd[offer * periods + period] = offer_usd(question, offer, period);
     }
+    for (size_t offer = 0; offer < offers; offer++)
+        lanes.term[offer] = term_periods(question, offer);
     order_by_term(&lanes);
     return lanes;
 }
@@ -297,6 +314,7 @@ struct commitment_plan commitment_optimum(const struct commitment_question *ques
     const double *tops = lane_tops(&lanes, arena, &count);
     for (size_t i = 0; i < count; lanes.bottom = tops[i++]) {
         lanes.top = tops[i];
+        lanes.used_scale = 0;
         if (lanes.top == lanes.bottom)
             continue;
         cheapest_from(&lanes, 0, 0, plan.periods);

@@ -47,10 +47,11 @@ static void compact(struct metered *metered)
     qsort(rows, metered->count, sizeof *rows, compare_rows);
     size_t kept = 0;
     for (size_t i = 1; i < metered->count; i++) {
-        if (compare_rows(&rows[kept], &rows[i]) == 0)
-            rows[kept].instance_ns += rows[i].instance_ns;
-        else
+        int64_t *sum = &rows[kept].instance_ns;
+        if (compare_rows(&rows[kept], &rows[i]) != 0)
             rows[++kept] = rows[i];
+        else if (__builtin_add_overflow(*sum, rows[i].instance_ns, sum))
+            metered->too_much = true;
     }
     metered->count = kept + 1;
 }
@@ -275,8 +276,9 @@ static void add_piece(struct metered *metered, const struct usage *usage,
 {
     reach_hour(metered, usage, piece->hour);
     add_row(metered, piece);
-    if (!piece->starting)
-        metered->serving_ns[(size_t)piece->hour * usage->pool_count + node->pool] += ns;
+    int64_t *serving = &metered->serving_ns[(size_t)piece->hour * usage->pool_count + node->pool];
+    if (!piece->starting && __builtin_add_overflow(*serving, ns, serving))
+        metered->too_much = true;
 }
 
 static bool add_node(struct metered *metered, struct pricing *pricing,
@@ -318,6 +320,23 @@ static bool add_nodes(struct metered *metered, struct pricing *pricing, struct e
     return true;
 }
 
+/* Do the sums over an hour's rows, and over its replicas, fit 64 bits? */
+static bool hours_fit(const struct metered *metered, const struct usage *usage)
+{
+    int64_t sum = 0;
+    for (size_t i = 0; i < metered->count; i++) {
+        if (i > 0 && metered->rows[i].hour != metered->rows[i - 1].hour)
+            sum = 0;
+        if (__builtin_add_overflow(sum, metered->rows[i].instance_ns, &sum))
+            return false;
+    }
+    size_t pools = usage->pool_count;
+    for (size_t i = 0; i < metered->hour_count * pools; i++)
+        if (metered->serving_ns[i] > INT64_MAX / usage->pools[i % pools].replicas_per_node)
+            return false;
+    return !metered->too_much;
+}
+
 bool metered_build(struct metered *metered, const struct usage *usage,
                    const struct price_book *book, enum price_precedence precedence,
                    struct error *error)
@@ -335,9 +354,10 @@ bool metered_build(struct metered *metered, const struct usage *usage,
     reach_hour(metered, usage, usage_hour_of(usage, usage->end));
     bool done = add_nodes(metered, &pricing, error);
     arena_destroy(arena);
-    if (done)
-        compact(metered);
-    else
+    compact(metered);
+    if (done && !hours_fit(metered, usage))
+        done = error_set(error, ERROR_BAD_INPUT, "more instances run at once than can be billed");
+    if (!done)
         metered_free(metered);
     return done;
 }

@@ -9,7 +9,6 @@
 #include "sim/json.h"
 
 #define LIST_MAX 20000
-#define ANY      "any"
 
 /* --- field tables --- */
 
@@ -185,8 +184,7 @@ static void apply_rule(struct price_entry *entry, const struct price_book *book)
 
 /* --- series --- */
 
-/* By sku, provider, region and purchase: 0 in the same series. */
-static int compare_series(const struct price_entry *a, const struct price_entry *b)
+int price_compare_series(const struct price_entry *a, const struct price_entry *b)
 {
     int order = strcmp(a->sku, b->sku);
     if (order == 0)
@@ -205,7 +203,7 @@ struct placed_entry {
 static int compare_placed(const void *a, const void *b)
 {
     const struct placed_entry *left = a, *right = b;
-    int order = compare_series(&left->entry, &right->entry);
+    int order = price_compare_series(&left->entry, &right->entry);
     if (order)
         return order;
     int64_t from[2] = {left->entry.from_unix_s, right->entry.from_unix_s};
@@ -238,7 +236,7 @@ static bool sort_entries(struct placed_entry *placed, size_t count, const struct
         qsort(placed, count, sizeof *placed, compare_placed);
     for (size_t i = 1; i < count; i++) {
         const struct placed_entry *before = &placed[i - 1], *after = &placed[i];
-        if (compare_series(&before->entry, &after->entry) == 0 &&
+        if (price_compare_series(&before->entry, &after->entry) == 0 &&
             before->entry.until_unix_s > after->entry.from_unix_s)
             return overlap_error(before, after, place, error);
     }
@@ -268,7 +266,7 @@ static bool has_series(const struct placed_entry *placed, size_t count,
                        const struct price_entry *entry)
 {
     for (size_t i = 0; i < count; i++)
-        if (compare_series(&placed[i].entry, entry) == 0)
+        if (price_compare_series(&placed[i].entry, entry) == 0)
             return true;
     return false;
 }
@@ -282,7 +280,7 @@ static void merge_prices(struct price_book *book, const struct price_book *base,
         const struct price_entry *old = right < base_count ? &base->prices[right] : NULL;
         if (old && has_series(placed, count, old))
             right++;
-        else if (!old || (left < count && compare_series(&placed[left].entry, old) < 0))
+        else if (!old || (left < count && price_compare_series(&placed[left].entry, old) < 0))
             book->prices[book->price_count++] = placed[left++].entry;
         else
             book->prices[book->price_count++] = base->prices[right++];
@@ -373,159 +371,4 @@ struct price_book *price_book_read(const char *path, struct arena *arena, struct
         book->name = arena_strdup(arena, path);
     json_free(document);
     return book;
-}
-
-/* --- look-up --- */
-
-/* The series that starts at the entry of that index. */
-static struct price_series series_at(const struct price_book *book, size_t first)
-{
-    size_t end = first + 1;
-    while (end < book->price_count && compare_series(&book->prices[first], &book->prices[end]) == 0)
-        end++;
-    return (struct price_series){&book->prices[first], end - first};
-}
-
-/* How well a series answers a query: in the region itself, or where the price is the same
- * everywhere. */
-enum match { MATCH_NONE, MATCH_ANY_REGION, MATCH_REGION };
-
-static enum match match_query(const struct price_entry *entry, const struct price_query *query)
-{
-    if (strcmp(entry->sku, query->sku) != 0 || entry->purchase != (int)query->purchase)
-        return MATCH_NONE;
-    if (query->provider[0] && strcmp(entry->provider, query->provider) != 0)
-        return MATCH_NONE;
-    if (!query->region[0] || strcmp(entry->region, query->region) == 0)
-        return MATCH_REGION;
-    return strcmp(entry->region, ANY) == 0 ? MATCH_ANY_REGION : MATCH_NONE;
-}
-
-/* The best series, and another that is as good (count 0: none). */
-struct candidates {
-    struct price_series best, rival;
-};
-
-static struct candidates find_candidates(const struct price_book *book,
-                                         const struct price_query *query)
-{
-    struct candidates found = {0};
-    enum match best = MATCH_NONE;
-    for (size_t i = 0; i < book->price_count;) {
-        struct price_series series = series_at(book, i);
-        enum match match = match_query(&book->prices[i], query);
-        i += series.count;
-        if (match > best) {
-            best = match;
-            found = (struct candidates){.best = series};
-        } else if (match != MATCH_NONE && match == best) {
-            found.rival = series;
-        }
-    }
-    return found;
-}
-
-struct price_series price_book_find(const struct price_book *book, const struct price_query *query)
-{
-    struct candidates found = find_candidates(book, query);
-    return found.rival.count ? (struct price_series){0} : found.best;
-}
-
-/* An entry of the same sku: bought the same way elsewhere, or else in any way; NULL: none. */
-static const struct price_entry *find_other(const struct price_book *book,
-                                            const struct price_query *query)
-{
-    const struct price_entry *other = NULL;
-    for (size_t i = 0; i < book->price_count; i++) {
-        const struct price_entry *entry = &book->prices[i];
-        if (strcmp(entry->sku, query->sku) != 0)
-            continue;
-        if (entry->purchase == (int)query->purchase)
-            return entry;
-        other = other ? other : entry;
-    }
-    return other;
-}
-
-static void hint_others(const struct price_book *book, const struct price_query *query,
-                        struct error *error)
-{
-    const struct price_entry *other = find_other(book, query);
-    if (other) {
-        error_hint(error, "it has a price for it as %s of %s, %s",
-                   purchase_option_names[other->purchase], other->provider, other->region);
-        return;
-    }
-    const char **names = malloc((book->price_count + 1) * sizeof *names);
-    if (!names)
-        out_of_memory();
-    for (size_t i = 0; i < book->price_count; i++)
-        names[i] = book->prices[i].sku;
-    const char *nearest = config_nearest(query->sku, names, book->price_count);
-    if (nearest)
-        error_hint(error, "did you mean \"%s\"?", nearest);
-    free(names);
-    error_hint(error, "a price book of its own (\"price_book\") or \"prices\" can add it");
-}
-
-bool price_book_series(const struct price_book *book, const struct price_query *query,
-                       struct price_series *series, struct error *error)
-{
-    struct candidates found = find_candidates(book, query);
-    *series = found.best;
-    if (found.best.count == 0) {
-        error_at(error, ERROR_BAD_INPUT, book->name, 0, NULL,
-                 "there is no %s price of \"%s\"%s%s%s%s", purchase_option_names[query->purchase],
-                 query->sku, query->provider[0] ? " of " : "", query->provider,
-                 query->region[0] ? " in " : "", query->region);
-        hint_others(book, query, error);
-        return false;
-    }
-    if (found.rival.count == 0)
-        return true;
-    const struct price_entry *one = found.best.entries, *other = found.rival.entries;
-    error_at(error, ERROR_BAD_INPUT, book->name, 0, NULL,
-             "several prices answer for \"%s\" as %s: of %s in %s, of %s in %s", query->sku,
-             purchase_option_names[query->purchase], one->provider, one->region, other->provider,
-             other->region);
-    return error_hint(error, "name the provider and the region of the market");
-}
-
-const struct price_entry *price_series_at(const struct price_series *series, int64_t unix_s,
-                                          int64_t *next)
-{
-    for (size_t i = 0; i < series->count; i++) {
-        const struct price_entry *entry = &series->entries[i];
-        if (unix_s >= entry->until_unix_s)
-            continue;
-        bool holds = unix_s >= entry->from_unix_s;
-        *next = holds ? entry->until_unix_s : entry->from_unix_s;
-        return holds ? entry : NULL;
-    }
-    *next = UTC_NEVER;
-    return NULL;
-}
-
-const struct api_price *price_book_api(const struct price_book *book, const char *name,
-                                       int64_t unix_s, struct error *error)
-{
-    bool named = false;
-    for (size_t i = 0; i < book->api_count; i++) {
-        const struct api_price *api = &book->api[i];
-        if (strcmp(api->name, name) != 0)
-            continue;
-        if (unix_s >= api->from_unix_s && unix_s < api->until_unix_s)
-            return api;
-        named = true;
-    }
-    error_at(error, ERROR_BAD_INPUT, book->name, 0, NULL, "there is no API price \"%s\"%s", name,
-             named ? " at that date" : "");
-    const char **names = malloc((book->api_count + 1) * sizeof *names);
-    if (!names)
-        out_of_memory();
-    for (size_t i = 0; i < book->api_count; i++)
-        names[i] = book->api[i].name;
-    config_hint_names(error, name, names, book->api_count);
-    free(names);
-    return NULL;
 }

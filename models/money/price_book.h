@@ -79,6 +79,9 @@ struct price_book {
     size_t rule_count;
 };
 
+/* By sku, provider, region and purchase: 0 for entries of the same series. */
+int price_compare_series(const struct price_entry *a, const struct price_entry *b);
+
 /* NULL on error. */
 struct price_book *price_book_read(const char *path, struct arena *arena, struct error *error);
 

@@ -83,6 +83,14 @@ holds "$TMP/out" 'it["offers"][0]["optimum_instances"] == [0, 1, 3]' \
 expect 0 price commit $run --book $book --sku p5.48xlarge --at 2025-07-01 --json
 as_golden commit
 holds "$TMP/out" 'it["demand"]["mean"] == 64 / 48' 'it["on_demand_usd_per_hour"] == 55.04'
+# What the optimum says that it costs, a Savings Plan of that size costs by the hour; others cost more.
+best=$(value "$TMP/out" '48 * it["plans"][-1]["usd_per_hour"]')
+for usd in 12 24 36 48; do
+    expect 0 price $run --book $book --at 2025-07-01 --json \
+        --commit "{\"kind\": \"savings_plan\", \"usd_per_hour\": $usd, \"term\": \"3y\"}"
+    holds "$TMP/out" "(it['bills'][1]['usd'] - 25 - $best < 1e-6) == ($usd == 24)" \
+        "it['bills'][1]['usd'] - 25 - $best > -1e-6"
+done
 expect 0 price commit $run --sku g6e.xlarge --all-nodes --json --on-demand 1 --committed 1y=1
 holds "$TMP/out" 'abs(it["demand"]["mean"] - 25 / 48) < 1e-12'
 
@@ -157,6 +165,8 @@ refused 2 price break-even --node-usd 1 --node-tok-per-s 1 --api tiered
 says '--at is missing'
 refused 2 price break-even --node-usd 1 --node-tok-per-s 1 --api-input 1
 says '--api-output'
+refused 2 price break-even --node-usd 1 --node-tok-per-s 1 --api-input 1 --api-output -1
+says 'prices of the API'
 refused 2 price break-even --node-usd 1 --node-tok-per-s 1 --api-input 0 --api-output 0
 says 'costs nothing'
 

@@ -2,6 +2,7 @@
 #include "tests/models/money/support.h"
 
 #include "models/catalog_path.h"
+#include "models/hardware/hardware.h"
 
 TestSuite(price_book, .init = set_up, .fini = tear_down);
 
@@ -75,7 +76,7 @@ Test(price_book, meters_are_those_of_the_provider)
     } meters[] = {
         {{"p5.48xlarge", "AWS", "us-east-1", PURCHASE_SPOT}, 1, 60, 3600},
         {{"g2-standard-4", "GCP", "us-central1", PURCHASE_SPOT}, 1, 60, 60},
-        {{"H100-SXM", "Lambda", "", PURCHASE_ON_DEMAND}, 60, 60, 0},
+        {{"lambda-h100-sxm", "Lambda", "", PURCHASE_ON_DEMAND}, 60, 60, 0},
     };
     for (size_t i = 0; i < sizeof meters / sizeof *meters; i++) {
         int64_t next;
@@ -176,8 +177,32 @@ Test(price_book, what_is_not_there_is_said_with_what_is)
     cr_expect_not(price_book_series(book, &query, &series, &error));
     cr_expect(strstr(error.hint, "AWS, us"), "%s", error.hint);
     error = (struct error){0};
-    query = (struct price_query){"H100-SXM", "", "", PURCHASE_ON_DEMAND};
+    book = good_book("{\"prices\": [" PRICE(
+        "x", "") ","
+                 "{\"sku\": \"x\", \"provider\": \"GCP\", \"purchase\": \"on_demand\","
+                 " \"usd_per_hour\": 1}]}");
+    query = (struct price_query){"x", "", "", PURCHASE_ON_DEMAND};
     cr_expect_not(price_book_series(book, &query, &series, &error));
     cr_expect(strstr(error.message, "several prices"), "%s", error.message);
     cr_expect_eq(price_book_find(book, &query).count, 0);
+}
+
+/* Two files of the catalogue say what an instance costs on demand. */
+Test(price_book, instances_cost_what_the_catalogue_of_instances_says)
+{
+    struct error error = {0};
+    struct price_book *book = shipped_book();
+    const struct hardware *hardware = hardware_read(catalog_path(arena, &error), arena, &error);
+    for (size_t i = 0; i < hardware->instance_count; i++) {
+        const struct instance *instance = &hardware->instances[i];
+        struct price_query query = {instance->name, instance->provider, instance->region,
+                                    PURCHASE_ON_DEMAND};
+        struct price_series series = price_book_find(book, &query);
+        int64_t next;
+        const struct price_entry *entry = price_series_at(&series, unix_of("2026-10-01"), &next);
+        cr_assert_not_null(entry, "no price of %s", instance->name);
+        cr_expect_eq(entry->usd_per_hour, instance->usd_per_hour, "%s of %s: %g, and %g",
+                     instance->name, instance->provider, entry->usd_per_hour,
+                     instance->usd_per_hour);
+    }
 }

@@ -114,6 +114,7 @@ Test(usage, bad_files_are_refused_where_they_are_bad)
     expect_refused("usage_nodes.csv", "1.500000000", "soon", 2, "not a number of seconds");
     expect_refused("usage_hours.csv", "0,0,10", "5,0,10", 2, "no such pool or hour");
     expect_refused("usage_served.csv", "0,0,1,3", "0,0,2,3", 2, "no such pool, class or hour");
+    expect_refused("usage_served.csv", "0,0,1,3,0", "0,0,1,3,4", 2, "more than the whole");
     expect_refused("usage_spot.csv", "1.25", "-1.25", 2, "usd_per_hour");
     expect_refused("usage.json", "\"2025-06-02T00:00:00Z\"", "\"Monday\"", 2, "not a date");
     expect_refused("usage.json", "\"nodes\": 2", "\"nodes\": 3", 0, "2 rows");

@@ -34,8 +34,8 @@ Test(break_even, of_one_node_is_rent_over_price)
     arena_destroy(arena);
 }
 
-/* At 1.5 dollars a million, one node wins from 486.7 to 730 million tokens, two from 973.3 on; where
- * the third comes in, at 1460, both cost 2190 dollars, and that is no crossing. */
+/* At 1.5 dollars a million, one node wins from 486.7 to 730 million tokens, two from 973.3 on;
+ * where the third comes in, at 1460, both cost 2190 dollars, and that is no crossing. */
 Test(break_even, the_api_is_cheaper_again_just_above_a_step)
 {
     struct arena *arena = arena_create();
