@@ -43,23 +43,21 @@ static double kv_slots_held(const struct summary *summary)
 static void take_elastic(const struct summary *summary, double *values)
 {
     const struct elastic_summary *elastic = summary->elastic;
-    for (int metric = COMPARE_MEAN_REPLICAS; metric <= COMPARE_LOST_REQUESTS; metric++)
+    for (int metric = COMPARE_UP_SHARE; metric <= COMPARE_LOST_REQUESTS; metric++)
         values[metric] = NAN;
     if (!elastic)
         return;
-    double replicas = 0, nodes = 0, spot = 0, interruptions = 0;
+    double nodes = 0, spot = 0, interruptions = 0;
     for (size_t i = 0; i < summary->facts.spec->pool_count; i++) {
         const struct elastic_pool_summary *pool = &elastic->pools[i];
         if (!pool->elastic)
             continue;
-        replicas += pool->mean_replicas;
         nodes += pool->mean_nodes;
         spot += pool->mean_nodes > 0 ? pool->spot_share * pool->mean_nodes : 0;
         interruptions += (double)pool->totals.interruptions;
         values[COMPARE_UP_SHARE] = fmin(values[COMPARE_UP_SHARE], pool->up_share);
         values[COMPARE_FULL_SHARE] = fmin(values[COMPARE_FULL_SHARE], pool->full_share);
     }
-    values[COMPARE_MEAN_REPLICAS] = replicas;
     values[COMPARE_SPOT_SHARE] = nodes > 0 ? spot / nodes : NAN;
     values[COMPARE_INTERRUPTIONS] = interruptions;
     values[COMPARE_HELD_SHARE] =
@@ -68,8 +66,35 @@ static void take_elastic(const struct summary *summary, double *values)
     values[COMPARE_LOST_REQUESTS] = (double)elastic->requests.lost;
 }
 
+/* Of the bill; NaN without one. */
+static double used_share(const struct summary *summary)
+{
+    const struct money_summary *money = summary->money;
+    if (!money || !money->billed || money->kpis.usd <= 0)
+        return NAN;
+    return money->kpis.usd_by_category[MONEY_USED] / money->kpis.usd;
+}
+
+struct replica_counts {
+    double mean, peak; /* ready: over the run, of all pools; and the sum of the pools' most */
+};
+
+static struct replica_counts count_replicas(const struct summary *summary)
+{
+    struct replica_counts counts = {0, 0};
+    for (size_t i = 0; i < summary->facts.spec->pool_count; i++) {
+        const struct elastic_pool_summary *pool =
+            summary->elastic ? &summary->elastic->pools[i] : NULL;
+        bool comes_and_goes = pool && pool->elastic;
+        counts.mean += comes_and_goes ? pool->mean_replicas : summary->pools[i].replicas;
+        counts.peak += comes_and_goes ? pool->peak_replicas : summary->pools[i].replicas;
+    }
+    return counts;
+}
+
 static void take_values(const struct summary *summary, double *values)
 {
+    struct replica_counts replicas = count_replicas(summary);
     const double taken[COMPARE_METRICS] = {
         [COMPARE_REQUESTS_PER_S] = summary->requests_per_s,
         [COMPARE_GOODPUT_REQUESTS_PER_S] = summary->goodput_requests_per_s,
@@ -91,6 +116,11 @@ static void take_values(const struct summary *summary, double *values)
         [COMPARE_USD_PER_MILLION_TOK] = summary->usd_per_million_tok,
         [COMPARE_USD_PER_MILLION_OUTPUT_TOK] = summary->usd_per_million_output_tok,
         [COMPARE_JOULES_PER_OUTPUT_TOK] = summary->joules_per_output_tok,
+        [COMPARE_COST_USD] = summary->cost_usd,
+        [COMPARE_REQUESTS_PER_USD] = summary->requests_per_usd,
+        [COMPARE_USED_SHARE] = used_share(summary),
+        [COMPARE_MEAN_REPLICAS] = replicas.mean,
+        [COMPARE_PEAK_REPLICAS] = replicas.peak,
         [COMPARE_USD_PER_HOUR] = summary->usd_per_hour};
     memcpy(values, taken, sizeof taken);
     take_elastic(summary, values);

@@ -92,6 +92,7 @@ static void put_requests(struct json_writer *writer, const struct elastic_reques
     put_count(writer, "held_requests", requests->held);
     json_put_number(writer, "mean_hold_s", ratio(requests->held_s, (double)requests->held));
     put_count(writer, "moved_requests", requests->moved);
+    put_count(writer, "migrated_requests", requests->migrated);
     put_count(writer, "lost_requests", requests->lost);
     put_count(writer, "lost_kv_tokens", requests->lost_kv_tok);
 }

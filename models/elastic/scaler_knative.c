@@ -76,7 +76,7 @@ static const struct config_field knative_fields[] = {
      .offset = offsetof(struct scaler_knative_config, tick_interval_s),
      .preset = "2",
      .min = SCALER_SYNC_MIN_S,
-     .max = 3600,
+     .max = SCALER_SYNC_MAX_S,
      .doc = "time between decisions, and between samples of the concurrency"},
     {0}};
 

@@ -209,6 +209,7 @@ static bool open_schedule(struct scaler *scaler)
     return true;
 }
 
+/* When, and what; TICK_NEVER: not before the clock ends. */
 static tick_t next_due(const struct schedule *schedule,
                        const struct schedule_action_config **action)
 {
@@ -223,7 +224,7 @@ static tick_t next_due(const struct schedule *schedule,
             *action = &actions[i];
         }
     }
-    return schedule->done_until + least;
+    return schedule->done_until > TICK_NEVER - least ? TICK_NEVER : schedule->done_until + least;
 }
 
 /* Where only one bound is named, the other gives way. */

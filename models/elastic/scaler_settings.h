@@ -50,6 +50,7 @@ struct scaler_reading {
 
 #define SCALER_WINDOW_MAX_S 3600.0
 #define SCALER_SYNC_MIN_S   1.0
+#define SCALER_SYNC_MAX_S   36000.0 /* of the ten hours that the clock leaves at its end */
 
 /* --- fixed --- */
 

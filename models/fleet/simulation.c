@@ -43,8 +43,10 @@ void simulation_let_go(struct simulation *sim, uint32_t number)
         disaggregation_ended(sim, number);
     else
         router_release(sim->router, request->replica, request->prompt_tok, request->predicted_tok);
-    if (sim->elastic)
+    if (sim->elastic) {
+        elastic_forget_move(sim, number);
         elastic_left(sim, request->replica);
+    }
     sharing_end(sim, request);
     request_pool_give_back(&sim->requests, number);
 }
@@ -52,6 +54,11 @@ void simulation_let_go(struct simulation *sim, uint32_t number)
 bool simulation_cancel(struct simulation *sim, uint32_t number)
 {
     uint32_t replica = sim->requests.requests[number].replica;
+    if (sim->elastic && !sim->disaggregation &&
+        sim->requests.requests[number].place == PLACE_HANDED) {
+        elastic_forget_move(sim, number);
+        return true;
+    }
     if (sim->requests.requests[number].place == PLACE_HELD) {
         elastic_cancel_held(sim, number);
         return true;
@@ -243,6 +250,8 @@ static void replica_boundary(struct simulation *sim, uint32_t replica)
         complete(sim, engine->ended[i]);
     if (sim->disaggregation)
         disaggregation_boundary(sim, replica);
+    else if (sim->elastic && engine->handed_count + engine->fetch_count > 0)
+        elastic_boundary(sim, replica);
     replica_changed(sim, replica);
     if (sim->answered)
         await_arrival(sim, sim->now + 1);

@@ -165,6 +165,10 @@ void elastic_completed(struct simulation *sim, const struct request *request,
 uint32_t elastic_hold_arrival(struct simulation *sim, struct request *request);
 /* A request that waits so is to be cancelled: it counts as sent, and is out. */
 void elastic_cancel_held(struct simulation *sim, uint32_t number);
+/* A replica was at a boundary that left something for its owner. */
+void elastic_boundary(struct simulation *sim, uint32_t replica);
+/* If the request is on its way with its KV cache, that is given up. */
+void elastic_forget_move(struct simulation *sim, uint32_t number);
 /* Of a pool, those that take requests now. */
 double elastic_replicas(const struct simulation *sim, uint32_t pool);
 /* Will nothing but the control plane act from now on, and that on no request? */

@@ -97,6 +97,22 @@ Test(scaler_properties, decisions_stay_within_limits_and_depend_on_what_was_show
             expect_invariants(drawn[i], seed);
 }
 
+/* The last that may begin is nothing special. */
+Test(scaler_properties, the_end_of_the_clock)
+{
+    for (int i = 0; i < DRAWN; i++) {
+        struct world world = make_world(drawn[i], 0, 9, 3);
+        world.pool.waiting = 100;
+        for (double end_s = CLOCK_MAX_S - 2; end_s <= CLOCK_MAX_S; end_s++) {
+            tick_t end = tick_from_s(end_s);
+            if (scaler_next(world.scaler) <= end)
+                scaler_decide(world.scaler, &world.pool, end);
+            cr_expect_gt(scaler_next(world.scaler), end);
+        }
+        end_world(&world);
+    }
+}
+
 /* Replicas after some time with a constant load, from the same start. */
 static int64_t after_constant_load(const char *scaler, uint64_t load, double until_s)
 {
