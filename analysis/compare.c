@@ -39,6 +39,32 @@ static double kv_slots_held(const struct summary *summary)
     return taken > 0 ? held / taken : NAN;
 }
 
+/* Of the bill; NaN without one. */
+static double used_share(const struct summary *summary)
+{
+    const struct money_summary *money = summary->money;
+    if (!money || !money->billed || money->kpis.usd <= 0)
+        return NAN;
+    return money->kpis.usd_by_category[MONEY_USED] / money->kpis.usd;
+}
+
+struct replica_counts {
+    double mean, peak; /* ready: over the run, of all pools; and the sum of the pools' most */
+};
+
+static struct replica_counts count_replicas(const struct summary *summary)
+{
+    struct replica_counts counts = {0, 0};
+    for (size_t i = 0; i < summary->facts.spec->pool_count; i++) {
+        const struct elastic_pool_summary *pool =
+            summary->elastic ? &summary->elastic->pools[i] : NULL;
+        bool comes_and_goes = pool && pool->elastic;
+        counts.mean += comes_and_goes ? pool->mean_replicas : summary->pools[i].replicas;
+        counts.peak += comes_and_goes ? pool->peak_replicas : summary->pools[i].replicas;
+    }
+    return counts;
+}
+
 /* Of the pools that come and go, together: the shares are those of the worst of them. */
 static void take_elastic(const struct summary *summary, double *values)
 {
@@ -64,32 +90,6 @@ static void take_elastic(const struct summary *summary, double *values)
         summary->arrived > 0 ? (double)elastic->requests.held / (double)summary->arrived : NAN;
     values[COMPARE_MOVED_REQUESTS] = (double)elastic->requests.moved;
     values[COMPARE_LOST_REQUESTS] = (double)elastic->requests.lost;
-}
-
-/* Of the bill; NaN without one. */
-static double used_share(const struct summary *summary)
-{
-    const struct money_summary *money = summary->money;
-    if (!money || !money->billed || money->kpis.usd <= 0)
-        return NAN;
-    return money->kpis.usd_by_category[MONEY_USED] / money->kpis.usd;
-}
-
-struct replica_counts {
-    double mean, peak; /* ready: over the run, of all pools; and the sum of the pools' most */
-};
-
-static struct replica_counts count_replicas(const struct summary *summary)
-{
-    struct replica_counts counts = {0, 0};
-    for (size_t i = 0; i < summary->facts.spec->pool_count; i++) {
-        const struct elastic_pool_summary *pool =
-            summary->elastic ? &summary->elastic->pools[i] : NULL;
-        bool comes_and_goes = pool && pool->elastic;
-        counts.mean += comes_and_goes ? pool->mean_replicas : summary->pools[i].replicas;
-        counts.peak += comes_and_goes ? pool->peak_replicas : summary->pools[i].replicas;
-    }
-    return counts;
 }
 
 static void take_values(const struct summary *summary, double *values)

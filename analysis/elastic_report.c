@@ -94,6 +94,8 @@ static void put_requests(struct json_writer *writer, const struct elastic_reques
     put_count(writer, "moved_requests", requests->moved);
     put_count(writer, "migrated_requests", requests->migrated);
     put_count(writer, "lost_requests", requests->lost);
+    put_count(writer, "checkpoints", requests->checkpoints);
+    put_count(writer, "answered_again_requests", requests->answered_again);
     put_count(writer, "lost_kv_tokens", requests->lost_kv_tok);
 }
 
