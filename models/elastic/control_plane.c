@@ -112,19 +112,25 @@ void plane_destroy(struct plane *plane)
 /* --- time --- */
 
 /* What one pool's nodes do may concern another's: they share a budget and markets. */
+static bool settle_once(struct plane *plane)
+{
+    bool any = false;
+    for (uint32_t i = 0; i < plane->spec->pool_count; i++) {
+        if (!plane->pools[i].dirty)
+            continue;
+        plane->pools[i].dirty = false;
+        if (!plane->pools[i].scaler)
+            continue;
+        reconcile(plane, i);
+        any = true;
+    }
+    return any;
+}
+
+/* Where nothing takes time, what was ordered may be ready at once, and change the orders. */
 static void settle(struct plane *plane)
 {
-    bool again = true;
-    while (again) {
-        again = false;
-        for (uint32_t i = 0; i < plane->spec->pool_count; i++) {
-            if (!plane->pools[i].dirty)
-                continue;
-            plane->pools[i].dirty = false;
-            again = true;
-            if (plane->pools[i].scaler)
-                reconcile(plane, i);
-        }
+    while (settle_once(plane)) {
     }
     assert(plane_keeps_capacity(plane));
 }

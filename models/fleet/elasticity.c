@@ -141,6 +141,12 @@ static void send_away_who_waits(struct simulation *sim, uint32_t replica)
     elastic_relocate(sim, replica, false);
 }
 
+/* Nobody has told the router, nor the engine: it goes on as if nothing were, to the end. */
+static bool is_unheeded(enum interruption_policy policy)
+{
+    return policy == INTERRUPTION_IGNORE || policy == INTERRUPTION_LOSE;
+}
+
 /* plane_actions.drain */
 static bool drain(void *context, uint32_t replica, enum departure why, tick_t now, tick_t deadline)
 {
@@ -148,12 +154,14 @@ static bool drain(void *context, uint32_t replica, enum departure why, tick_t no
     (void)now;
     bool noticed = why == DEPARTURE_NOTICE;
     enum interruption_policy policy = policy_of(sim, replica);
+    if (noticed && is_unheeded(policy))
+        return false;
     close_replica(sim, replica);
     if (noticed)
         elastic_heed_notice(sim, replica, deadline);
     if (noticed && policy == INTERRUPTION_REQUEUE) {
         evict_all(sim, replica, false);
-    } else if (noticed && policy != INTERRUPTION_IGNORE && policy != INTERRUPTION_LOSE) {
+    } else if (noticed) {
         send_away_who_waits(sim, replica);
         if (policy == INTERRUPTION_MIGRATE && !sim->disaggregation)
             elastic_plan_migration(sim, replica, deadline);
