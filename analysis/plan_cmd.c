@@ -40,7 +40,7 @@ static bool replay(struct plan_run *run, const struct plan_solution *solution, c
                    const char *name, struct plan_replay *result, struct error *error)
 {
     const char *path = arena_printf(run->scenario->arena, "%s/%s", run->folder, file);
-    cJSON *tree = plan_replay_scenario(&run->question, solution, name);
+    cJSON *tree = plan_replay_scenario(&run->question, solution, NULL, name);
     struct json_writer *writer = json_writer_create();
     json_put_tree(writer, NULL, tree);
     cJSON_Delete(tree);

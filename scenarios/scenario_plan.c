@@ -107,7 +107,7 @@ static bool check_offer(const struct scenario *scenario, size_t index, struct er
 {
     const struct scenario_offer *offer =
         &((const struct scenario_offer *)scenario->config.plan->offers.items)[index];
-    char pointer[POINTER_SIZE];
+    char pointer[64];
     json_pointer_index(pointer, sizeof pointer, "/plan/offers", index);
     if (!offer->elastic)
         return true;
@@ -116,7 +116,7 @@ static bool check_offer(const struct scenario *scenario, size_t index, struct er
         return false;
     const char *const *names = offer->elastic->markets.items;
     for (size_t m = 0; m < offer->elastic->markets.count; m++) {
-        char market[POINTER_SIZE + 32];
+        char market[POINTER_SIZE];
         snprintf(market, sizeof market, "%s/elastic/markets/%zu", pointer, m);
         if (!check_market(scenario, offer, names[m], market, error))
             return false;
