@@ -187,6 +187,19 @@ cJSON *plan_replay_scenario(const struct plan_question *question,
     return root;
 }
 
+bool plan_replay_write(const struct plan_question *question, const struct plan_solution *solution,
+                       const struct plan_purchase *bought, const char *name, const char *path,
+                       struct error *error)
+{
+    cJSON *tree = plan_replay_scenario(question, solution, bought, name);
+    struct json_writer *writer = json_writer_create();
+    json_put_tree(writer, NULL, tree);
+    cJSON_Delete(tree);
+    bool ok = json_writer_save(writer, path, error);
+    json_writer_destroy(writer);
+    return ok;
+}
+
 /* --- simulation --- */
 
 static bool replay_arrivals(struct plan_replay *replay, struct error *error)

@@ -18,6 +18,11 @@ cJSON *plan_replay_scenario(const struct plan_question *question,
                             const struct plan_solution *solution,
                             const struct plan_purchase *bought, const char *name);
 
+/* Writes it to a file. */
+bool plan_replay_write(const struct plan_question *question, const struct plan_solution *solution,
+                       const struct plan_purchase *bought, const char *name, const char *path,
+                       struct error *error);
+
 struct plan_replay {
     struct scenario *scenario;
     struct simulation_spec spec;

@@ -12,6 +12,8 @@ static const struct {
 
 enum { CAP_NONE_ON_SPOT = sizeof caps / sizeof caps[0] - 1 };
 
+enum { OFFERS_MAX = 64 }; /* as the scenario's field table has it */
+
 static const struct scenario_plan *plan_of(const struct plan_spot *spot)
 {
     return spot->question->scenario->config.plan;
@@ -259,11 +261,11 @@ static struct plan_limit new_limit(const struct plan_spot *spot, double **replic
 }
 
 /* In budgets: the dearest hour of all that is bought. */
-static struct plan_limit budget_limit(const struct plan_spot *spot)
+static struct plan_limit budget_limit(const struct plan_spot *spot, double share)
 {
     double *replicas, *units, budget = spot->problem.budget_usd_h;
     double money = budget > 0 ? budget : 1;
-    struct plan_limit limit = new_limit(spot, &replicas, &units, budget / money);
+    struct plan_limit limit = new_limit(spot, &replicas, &units, share * budget / money);
     for (size_t i = 0; i < spot->way_count; i++) {
         const struct plan_way *way = &spot->ways[i];
         replicas[on_demand_config(i)] = way->on_demand_usd / money;
@@ -301,12 +303,12 @@ static struct plan_limit cap_limit(const struct plan_spot *spot, size_t offer, i
     return limit;
 }
 
-static void set_limits(struct plan_spot *spot, const int *levels)
+static void set_limits(struct plan_spot *spot, const int *levels, double budget_share)
 {
     struct plan_limit *limits = ARENA_ARRAY(spot->question->scenario->arena,
                                             1 + 2 * spot->offer_count, struct plan_limit);
     size_t count = 0;
-    limits[count++] = budget_limit(spot);
+    limits[count++] = budget_limit(spot, budget_share);
     for (size_t i = 0; i < spot->offer_count; i++) {
         size_t offer = spot->offers[i];
         if (spot->question->problem.offers[offer].available != PLAN_UNLIMITED)
@@ -359,10 +361,11 @@ static void translate(const struct plan_spot *spot, const struct plan_solution *
         solution->units[spot->fixed_offers[i]] = found->units[i];
 }
 
-static bool seen(const struct plan_spot *spot, const int *levels)
+static bool seen(const struct plan_spot *spot, const int *levels, double budget_share)
 {
     for (const struct plan_proposal *p = spot->proposals; p; p = p->next)
-        if (memcmp(p->caps, levels, spot->offer_count * sizeof *levels) == 0)
+        if (p->budget_share == budget_share &&
+            memcmp(p->caps, levels, spot->offer_count * sizeof *levels) == 0)
             return true;
     return false;
 }
@@ -375,18 +378,20 @@ static bool same_fleet(const struct plan_spot *spot, const struct plan_proposal 
            memcmp(a->solution.replicas, b->solution.replicas, configs * sizeof(int64_t)) == 0;
 }
 
-static struct plan_proposal *propose(struct plan_spot *spot, const int *levels, struct error *error)
+static struct plan_proposal *propose(struct plan_spot *spot, const int *levels, double budget_share,
+                                     struct error *error)
 {
     struct arena *arena = spot->question->scenario->arena;
     struct plan_options options = plan_question_options(spot->question);
     struct plan_solution found;
-    set_limits(spot, levels);
+    set_limits(spot, levels, budget_share);
     if (!plan_solve(&spot->problem, &options, arena, &found, error))
         return NULL;
     int *kept = ARENA_ARRAY(arena, spot->offer_count, int);
     memcpy(kept, levels, spot->offer_count * sizeof *kept);
     struct plan_proposal *proposal = ARENA_NEW(arena, struct plan_proposal);
-    *proposal = (struct plan_proposal){.caps = kept, .next = spot->proposals};
+    *proposal = (struct plan_proposal){
+        .caps = kept, .budget_share = budget_share, .next = spot->proposals};
     translate(spot, &found, proposal);
     return spot->proposals = proposal;
 }
@@ -400,22 +405,29 @@ static bool offer_has_spot(const struct plan_spot *spot, const struct plan_propo
     return false;
 }
 
-/* One step down for each instance type that has nodes on Spot: for the others a tighter cap changes
- * nothing. */
-void plan_spot_reject(struct plan_spot *spot, struct plan_proposal *proposal)
+static void propose_below(struct plan_spot *spot, const int *levels, double budget_share)
 {
-    int levels[64];
+    struct error infeasible = {0};
+    if (!seen(spot, levels, budget_share))
+        propose(spot, levels, budget_share, &infeasible);
+}
+
+/* A step for each instance type that has nodes on Spot: for the others a tighter cap changes
+ * nothing. */
+void plan_spot_reject(struct plan_spot *spot, struct plan_proposal *proposal, double overspent)
+{
+    int levels[OFFERS_MAX];
     proposal->rejected = true;
     memcpy(levels, proposal->caps, spot->offer_count * sizeof *levels);
     for (size_t i = 0; i < spot->offer_count; i++) {
         if (!offer_has_spot(spot, proposal, spot->offers[i]))
             continue;
         levels[i]++;
-        struct error infeasible = {0};
-        if (!seen(spot, levels))
-            propose(spot, levels, &infeasible);
+        propose_below(spot, levels, proposal->budget_share);
         levels[i]--;
     }
+    if (overspent > 1)
+        propose_below(spot, levels, proposal->budget_share / overspent);
 }
 
 /* Less of the objective, then less money. */
@@ -443,25 +455,25 @@ static bool rejected_before(const struct plan_spot *spot, const struct plan_prop
 
 struct plan_proposal *plan_spot_best(struct plan_spot *spot, struct error *error)
 {
-    const int top[64] = {0};
+    const int top[OFFERS_MAX] = {0};
     if (!spot->proposals)
-        return propose(spot, top, error);
+        return propose(spot, top, 1, error);
     struct plan_proposal *best;
     while ((best = best_open(spot)) && rejected_before(spot, best))
-        plan_spot_reject(spot, best);
+        plan_spot_reject(spot, best, 1);
     return best;
 }
 
 struct plan_proposal *plan_spot_on_demand(struct plan_spot *spot)
 {
-    int levels[64];
+    int levels[OFFERS_MAX];
     struct error infeasible = {0};
     for (size_t i = 0; i < spot->offer_count; i++)
         levels[i] = CAP_NONE_ON_SPOT;
     for (struct plan_proposal *p = spot->proposals; p; p = p->next)
         if (!plan_proposal_has_spot(spot, p))
             return p;
-    return propose(spot, levels, &infeasible);
+    return propose(spot, levels, 1, &infeasible);
 }
 
 /* --- the whole --- */

@@ -9,9 +9,10 @@
  *     100 %,  100 % above a base of one node on demand,  75 %,  50 %,  25 %,  none
  *
  * (below 100 % some node is on demand anyhow). Whoever rejects a proposal, because simulation says
- * that it does not hold, gets the next best: the caps form a lattice in which a tighter cap is
- * never better, so it is searched from its top, best first, and what lies below a proposal is
- * looked at only once that was rejected. Memory is the scenario's arena. */
+ * that it does not hold, gets the next best. What lies below a proposal has a tighter cap for one
+ * type, or spends less on paper where it overspent in truth (nodes under notice are paid for beside
+ * those that replace them). That is never better, so the search begins at the top, goes best first,
+ * and looks below a proposal only once that was rejected. Memory is the scenario's arena. */
 #ifndef TOKENYARD_ANALYSIS_PLAN_SPOT_H
 #define TOKENYARD_ANALYSIS_PLAN_SPOT_H
 
@@ -33,6 +34,7 @@ struct plan_proposal {
     struct plan_solution solution; /* of the question's problem; its cost is what is expected */
     struct plan_purchase *bought;  /* [config_count] of it */
     const int *caps;               /* [offers with markets] */
+    double budget_share;           /* of the budget, that was to be spent on paper */
     bool rejected;
     struct plan_proposal *next;
 };
@@ -56,7 +58,8 @@ bool plan_spot_prepare(const struct plan_question *question, struct plan_spot *s
  * first. */
 struct plan_proposal *plan_spot_best(struct plan_spot *spot, struct error *error);
 
-void plan_spot_reject(struct plan_spot *spot, struct plan_proposal *proposal);
+/* overspent: how many budgets it spent in an hour; at most 1 where that was not what was wrong. */
+void plan_spot_reject(struct plan_spot *spot, struct plan_proposal *proposal, double overspent);
 
 /* All on demand; NULL when the budget does not pay for it. */
 struct plan_proposal *plan_spot_on_demand(struct plan_spot *spot);

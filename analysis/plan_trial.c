@@ -1,5 +1,6 @@
 #include "analysis/plan_trial.h"
 
+#include <math.h>
 #include <stdlib.h>
 
 #include "analysis/elastic_report.h"
@@ -126,6 +127,31 @@ bool plan_trial_run(const char *path, const struct plan_trial_options *options,
             return false;
     trial->holds = trial->held >= trial->needed;
     return true;
+}
+
+static double likely_usd(const struct plan_trial *trial, uint32_t hour, double confidence,
+                         double *scratch)
+{
+    for (size_t r = 0; r < trial->done; r++) {
+        const struct plan_hours *hours = &trial->replications[r].hours;
+        scratch[r] = hour < hours->count ? hours->usd[hour] : 0;
+    }
+    return plan_quantile(scratch, trial->done, confidence);
+}
+
+double plan_trial_highest_usd(const struct plan_trial *trial, double confidence)
+{
+    uint32_t hours = 0;
+    double highest_usd = 0, *scratch = malloc((trial->done + 1) * sizeof *scratch);
+    if (!scratch)
+        out_of_memory();
+    for (size_t r = 0; r < trial->done; r++)
+        hours = trial->replications[r].hours.count > hours ? trial->replications[r].hours.count
+                                                           : hours;
+    for (uint32_t h = 0; h < hours; h++)
+        highest_usd = fmax(highest_usd, likely_usd(trial, h, confidence, scratch));
+    free(scratch);
+    return highest_usd;
 }
 
 void plan_trial_clear(struct plan_trial *trial)

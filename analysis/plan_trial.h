@@ -43,6 +43,11 @@ struct plan_trial_options {
  * after a failure. */
 bool plan_trial_run(const char *path, const struct plan_trial_options *options,
                     struct plan_trial *trial, struct error *error);
+
+/* Spent in the clock hour in which most is spent with that confidence: the greatest over the hours
+ * of the quantile over the replications. */
+double plan_trial_highest_usd(const struct plan_trial *trial, double confidence);
+
 void plan_trial_clear(struct plan_trial *trial); /* an all-zero one is allowed */
 
 #endif
