@@ -14,7 +14,7 @@ struct plan_report {
     const struct plan_replay *mix;    /* NULL: throughputs were given, nothing was simulated */
     const struct plan_replay *single; /* of the best single type; NULL likewise, or none feasible */
     const struct plan_spot_answer *spot; /* NULL: no offer has markets */
-    double seconds;                   /* all the planning took; differs from run to run */
+    double seconds;                      /* all the planning took; differs from run to run */
 };
 
 /* plan.json: {status, objective, budget_usd_h, cost_usd_h, throughput_requests_per_s, fleet[],

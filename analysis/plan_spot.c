@@ -102,8 +102,8 @@ static double first_spot_usd(const struct plan_spot *spot, const struct elastic_
     const struct scenario *scenario = spot->question->scenario;
     double least = INFINITY;
     for (uint32_t m = 0; m < pool->market_count; m++) {
-        struct market *market = market_create(scenario->markets[pool->markets[m]],
-                                              (uint64_t)scenario->config.seed, 0);
+        struct market *market =
+            market_create(scenario->markets[pool->markets[m]], (uint64_t)scenario->config.seed, 0);
         least = fmin(least, market_spot_usd(market));
         market_destroy(market);
     }
@@ -125,18 +125,18 @@ static bool measure_way(const struct plan_spot *spot, struct plan_way *way,
                         const struct elastic_pool_spec *pool, struct error *error)
 {
     const struct scenario *scenario = spot->question->scenario;
-    struct plan_supply_question question = {
-        .pool = *pool,
-        .name = spot->question->problem.configs[way->config].name,
-        .markets = scenario->markets,
-        .market_usage = scenario->market_usage,
-        .market_count = scenario->market_count,
-        .start_unix_s = scenario->elastic->start_unix_s,
-        .seed = (uint64_t)scenario->config.seed,
-        .horizon_s = scenario->config.horizon_s,
-        .nodes = most_nodes(spot, way, pool),
-        .replications = plan_of(spot)->replications,
-        .confidence = plan_of(spot)->confidence};
+    struct plan_supply_question question = {.pool = *pool,
+                                            .name =
+                                                spot->question->problem.configs[way->config].name,
+                                            .markets = scenario->markets,
+                                            .market_usage = scenario->market_usage,
+                                            .market_count = scenario->market_count,
+                                            .start_unix_s = scenario->elastic->start_unix_s,
+                                            .seed = (uint64_t)scenario->config.seed,
+                                            .horizon_s = scenario->config.horizon_s,
+                                            .nodes = most_nodes(spot, way, pool),
+                                            .replications = plan_of(spot)->replications,
+                                            .confidence = plan_of(spot)->confidence};
     if (!plan_supply_measure(&question, scenario->arena, &way->supply, error))
         return false;
     way->spot_most = plan_supply_worth(&way->supply, way->on_demand_usd);
@@ -193,8 +193,8 @@ static void put_node(struct plan_spot *spot, size_t way_index, bool on_spot,
     offers[number].usd_h = !on_spot ? way->on_demand_usd
                            : any    ? way->supply.mean_usd * way->spot_available
                                     : 0;
-    configs[number] = (struct plan_config){asked->configs[way->config].name, number,
-                                           offers[number].gpus};
+    configs[number] =
+        (struct plan_config){asked->configs[way->config].name, number, offers[number].gpus};
     for (size_t w = 0; w < asked->class_count; w++)
         throughput[number * asked->class_count + w] =
             worth * asked->throughput[way->config * asked->class_count + w];
@@ -280,8 +280,8 @@ static struct plan_limit budget_limit(const struct plan_spot *spot, double share
 static struct plan_limit available_limit(const struct plan_spot *spot, size_t offer)
 {
     double *replicas, *units;
-    struct plan_limit limit = new_limit(
-        spot, &replicas, &units, (double)spot->question->problem.offers[offer].available);
+    struct plan_limit limit =
+        new_limit(spot, &replicas, &units, (double)spot->question->problem.offers[offer].available);
     for (size_t i = 0; i < spot->way_count; i++)
         if (spot->ways[i].offer == offer)
             replicas[on_demand_config(i)] = replicas[spot_config(i)] =
@@ -305,8 +305,8 @@ static struct plan_limit cap_limit(const struct plan_spot *spot, size_t offer, i
 
 static void set_limits(struct plan_spot *spot, const int *levels, double budget_share)
 {
-    struct plan_limit *limits = ARENA_ARRAY(spot->question->scenario->arena,
-                                            1 + 2 * spot->offer_count, struct plan_limit);
+    struct plan_limit *limits =
+        ARENA_ARRAY(spot->question->scenario->arena, 1 + 2 * spot->offer_count, struct plan_limit);
     size_t count = 0;
     limits[count++] = budget_limit(spot, budget_share);
     for (size_t i = 0; i < spot->offer_count; i++) {
@@ -361,6 +361,40 @@ static void translate(const struct plan_spot *spot, const struct plan_solution *
         solution->units[spot->fixed_offers[i]] = found->units[i];
 }
 
+/* In the search a node on Spot is worth what one is of as many as are worth having; of fewer it is
+ * there for longer, works more, and is paid for longer. */
+static bool appraise(const struct plan_spot *spot, const struct plan_solution *found,
+                     struct plan_solution *appraised, struct error *error)
+{
+    struct arena *arena = spot->question->scenario->arena;
+    struct plan_problem problem = spot->problem;
+    size_t cells = problem.config_count * problem.class_count;
+    double *throughput = ARENA_ARRAY(arena, cells, double);
+    struct plan_offer *offers = ARENA_ARRAY(arena, problem.offer_count, struct plan_offer);
+    memcpy(throughput, problem.throughput, cells * sizeof *throughput);
+    memcpy(offers, problem.offers, problem.offer_count * sizeof *offers);
+    for (size_t i = 0; i < spot->way_count; i++) {
+        const struct plan_way *way = &spot->ways[i];
+        size_t c = spot_config(i);
+        if (found->replicas[c] == 0)
+            continue;
+        double more = plan_supply_available(&way->supply, found->replicas[c]) / way->spot_available;
+        offers[c].usd_h *= more;
+        for (size_t w = 0; w < problem.class_count; w++)
+            throughput[c * problem.class_count + w] *= more;
+    }
+    problem.throughput = throughput;
+    problem.offers = offers;
+    if (!plan_assign(&problem, found->replicas, arena, appraised, error))
+        return false;
+    bool cost = plan_question_options(spot->question).objective == PLAN_MIN_COST;
+    appraised->value = cost ? appraised->cost_usd_h : appraised->makespan_s;
+    appraised->optimal = found->optimal;
+    appraised->gap = found->gap;
+    appraised->bound = appraised->value * (1 - found->gap);
+    return true;
+}
+
 static bool seen(const struct plan_spot *spot, const int *levels, double budget_share)
 {
     for (const struct plan_proposal *p = spot->proposals; p; p = p->next)
@@ -383,16 +417,19 @@ static struct plan_proposal *propose(struct plan_spot *spot, const int *levels, 
 {
     struct arena *arena = spot->question->scenario->arena;
     struct plan_options options = plan_question_options(spot->question);
-    struct plan_solution found;
+    struct plan_solution found, appraised;
     set_limits(spot, levels, budget_share);
-    if (!plan_solve(&spot->problem, &options, arena, &found, error))
+    if (!plan_solve(&spot->problem, &options, arena, &found, error) ||
+        !appraise(spot, &found, &appraised, error))
         return NULL;
     int *kept = ARENA_ARRAY(arena, spot->offer_count, int);
     memcpy(kept, levels, spot->offer_count * sizeof *kept);
     struct plan_proposal *proposal = ARENA_NEW(arena, struct plan_proposal);
-    *proposal = (struct plan_proposal){
-        .caps = kept, .budget_share = budget_share, .next = spot->proposals};
-    translate(spot, &found, proposal);
+    *proposal = (struct plan_proposal){.paper_value = found.value,
+                                       .caps = kept,
+                                       .budget_share = budget_share,
+                                       .next = spot->proposals};
+    translate(spot, &appraised, proposal);
     return spot->proposals = proposal;
 }
 
@@ -431,16 +468,18 @@ void plan_spot_reject(struct plan_spot *spot, struct plan_proposal *proposal, do
 }
 
 /* Less of the objective, then less money. */
-static bool better(const struct plan_solution *a, const struct plan_solution *b)
+static bool better(const struct plan_proposal *a, const struct plan_proposal *b)
 {
-    return a->value < b->value || (a->value == b->value && a->cost_usd_h < b->cost_usd_h);
+    if (a->paper_value != b->paper_value)
+        return a->paper_value < b->paper_value;
+    return a->solution.cost_usd_h < b->solution.cost_usd_h;
 }
 
 static struct plan_proposal *best_open(const struct plan_spot *spot)
 {
     struct plan_proposal *best = NULL;
     for (struct plan_proposal *p = spot->proposals; p; p = p->next)
-        if (!p->rejected && (!best || better(&p->solution, &best->solution)))
+        if (!p->rejected && (!best || better(p, best)))
             best = p;
     return best;
 }

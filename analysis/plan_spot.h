@@ -32,6 +32,7 @@ struct plan_way {
 
 struct plan_proposal {
     struct plan_solution solution; /* of the question's problem; its cost is what is expected */
+    double paper_value;            /* of the objective, as the search saw it: never lower below */
     struct plan_purchase *bought;  /* [config_count] of it */
     const int *caps;               /* [offers with markets] */
     double budget_share;           /* of the budget, that was to be spent on paper */

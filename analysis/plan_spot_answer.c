@@ -1,8 +1,8 @@
 #include "analysis/plan_spot_answer.h"
 
-static bool try_proposal(const struct plan_spot_answer *answer, const char *folder, const char *file,
-                         const char *suffix, const struct plan_proposal *proposal, bool to_the_end,
-                         struct plan_trial *trial, struct error *error)
+static bool try_proposal(const struct plan_spot_answer *answer, const char *folder,
+                         const char *file, const char *suffix, const struct plan_proposal *proposal,
+                         bool to_the_end, struct plan_trial *trial, struct error *error)
 {
     const struct plan_question *question = answer->spot.question;
     const struct scenario *scenario = question->scenario;
@@ -60,8 +60,9 @@ static bool nothing_holds(const struct plan_spot_answer *answer, struct error *e
               "no fleet with nodes on Spot keeps %g USD in every hour and the SLO in %g %% of the "
               "replications, and the budget does not pay for one on demand",
               plan->budget_usd_h, 100 * plan->confidence);
-    return error_hint(error, "%zu fleets were simulated; raise \"budget_usd_h\", or lower "
-                             "\"confidence\"",
+    return error_hint(error,
+                      "%zu fleets were simulated; raise \"budget_usd_h\", or lower "
+                      "\"confidence\"",
                       answer->rejection_count);
 }
 

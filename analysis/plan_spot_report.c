@@ -88,10 +88,10 @@ static struct spread spread_of(const struct plan_trial *trial,
 }
 
 struct hours {
-    uint64_t count, within;   /* over all replications */
-    double worst_usd;         /* ever */
-    double worst_likely_usd;  /* of the hour in which most was spent with that confidence */
-    uint64_t refused, shed;   /* by the hard budget */
+    uint64_t count, within;  /* over all replications */
+    double worst_usd;        /* ever */
+    double worst_likely_usd; /* of the hour in which most was spent with that confidence */
+    uint64_t refused, shed;  /* by the hard budget */
 };
 
 static struct hours hours_of(const struct plan_trial *trial, double confidence)
@@ -289,8 +289,8 @@ static void print_numbers(const struct plan_trial *trial, double confidence, FIL
     if (!isnan(kept.mean))
         fprintf(out, ", SLO %s (%s to %s)", human_percent(kept.mean, number),
                 human_percent(kept.low, low), human_percent(kept.high, high));
-    fprintf(out, ",\n    %s/h (%s to %s)", human_usd(money.mean, number),
-            human_usd(money.low, low), human_usd(money.high, high));
+    fprintf(out, ",\n    %s/h (%s to %s)", human_usd(money.mean, number), human_usd(money.low, low),
+            human_usd(money.high, high));
     fprintf(out, ", %s interruptions (%s to %s)\n", human_number(taken.mean, number),
             human_number(taken.low, low), human_number(taken.high, high));
 }
@@ -299,8 +299,9 @@ static void print_hours(const struct plan_trial *trial, double confidence, FILE 
 {
     struct hours hours = hours_of(trial, confidence);
     char share[HUMAN_SIZE], likely[HUMAN_SIZE], worst[HUMAN_SIZE], count[HUMAN_SIZE];
-    fprintf(out, "  of %s hours %s within the budget; the dearest cost %s at that confidence, %s "
-                 "at worst\n",
+    fprintf(out,
+            "  of %s hours %s within the budget; the dearest cost %s at that confidence, %s "
+            "at worst\n",
             human_count(hours.count, count),
             human_percent((double)hours.within / (double)hours.count, share),
             human_usd(hours.worst_likely_usd, likely), human_usd(hours.worst_usd, worst));
@@ -314,7 +315,8 @@ static const char *promise(const struct plan_spot_answer *answer, char *text, si
 {
     const struct scenario *scenario = answer->spot.question->scenario;
     snprintf(text, size, "spends at most %.2f USD in every hour%s",
-             scenario->config.plan->budget_usd_h, scenario->slo_count > 0 ? " and keeps the SLO" : "");
+             scenario->config.plan->budget_usd_h,
+             scenario->slo_count > 0 ? " and keeps the SLO" : "");
     return text;
 }
 
@@ -330,13 +332,13 @@ static void print_confidence(const struct plan_spot_answer *answer, FILE *out)
         fprintf(out, "With a confidence of %s this fleet %s:\n", sure, what);
     else
         fprintf(out, "NOT SURE: at a confidence of %s no fleet that was tried %s:\n", sure, what);
-    fprintf(out, "  %zu of %zu replications of %s did (%zu were needed), each with its own markets, "
-                 "start-ups and arrivals;\n  that shows a chance of at least %s, with a certainty "
-                 "of %s\n",
-            trial->held, trial->done, human_duration(scenario->config.horizon_s, span),
-            trial->needed,
-            human_percent(plan_chance_at_least(trial->held, trial->done, confidence), chance),
-            sure);
+    fprintf(
+        out,
+        "  %zu of %zu replications of %s did (%zu were needed), each with its own markets, "
+        "start-ups and arrivals;\n  that shows a chance of at least %s, with a certainty "
+        "of %s\n",
+        trial->held, trial->done, human_duration(scenario->config.horizon_s, span), trial->needed,
+        human_percent(plan_chance_at_least(trial->held, trial->done, confidence), chance), sure);
     print_hours(trial, confidence, out);
     print_numbers(trial, confidence, out);
 }

@@ -92,8 +92,8 @@ static void name_usage(struct supply_run *run)
 {
     const struct plan_supply_question *question = run->question;
     usage_init(&run->usage, question->start_unix_s);
-    usage_add_pool(&run->usage, &(struct usage_pool){question->name, "",
-                                                     question->pool.replicas_per_node});
+    usage_add_pool(&run->usage,
+                   &(struct usage_pool){question->name, "", question->pool.replicas_per_node});
     for (uint32_t m = 0; m < question->market_count; m++)
         usage_add_market(&run->usage, &question->market_usage[m]);
     usage_add_market(&run->usage, &question->pool.usage);

@@ -113,10 +113,10 @@ static bool can_hold(const struct plan_trial *trial)
 bool plan_trial_run(const char *path, const struct plan_trial_options *options,
                     struct plan_trial *trial, struct error *error)
 {
-    *trial =
-        (struct plan_trial){.asked = options->replications,
-                            .needed = plan_trials_needed(options->replications, options->confidence),
-                            .budget_usd_h = options->budget_usd_h};
+    *trial = (struct plan_trial){.asked = options->replications,
+                                 .needed =
+                                     plan_trials_needed(options->replications, options->confidence),
+                                 .budget_usd_h = options->budget_usd_h};
     if (!plan_replay_open(path, &trial->replay, error))
         return false;
     trial->replications = calloc(trial->asked, sizeof *trial->replications);
@@ -146,8 +146,8 @@ double plan_trial_highest_usd(const struct plan_trial *trial, double confidence)
     if (!scratch)
         out_of_memory();
     for (size_t r = 0; r < trial->done; r++)
-        hours = trial->replications[r].hours.count > hours ? trial->replications[r].hours.count
-                                                           : hours;
+        hours =
+            trial->replications[r].hours.count > hours ? trial->replications[r].hours.count : hours;
     for (uint32_t h = 0; h < hours; h++)
         highest_usd = fmax(highest_usd, likely_usd(trial, h, confidence, scratch));
     free(scratch);

@@ -25,7 +25,7 @@ struct plan_replication {
 };
 
 struct plan_trial {
-    struct plan_replay replay; /* its summary is of replication 0 */
+    struct plan_replay replay;             /* its summary is of replication 0 */
     struct plan_replication *replications; /* [done] */
     size_t asked, done, needed;            /* needed: so many must hold */
     size_t held, over_budget, slo_missed;  /* of those done */

@@ -22,12 +22,12 @@ static bool check_decided(const struct scenario *scenario, const struct elastic_
     const struct {
         const char *member;
         bool given;
-    } decided[] = {{"min_replicas", elastic->min_replicas != 1},
-                   {"max_replicas", elastic->max_replicas != 10},
-                   {"scaler", strcmp(scaler_policies[elastic->scaler.index].name, "fixed") != 0},
-                   {"purchase/on_demand_base", purchase->on_demand_base != 0},
-                   {"purchase/spot_percent_above_base",
-                    purchase->spot_percent_above_base != INT64_MIN}};
+    } decided[] = {
+        {"min_replicas", elastic->min_replicas != 1},
+        {"max_replicas", elastic->max_replicas != 10},
+        {"scaler", strcmp(scaler_policies[elastic->scaler.index].name, "fixed") != 0},
+        {"purchase/on_demand_base", purchase->on_demand_base != 0},
+        {"purchase/spot_percent_above_base", purchase->spot_percent_above_base != INT64_MIN}};
     for (size_t i = 0; i < sizeof decided / sizeof decided[0]; i++) {
         char pointer[POINTER_SIZE];
         snprintf(pointer, sizeof pointer, "%s/elastic/%s", offer, decided[i].member);
