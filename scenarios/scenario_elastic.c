@@ -73,6 +73,26 @@ static bool check_replicas(const struct scenario *scenario, const struct scenari
     return error_hint(error, "\"replicas\" is the number at time 0");
 }
 
+/* Is the instance type the catalogue's, not one of the scenario's own? Then price books know it,
+ * and its price on every date; a bill takes it from there. */
+static bool is_catalogued(const struct scenario *scenario, const struct instance *instance)
+{
+    const struct hardware_entries *own = scenario->config.hardware;
+    const struct instance *instances = own ? own->instances.items : NULL;
+    for (size_t i = 0; own && i < own->instances.count; i++)
+        if (strcmp(instances[i].name, instance->name) == 0)
+            return false;
+    return true;
+}
+
+/* What one instance of a pool costs on demand, whatever the date; NaN: the price book knows. */
+static double own_price(const struct scenario *scenario, const struct scenario_pool *given,
+                        const struct instance *instance, double usd_per_hour)
+{
+    bool listed = instance && isnan(given->usd_per_gpu_hour) && is_catalogued(scenario, instance);
+    return listed ? NAN : usd_per_hour;
+}
+
 /* Nodes that a purchase policy may hold beyond what the scaler wants: stand-ins for all of them,
  * and extra ones. Replicas that drain have places, too. */
 static int64_t most_replicas(const struct elastic_settings *settings, int64_t per_node)
@@ -89,6 +109,8 @@ bool scenario_elastic_pool(struct scenario *scenario, size_t index,
     const struct deployment *deployment = &scenario->deployments[index];
     /* Nodes of a pool with stages are its replicas, whatever they are made of. */
     const struct instance *instance = given->stages.count > 0 ? NULL : parts->instance;
+    /* A MIG slice is paid for as a share of one, which no price book has. */
+    const struct instance *priced = parts->gpu->sliced_from ? NULL : instance;
     int64_t ranks = given->attention_data_parallel;
     struct elastic_pool_spec *nodes = &scenario->elastic_pools[index];
     if (!check_kind(scenario, index, pointer, error) ||
@@ -114,7 +136,11 @@ bool scenario_elastic_pool(struct scenario *scenario, size_t index,
                   .region = instance ? instance->region : "",
                   .sku = instance ? instance->name : parts->gpu->name,
                   .gpus = (uint32_t)(instance ? instance->gpus : gpus),
-                  .on_demand_usd_per_hour = price.usd_per_hour / (double)instances},
+                  .on_demand_usd_per_hour =
+                      own_price(scenario, given, priced, price.usd_per_hour / (double)instances)},
+        .kv_bytes_per_tok =
+            deployment->memory.kv_bytes_per_token_per_gpu * (double)deployment->gpus,
+        .network_gb_s = parts->gpu->node_link_gb_s * (double)gpus,
         .start_up = {.provider = instance ? instance->provider : NULL,
                      .gpu = parts->gpu,
                      .weight_bytes = deployment->memory.weight_bytes_per_gpu * (double)gpus,
@@ -232,7 +258,7 @@ static bool resolve_markets(struct scenario *scenario, struct error *error)
         const struct instance *instance =
             name ? hardware_instance(scenario->hardware, name, NULL) : NULL;
         double usd_per_hour = given[i].on_demand_usd_per_hour;
-        if (isnan(usd_per_hour) && instance)
+        if (isnan(usd_per_hour) && instance && !is_catalogued(scenario, instance))
             usd_per_hour = instance->usd_per_hour;
         scenario->market_usage[i] =
             (struct usage_market){.name = market_spec_name(spec),

@@ -111,9 +111,13 @@ static void come_up(void *context, uint32_t replica, tick_t now)
 {
     struct simulation *sim = context;
     engine_restart(&sim->engines[replica], now);
+    replica_of(sim, replica)->network_free = now;
+    replica_of(sim, replica)->kept = REQUEST_NONE;
+    elastic_source_lost(sim, replica);
     replica_of(sim, replica)->open = true;
     set_available(sim, replica, true);
     sim->elastic->changed = now;
+    elastic_checkpoints_begin(sim, replica);
     elastic_release_held(sim);
 }
 
@@ -142,14 +146,17 @@ static bool drain(void *context, uint32_t replica, enum departure why, tick_t no
 {
     struct simulation *sim = context;
     (void)now;
-    (void)deadline;
     bool noticed = why == DEPARTURE_NOTICE;
     enum interruption_policy policy = policy_of(sim, replica);
     close_replica(sim, replica);
+    if (noticed)
+        elastic_heed_notice(sim, replica, deadline);
     if (noticed && policy == INTERRUPTION_REQUEUE) {
         evict_all(sim, replica, false);
-    } else if (noticed && policy == INTERRUPTION_DRAIN) {
+    } else if (noticed && policy != INTERRUPTION_IGNORE && policy != INTERRUPTION_LOSE) {
         send_away_who_waits(sim, replica);
+        if (policy == INTERRUPTION_MIGRATE && !sim->disaggregation)
+            elastic_plan_migration(sim, replica, deadline);
     }
     replica_of(sim, replica)->drains = replica_of(sim, replica)->requests > 0;
     return !replica_of(sim, replica)->drains;
@@ -165,6 +172,8 @@ static void go_down(void *context, uint32_t replica, enum departure why, tick_t 
     if (replica_of(sim, replica)->open)
         close_replica(sim, replica);
     evict_all(sim, replica, policy_of(sim, replica) == INTERRUPTION_LOSE);
+    elastic_source_lost(sim, replica);
+    elastic_lose_kept(sim, replica);
 }
 
 /* --- time --- */
@@ -190,11 +199,15 @@ static void end_hour(struct simulation *sim)
 
 /* What happened at boundaries of replicas is taken up one tick later: whether others are at a
  * boundary at that tick must not matter (disaggregation.c). */
-static void schedule(struct simulation *sim)
+void elastic_schedule(struct simulation *sim)
 {
     struct elasticity *elastic = sim->elastic;
     tick_t next = plane_next(elastic->plane);
     next = elastic->hour_ends < next ? elastic->hour_ends : next;
+    tick_t move = elastic_next_move(sim);
+    next = move < next ? move : next;
+    tick_t checkpoint = elastic_next_checkpoint(sim);
+    next = checkpoint < next ? checkpoint : next;
     event_queue_set(&sim->queue, actor_elastic(sim), PRIORITY_ELASTIC,
                     elastic->emptied_count > 0 ? sim->now + 1 : next);
 }
@@ -215,6 +228,8 @@ void elastic_event(struct simulation *sim)
 {
     struct elasticity *elastic = sim->elastic;
     tell_emptied(sim);
+    elastic_act_on_moves(sim);
+    elastic_act_on_checkpoints(sim);
     if (elastic->hour_ends <= sim->now)
         end_hour(sim);
     if (plane_next(elastic->plane) <= sim->now)
@@ -224,7 +239,7 @@ void elastic_event(struct simulation *sim)
         error_hint(sim->error, "set \"horizon_s\", or say what follows with \"after_end\"");
         sim->failed = true;
     }
-    schedule(sim);
+    elastic_schedule(sim);
 }
 
 void elastic_joined(struct simulation *sim, uint32_t replica)
@@ -240,7 +255,7 @@ void elastic_left(struct simulation *sim, uint32_t replica)
     if (--of->requests > 0 || !of->drains)
         return;
     elastic->emptied[elastic->emptied_count++] = replica;
-    schedule(sim);
+    elastic_schedule(sim);
 }
 
 double elastic_replicas(const struct simulation *sim, uint32_t pool)
@@ -318,7 +333,8 @@ static bool allocate(struct simulation *sim)
     elastic->emptied = calloc(sim->replicas, sizeof *elastic->emptied);
     result->pools = calloc(pools, sizeof *result->pools);
     return elastic->pools && elastic->counters && elastic->busy && elastic->replicas &&
-           elastic->emptied && result->pools;
+           elastic->emptied && result->pools &&
+           event_queue_init(&elastic->checkpoints, sim->replicas);
 }
 
 bool elastic_start(struct simulation *sim)
@@ -351,7 +367,7 @@ bool elastic_start(struct simulation *sim)
         return false;
     plane_start(elastic->plane);
     elastic->hour_ends = usage_hour_start(&elastic->result->usage, 1);
-    schedule(sim);
+    elastic_schedule(sim);
     return true;
 }
 
@@ -362,6 +378,8 @@ void elastic_stop(struct simulation *sim)
         return;
     plane_destroy(elastic->plane);
     eviction_free(&elastic->evicted);
+    free(elastic->moves);
+    event_queue_free(&elastic->checkpoints);
     free(elastic->pools);
     free(elastic->counters);
     free(elastic->busy);
