@@ -159,6 +159,7 @@ bool engine_cancel(struct engine *engine, uint32_t number, tick_t now)
         break;
     case PLACE_HANDED:
     case PLACE_HELD:
+    case PLACE_KEPT:
         assert(false && "it is its owner's");
     }
     if (request->preemptions > 0)

@@ -132,10 +132,12 @@ static void come_up(void *context, uint32_t replica, tick_t now)
     struct simulation *sim = context;
     engine_restart(&sim->engines[replica], now);
     replica_of(sim, replica)->network_free = now;
+    replica_of(sim, replica)->kept = REQUEST_NONE;
     elastic_source_lost(sim, replica);
     replica_of(sim, replica)->open = true;
     set_available(sim, replica, true);
     sim->elastic->changed = now;
+    elastic_checkpoints_begin(sim, replica);
     elastic_release_held(sim);
 }
 
@@ -167,9 +169,11 @@ static bool drain(void *context, uint32_t replica, enum departure why, tick_t no
     bool noticed = why == DEPARTURE_NOTICE;
     enum interruption_policy policy = policy_of(sim, replica);
     close_replica(sim, replica);
+    if (noticed)
+        elastic_heed_notice(sim, replica, deadline);
     if (noticed && policy == INTERRUPTION_REQUEUE) {
         evict_all(sim, replica, false);
-    } else if (noticed && (policy == INTERRUPTION_DRAIN || policy == INTERRUPTION_MIGRATE)) {
+    } else if (noticed && policy != INTERRUPTION_IGNORE && policy != INTERRUPTION_LOSE) {
         send_away_who_waits(sim, replica);
         if (policy == INTERRUPTION_MIGRATE && !sim->disaggregation)
             elastic_plan_migration(sim, replica, deadline);
@@ -189,6 +193,7 @@ static void go_down(void *context, uint32_t replica, enum departure why, tick_t 
         close_replica(sim, replica);
     evict_all(sim, replica, policy_of(sim, replica) == INTERRUPTION_LOSE);
     elastic_source_lost(sim, replica);
+    elastic_lose_kept(sim, replica);
 }
 
 /* --- time --- */
@@ -221,6 +226,8 @@ void elastic_schedule(struct simulation *sim)
     next = elastic->hour_ends < next ? elastic->hour_ends : next;
     tick_t move = elastic_next_move(sim);
     next = move < next ? move : next;
+    tick_t checkpoint = elastic_next_checkpoint(sim);
+    next = checkpoint < next ? checkpoint : next;
     event_queue_set(&sim->queue, actor_elastic(sim), PRIORITY_ELASTIC,
                     elastic->emptied_count > 0 ? sim->now + 1 : next);
 }
@@ -242,6 +249,7 @@ void elastic_event(struct simulation *sim)
     struct elasticity *elastic = sim->elastic;
     tell_emptied(sim);
     elastic_act_on_moves(sim);
+    elastic_act_on_checkpoints(sim);
     if (elastic->hour_ends <= sim->now)
         end_hour(sim);
     if (plane_next(elastic->plane) <= sim->now)
@@ -345,7 +353,8 @@ static bool allocate(struct simulation *sim)
     elastic->emptied = calloc(sim->replicas, sizeof *elastic->emptied);
     result->pools = calloc(pools, sizeof *result->pools);
     return elastic->pools && elastic->counters && elastic->busy && elastic->replicas &&
-           elastic->emptied && result->pools;
+           elastic->emptied && result->pools &&
+           event_queue_init(&elastic->checkpoints, sim->replicas);
 }
 
 bool elastic_start(struct simulation *sim)
@@ -390,6 +399,7 @@ void elastic_stop(struct simulation *sim)
     plane_destroy(elastic->plane);
     eviction_free(&elastic->evicted);
     free(elastic->moves);
+    event_queue_free(&elastic->checkpoints);
     free(elastic->pools);
     free(elastic->counters);
     free(elastic->busy);

@@ -47,12 +47,13 @@ struct elastic_spec {
 
 /* What became of the requests of replicas that went. */
 struct elastic_requests {
-    uint64_t held;        /* waited at the gateway, for want of a replica */
-    double held_s;        /* summed over them, until they were sent */
-    uint64_t moved;       /* went on elsewhere; each time counts */
-    uint64_t migrated;    /* of these, those whose KV cache was copied in time */
-    uint64_t lost;        /* attempts that ended with an error for their client */
-    uint64_t lost_kv_tok; /* tokens of KV cache that went with their replicas */
+    uint64_t held;                        /* waited at the gateway, for want of a replica */
+    double held_s;                        /* summed over them, until they were sent */
+    uint64_t moved;                       /* went on elsewhere; each time counts */
+    uint64_t migrated;                    /* of these, those whose KV cache was copied in time */
+    uint64_t lost;                        /* attempts that ended with an error for their client */
+    uint64_t checkpoints, answered_again; /* of batch jobs; answers that were lost unsaved */
+    uint64_t lost_kv_tok;                 /* tokens of KV cache that went with their replicas */
 };
 
 struct elastic_result {

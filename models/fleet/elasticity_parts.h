@@ -1,7 +1,7 @@
 /* The insides of an elastic fleet, shared by the files that make it up: elasticity.c (the seam to
  * the control plane), elasticity_requests.c (requests that wait for a replica, or lose theirs),
- * elasticity_migration.c (those that take their KV cache along).
- * Nobody else includes this. */
+ * elasticity_migration.c (those that take their KV cache along), elasticity_checkpoint.c (batch
+ * jobs, whose answers are saved). Nobody else includes this. */
 #ifndef TOKENYARD_MODELS_FLEET_ELASTICITY_PARTS_H
 #define TOKENYARD_MODELS_FLEET_ELASTICITY_PARTS_H
 
@@ -10,10 +10,12 @@
 #include "models/fleet/simulation_parts.h"
 
 struct elastic_replica {
-    bool open;           /* takes requests */
-    bool drains;         /* and the plane waits to hear that it is empty */
-    uint32_t requests;   /* in its engine; and caches that are copied from it */
-    tick_t network_free; /* when the last copy that was begun will have left */
+    bool open;                 /* takes requests */
+    bool drains;               /* and the plane waits to hear that it is empty */
+    uint32_t requests;         /* in its engine; and caches that are copied from it */
+    uint32_t kept, kept_count; /* answers that are not saved yet, linked by next */
+    bool saves;                /* a checkpoint is being written */
+    tick_t network_free;       /* when the last copy that was begun will have left */
 };
 
 enum move_phase {
@@ -55,6 +57,7 @@ struct elasticity {
     uint32_t emptied_count;
     struct elastic_move *moves; /* [move_count] */
     uint32_t move_count, move_capacity;
+    struct event_queue checkpoints; /* of replicas that save answers */
     struct eviction evicted;
     tick_t changed; /* when a replica last came or went */
 };
@@ -84,6 +87,19 @@ tick_t elastic_next_move(const struct simulation *sim);
 void elastic_act_on_moves(struct simulation *sim);
 /* What was on the replica is no more, or there is nothing on it. */
 void elastic_source_lost(struct simulation *sim, uint32_t replica);
+
+/* --- elasticity_checkpoint.c: nothing happens on replicas of other policies --- */
+
+/* The replica has come up; will be taken at the deadline. */
+void elastic_checkpoints_begin(struct simulation *sim, uint32_t replica);
+void elastic_heed_notice(struct simulation *sim, uint32_t replica, tick_t deadline);
+tick_t elastic_next_checkpoint(const struct simulation *sim);
+void elastic_act_on_checkpoints(struct simulation *sim);
+/* Are answers that were under way on the replica begun anew elsewhere? Then makes one so. */
+bool elastic_starts_over(const struct simulation *sim, uint32_t replica);
+void elastic_start_over(struct simulation *sim, uint32_t number);
+/* The replica is no more: what it kept is answered again elsewhere. */
+void elastic_lose_kept(struct simulation *sim, uint32_t replica);
 
 /* Replica of a pool: what it takes to compute a token of lost KV cache once more. */
 tick_t elastic_recompute_time(const struct simulation *sim, uint32_t pool, uint64_t kv_tok);

@@ -217,6 +217,8 @@ static void relocate(struct simulation *sim, uint32_t number, bool lost)
     } else if (lost) {
         lose(sim, number);
     } else {
+        if (elastic_starts_over(sim, request_at(sim, number)->replica))
+            elastic_start_over(sim, number);
         elastic_send_on(sim, number);
     }
 }

@@ -70,10 +70,8 @@ bool simulation_cancel(struct simulation *sim, uint32_t number)
     return out;
 }
 
-static void complete(struct simulation *sim, uint32_t number)
+void simulation_count_completed(struct simulation *sim, uint32_t number)
 {
-    if (sim->clients && clients_ended(sim, number))
-        return;
     const struct request *request = &sim->requests.requests[number];
     uint32_t pool_index = sim->pool_of[request->replica];
     struct pool_result *pool = &sim->result->pools[pool_index];
@@ -95,6 +93,14 @@ static void complete(struct simulation *sim, uint32_t number)
         elastic_completed(sim, request, &latencies);
     simulation_answer_client(sim, request, request->output_tok, tick_to_s(sim->now + overhead));
     simulation_let_go(sim, number);
+}
+
+static void complete(struct simulation *sim, uint32_t number)
+{
+    if (sim->clients && clients_ended(sim, number))
+        return;
+    if (!sim->elastic || !elastic_keeps(sim, number))
+        simulation_count_completed(sim, number);
 }
 
 void simulation_reject(struct simulation *sim, const struct request *request)
@@ -298,12 +304,13 @@ static bool may_proceed(struct simulation *sim)
 }
 
 /* Is anything pending that can still change a request? The end of the warm-up and the sampler only
- * watch: waiting for them would make the simulation longer than what it simulates. */
+ * watch: waiting for them would make the simulation longer than what it simulates. Up to a horizon
+ * nodes come and go, and are paid for, whether there are requests or not. */
 static bool work_left(const struct simulation *sim)
 {
     uint32_t watchers = event_queue_has(&sim->queue, actor_warmup(sim)) +
                         event_queue_has(&sim->queue, actor_sampler(sim));
-    if (sim->elastic && elastic_only_watches(sim))
+    if (sim->elastic && isinf(sim->spec->horizon_s) && elastic_only_watches(sim))
         watchers += event_queue_has(&sim->queue, actor_elastic(sim));
     return sim->queue.count > watchers;
 }

@@ -140,6 +140,8 @@ void simulation_answer_client(struct simulation *sim, const struct request *requ
 
 /* A request that no router is charged with is refused by its replica. */
 void simulation_reject(struct simulation *sim, const struct request *request);
+/* An answer is complete, and counts. */
+void simulation_count_completed(struct simulation *sim, uint32_t number);
 /* Likewise one that has a record and a router, which are given back. */
 void simulation_refuse(struct simulation *sim, uint32_t number);
 
@@ -165,6 +167,8 @@ void elastic_completed(struct simulation *sim, const struct request *request,
 uint32_t elastic_hold_arrival(struct simulation *sim, struct request *request);
 /* A request that waits so is to be cancelled: it counts as sent, and is out. */
 void elastic_cancel_held(struct simulation *sim, uint32_t number);
+/* An answer is complete. true: it counts only later, once it is saved. */
+bool elastic_keeps(struct simulation *sim, uint32_t number);
 /* A replica was at a boundary that left something for its owner. */
 void elastic_boundary(struct simulation *sim, uint32_t replica);
 /* If the request is on its way with its KV cache, that is given up. */
