@@ -65,6 +65,33 @@ static struct replica_counts count_replicas(const struct summary *summary)
     return counts;
 }
 
+/* Of the pools that come and go, together: the shares are those of the worst of them. */
+static void take_elastic(const struct summary *summary, double *values)
+{
+    const struct elastic_summary *elastic = summary->elastic;
+    for (int metric = COMPARE_UP_SHARE; metric <= COMPARE_LOST_REQUESTS; metric++)
+        values[metric] = NAN;
+    if (!elastic)
+        return;
+    double nodes = 0, spot = 0, interruptions = 0;
+    for (size_t i = 0; i < summary->facts.spec->pool_count; i++) {
+        const struct elastic_pool_summary *pool = &elastic->pools[i];
+        if (!pool->elastic)
+            continue;
+        nodes += pool->mean_nodes;
+        spot += pool->mean_nodes > 0 ? pool->spot_share * pool->mean_nodes : 0;
+        interruptions += (double)pool->totals.interruptions;
+        values[COMPARE_UP_SHARE] = fmin(values[COMPARE_UP_SHARE], pool->up_share);
+        values[COMPARE_FULL_SHARE] = fmin(values[COMPARE_FULL_SHARE], pool->full_share);
+    }
+    values[COMPARE_SPOT_SHARE] = nodes > 0 ? spot / nodes : NAN;
+    values[COMPARE_INTERRUPTIONS] = interruptions;
+    values[COMPARE_HELD_SHARE] =
+        summary->arrived > 0 ? (double)elastic->requests.held / (double)summary->arrived : NAN;
+    values[COMPARE_MOVED_REQUESTS] = (double)elastic->requests.moved;
+    values[COMPARE_LOST_REQUESTS] = (double)elastic->requests.lost;
+}
+
 static void take_values(const struct summary *summary, double *values)
 {
     struct replica_counts replicas = count_replicas(summary);
@@ -93,8 +120,10 @@ static void take_values(const struct summary *summary, double *values)
         [COMPARE_REQUESTS_PER_USD] = summary->requests_per_usd,
         [COMPARE_USED_SHARE] = used_share(summary),
         [COMPARE_MEAN_REPLICAS] = replicas.mean,
-        [COMPARE_PEAK_REPLICAS] = replicas.peak};
+        [COMPARE_PEAK_REPLICAS] = replicas.peak,
+        [COMPARE_USD_PER_HOUR] = summary->usd_per_hour};
     memcpy(values, taken, sizeof taken);
+    take_elastic(summary, values);
 }
 
 /* --- one run --- */

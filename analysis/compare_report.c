@@ -41,6 +41,14 @@ static const struct {
                             true},
     [COMPARE_MEAN_REPLICAS] = {"replicas ready, mean", human_number, false},
     [COMPARE_PEAK_REPLICAS] = {"replicas ready, at most", human_number, false},
+    [COMPARE_USD_PER_HOUR] = {"USD per hour, mean", human_usd, false},
+    [COMPARE_UP_SHARE] = {"time with any replica ready (share)", human_percent, true},
+    [COMPARE_FULL_SHARE] = {"time with as many replicas as wanted (share)", human_percent, true},
+    [COMPARE_SPOT_SHARE] = {"nodes on Spot (share)", human_percent, true},
+    [COMPARE_INTERRUPTIONS] = {"nodes taken back", human_number, false},
+    [COMPARE_HELD_SHARE] = {"requests that no replica was there for (share)", human_percent, false},
+    [COMPARE_MOVED_REQUESTS] = {"requests moved to another replica", human_number, false},
+    [COMPARE_LOST_REQUESTS] = {"requests lost with a replica", human_number, false},
 };
 
 const char *compare_metric_title(enum compare_metric metric)

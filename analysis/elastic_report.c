@@ -20,6 +20,8 @@ static struct elastic_pool_summary pool_of(const struct elastic_pool_spec *given
         .mean_replicas = time_stat_mean(&totals->ready, end),
         .peak_replicas = totals->ready.max,
         .mean_wanted = time_stat_mean(&totals->wanted, end),
+        .up_share = time_stat_mean(&totals->any, end),
+        .full_share = time_stat_mean(&totals->enough, end),
         .mean_nodes = nodes,
         .spot_share = ratio(time_stat_mean(&totals->spot, end), nodes),
         .mean_cold_start_s = ratio(totals->cold_start_s, (double)totals->replicas_started),
@@ -64,6 +66,8 @@ static void put_pool(struct json_writer *writer, const char *name,
     json_put_number(writer, "mean_replicas", pool->mean_replicas);
     json_put_number(writer, "peak_replicas", pool->peak_replicas);
     json_put_number(writer, "mean_wanted_replicas", pool->mean_wanted);
+    json_put_number(writer, "up_share", pool->up_share);
+    json_put_number(writer, "full_share", pool->full_share);
     json_put_number(writer, "mean_nodes", pool->mean_nodes);
     json_put_number(writer, "spot_share", pool->spot_share);
     json_put_number(writer, "mean_cold_start_s", pool->mean_cold_start_s);
@@ -131,7 +135,8 @@ static void print_pool(const char *name, const struct elastic_pool_summary *pool
             (unsigned long long)totals->interruptions, (unsigned long long)totals->failures);
     if (!isnan(pool->mean_cold_start_s))
         fprintf(out, "; cold start %.0f s", pool->mean_cold_start_s);
-    fprintf(out, "\n");
+    fprintf(out, "\n            any ready %.2f %% of the time, as many as wanted %.2f %%\n",
+            100 * pool->up_share, 100 * pool->full_share);
 }
 
 static void print_budget(const struct elastic_summary *elastic, FILE *out)

@@ -35,6 +35,14 @@ const char *const compare_metric_names[] = {
     [COMPARE_USED_SHARE] = "used_share",
     [COMPARE_MEAN_REPLICAS] = "mean_replicas",
     [COMPARE_PEAK_REPLICAS] = "peak_replicas",
+    [COMPARE_USD_PER_HOUR] = "usd_per_hour",
+    [COMPARE_UP_SHARE] = "up_share",
+    [COMPARE_FULL_SHARE] = "full_share",
+    [COMPARE_SPOT_SHARE] = "spot_share",
+    [COMPARE_INTERRUPTIONS] = "interruptions",
+    [COMPARE_HELD_SHARE] = "held_share",
+    [COMPARE_MOVED_REQUESTS] = "moved_requests",
+    [COMPARE_LOST_REQUESTS] = "lost_requests",
     NULL};
 
 static const struct config_field set_element = {

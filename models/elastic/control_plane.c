@@ -132,6 +132,7 @@ void plane_start(struct plane *plane)
     for (uint32_t i = 0; i < plane->spec->pool_count; i++) {
         struct elastic_pool *pool = &plane->pools[i];
         time_stat_set(&pool->totals.wanted, 0, (double)pool->wanted);
+        note_readiness(plane, pool);
         if (pool->scaler) {
             reconcile(plane, i);
             event_queue_set(&plane->timers, timer_of_pool(plane, i, false), TIMER_SCALER,
@@ -159,6 +160,7 @@ static void ask_scaler(struct plane *plane, uint32_t number)
     pool->totals.scale_ins += decision.desired < pool->wanted;
     pool->wanted = decision.desired;
     time_stat_set(&pool->totals.wanted, plane->now, (double)pool->wanted);
+    note_readiness(plane, pool);
     pool->dirty = true;
 }
 

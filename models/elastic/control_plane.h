@@ -66,9 +66,9 @@ struct plane_actions {
 struct plane_pool {
     const char *name;
     const struct elastic_settings *settings; /* NULL: its replicas are there from first to last */
-    uint32_t first_replica, slots; /* slots: at most so many replicas; the fixed ones of a fixed
-                                    * pool */
-    uint32_t initial;              /* replicas at time 0, ready */
+    uint32_t first_replica, slots;  /* slots: at most so many replicas; the fixed ones of a fixed
+                                     * pool */
+    uint32_t initial;               /* replicas at time 0, ready */
     enum purchase_option bought_as; /* nodes that are not on Spot */
     uint32_t replicas_per_node, instances_per_node;
     uint32_t gpus_per_node;
@@ -105,6 +105,8 @@ struct plane_totals {
     double cold_start_s;      /* summed over replicas that became ready: from wanted to ready */
     struct time_stat wanted;  /* replicas that the scaler wants */
     struct time_stat ready;   /* that take requests */
+    struct time_stat any;     /* 1 while any is ready */
+    struct time_stat enough;  /* 1 while at least as many are as the scaler wants */
     struct time_stat serving; /* likewise, and those that drain */
     struct time_stat nodes;   /* that are billed */
     struct time_stat spot;    /* of them */

@@ -400,10 +400,10 @@ void node_timer(struct plane *plane, uint32_t number)
     struct node *node = &plane->nodes[number];
     if (node->fails <= plane->now)
         fail(plane, number);
+    else if (node->notice <= plane->now) /* before it is taken: there may be no time between */
+        node_give_notice(plane, number, node->taken);
     else if (node->taken <= plane->now)
         node_terminate(plane, number, DEPARTURE_TAKEN);
-    else if (node->notice <= plane->now)
-        node_give_notice(plane, number, node->taken);
     else
         next_stage(plane, number);
 }

@@ -204,6 +204,14 @@ void reconcile_fixed(struct plane *plane, uint32_t pool);
 /* The counts of replicas in what a metrics server sees. */
 void count_replicas(const struct plane *plane, uint32_t pool, struct scaler_metrics *metrics);
 
+/* More or fewer replicas are ready, or wanted. */
+static inline void note_readiness(struct plane *plane, struct elastic_pool *pool)
+{
+    struct plane_totals *totals = &pool->totals;
+    time_stat_set(&totals->any, plane->now, totals->ready.value > 0);
+    time_stat_set(&totals->enough, plane->now, totals->ready.value >= totals->wanted.value);
+}
+
 /* Does the replica count on being there? (Neither free nor draining.) */
 static inline bool replica_counts(const struct plane_replica *replica)
 {

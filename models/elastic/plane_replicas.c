@@ -24,6 +24,7 @@ static void change(struct time_stat *stat, tick_t now, int by)
 static void count_ready(struct plane *plane, uint32_t replica, int by)
 {
     change(&pool_of(plane, replica)->totals.ready, plane->now, by);
+    note_readiness(plane, pool_of(plane, replica));
 }
 
 static void count_serving(struct plane *plane, uint32_t replica, int by)

@@ -304,12 +304,13 @@ static bool may_proceed(struct simulation *sim)
 }
 
 /* Is anything pending that can still change a request? The end of the warm-up and the sampler only
- * watch: waiting for them would make the simulation longer than what it simulates. */
+ * watch: waiting for them would make the simulation longer than what it simulates. Up to a horizon
+ * nodes come and go, and are paid for, whether there are requests or not. */
 static bool work_left(const struct simulation *sim)
 {
     uint32_t watchers = event_queue_has(&sim->queue, actor_warmup(sim)) +
                         event_queue_has(&sim->queue, actor_sampler(sim));
-    if (sim->elastic && elastic_only_watches(sim))
+    if (sim->elastic && isinf(sim->spec->horizon_s) && elastic_only_watches(sim))
         watchers += event_queue_has(&sim->queue, actor_elastic(sim));
     return sim->queue.count > watchers;
 }

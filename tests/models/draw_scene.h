@@ -65,6 +65,7 @@ struct scene {
     uint32_t class_models[CLASSES];
     struct slo_rule slos[2];
     size_t slo_count;
+    const struct elastic_spec *elastic; /* NULL: all replicas exist always */
     double warmup_s, horizon_s, sample_s;
 };
 
@@ -510,6 +511,7 @@ static inline struct simulation_result simulate(const struct scene *scene, bool 
         .class_count = CLASSES,
         .class_models = scene->models ? scene->class_models : NULL,
         .model_count = scene->models,
+        .elastic = scene->elastic,
         .slos = scene->slos,
         .slo_count = scene->slo_count,
         .clients = scene->has_clients ? scene->clients_drawn.rules : NULL,
