@@ -36,7 +36,7 @@ struct node {
     struct node_stages stages;
     tick_t notice, taken; /* by its market; TICK_NEVER */
     tick_t fails;
-    tick_t requested, billed_from;
+    tick_t requested;
     double usd_per_hour;     /* of the node; held of the budget */
     tick_t priced;           /* while billed: its cost is counted up to then */
     uint32_t hosted;         /* replicas that have a place on it */

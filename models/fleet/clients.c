@@ -315,6 +315,17 @@ static void give_up(struct simulation *sim, uint32_t number)
         forget(sim, number);
 }
 
+void clients_refused(struct simulation *sim, uint32_t number)
+{
+    if (attempt_of(sim, number)->abandoned) {
+        forget(sim, number);
+        return;
+    }
+    event_queue_remove(&sim->clients->timers, number);
+    simulation_refuse(sim, number);
+    schedule(sim);
+}
+
 void clients_lost(struct simulation *sim, uint32_t number)
 {
     const struct client_settings *settings = rule_of(sim, request_at(sim, number))->settings;

@@ -63,6 +63,9 @@ void clients_renamed(struct simulation *sim, uint32_t from, uint32_t to);
  * the last one, it ends here. */
 void clients_moved(struct simulation *sim, uint32_t number);
 
+/* It waited for a replica, or lost its own, and none can serve it: it counts as rejected. */
+void clients_refused(struct simulation *sim, uint32_t number);
+
 /* Its replica is gone, and the request with it: its client tries again, or it counts as rejected.
  */
 void clients_lost(struct simulation *sim, uint32_t number);
