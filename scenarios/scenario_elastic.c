@@ -39,8 +39,6 @@ static bool check_kind(const struct scenario *scenario, size_t index, const char
         why = "stages of their own hardware";
     else if (given->attention_data_parallel > 1)
         why = "data-parallel attention";
-    else if (given->role != ROLE_MIXED)
-        why = "a role";
     if (!why || !given->elastic)
         return true;
     json_member_error(scenario->document, pointer, "elastic", error,

@@ -2,6 +2,7 @@
  * each once. */
 #include "models/elastic/control_plane.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -131,6 +132,7 @@ static void settle(struct plane *plane)
 {
     while (settle_once(plane)) {
     }
+    assert(plane_keeps_capacity(plane));
 }
 
 void plane_start(struct plane *plane)
@@ -144,13 +146,16 @@ void plane_start(struct plane *plane)
         struct elastic_pool *pool = &plane->pools[i];
         time_stat_set(&pool->totals.wanted, 0, (double)pool->wanted);
         note_readiness(plane, pool);
-        if (pool->scaler) {
-            reconcile(plane, i);
-            event_queue_set(&plane->timers, timer_of_pool(plane, i, false), TIMER_SCALER,
-                            scaler_next(pool->scaler));
-        } else {
-            reconcile_fixed(plane, i);
-        }
+        if (!pool->scaler)
+            reconcile_fixed(plane, i); /* first: they are paid whatever the budget says */
+    }
+    for (uint32_t i = 0; i < plane->spec->pool_count; i++) {
+        struct elastic_pool *pool = &plane->pools[i];
+        if (!pool->scaler)
+            continue;
+        reconcile(plane, i);
+        event_queue_set(&plane->timers, timer_of_pool(plane, i, false), TIMER_SCALER,
+                        scaler_next(pool->scaler));
     }
     plane->starting = false;
     settle(plane);
@@ -253,8 +258,11 @@ const struct spend_limit *plane_spend(const struct plane *plane)
 
 bool plane_keeps_capacity(const struct plane *plane)
 {
-    for (uint32_t i = 0; i < plane->spec->market_count; i++)
-        if (plane->markets[i].held > market_capacity(plane->markets[i].present))
+    for (uint32_t i = 0; i < plane->spec->market_count; i++) {
+        const struct plane_market *market = &plane->markets[i];
+        if (market->held > market_capacity(market->present) ||
+            market->on_demand_held > market_on_demand_capacity(market->present))
             return false;
+    }
     return true;
 }

@@ -22,9 +22,9 @@ enum request_place {
     PLACE_HANDED,   /* prefilled for another engine; this one still holds its blocks */
     PLACE_SWAPPED,  /* preempted; its KV cache is in host memory */
     PLACE_LOADING,  /* the cached beginning of its prompt is on the way from a lower tier */
+    PLACE_LOADED,   /* which has arrived: it is let in before all that wait */
     PLACE_KEPT,     /* in no engine: it has completed, but its answer is not saved */
-    PLACE_HELD,     /* in no engine: no replica is there for it */
-    PLACE_LOADED    /* which has arrived: it is let in before all that wait */
+    PLACE_HELD      /* in no engine: no replica is there for it */
 };
 
 struct request {

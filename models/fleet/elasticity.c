@@ -43,7 +43,8 @@ static void see(void *context, uint32_t pool, struct scaler_metrics *out)
     out->held = elastic->held_count;
     if (sim->disaggregation && sim->spec->pools[pool].role != ROLE_PREFILL)
         out->held += disaggregation_stranded(sim);
-    out->arrived = sim->result->pools[pool].arrived + elastic->held_fresh;
+    out->arrived =
+        sim->result->pools[pool].arrived + sim->result->pools[pool].handed_in + elastic->held_fresh;
     out->arrived_prompt_tok = counters->arrived_prompt_tok;
     out->output_tok = sim->result->pools[pool].output_tok;
     out->ended = counters->ended;
@@ -55,19 +56,38 @@ static void see(void *context, uint32_t pool, struct scaler_metrics *out)
     out->e2e = counters->e2e;
 }
 
+static void count_ended(struct elastic_counters *counters, bool good)
+{
+    counters->ended++;
+    counters->missed_slo += !good;
+}
+
+/* Where prefill and decode are apart, the time to the first token is for the pool that computed the
+ * prompt to answer for, and what comes after it for the pool that decoded; a missed SLO for both.
+ */
+static void show_scalers(struct simulation *sim, const struct request *request,
+                         const struct latencies *latencies, bool good)
+{
+    uint32_t prompt_replica =
+        sim->disaggregation ? disaggregation_prompt_replica(sim, request) : request->replica;
+    struct elastic_counters *prompt = &sim->elastic->counters[sim->pool_of[prompt_replica]];
+    struct elastic_counters *answer = &sim->elastic->counters[sim->pool_of[request->replica]];
+    count_ended(answer, good);
+    if (prompt != answer)
+        count_ended(prompt, good);
+    scaler_observe(&prompt->ttft, SCALER_TTFT_S, tick_to_s(latencies->ttft));
+    scaler_observe(&answer->e2e, SCALER_E2E_S, tick_to_s(latencies->e2e));
+    if (latencies->tpot != TICK_NEVER)
+        scaler_observe(&answer->tpot, SCALER_TPOT_S, tick_to_s(latencies->tpot));
+}
+
 void elastic_completed(struct simulation *sim, const struct request *request,
                        const struct latencies *latencies)
 {
     struct elasticity *elastic = sim->elastic;
     uint32_t pool = sim->pool_of[request->replica];
-    struct elastic_counters *counters = &elastic->counters[pool];
     bool good = keeps_bounds(sim, request->class_index, latencies);
-    counters->ended++;
-    counters->missed_slo += !good;
-    scaler_observe(&counters->ttft, SCALER_TTFT_S, tick_to_s(latencies->ttft));
-    scaler_observe(&counters->e2e, SCALER_E2E_S, tick_to_s(latencies->e2e));
-    if (latencies->tpot != TICK_NEVER)
-        scaler_observe(&counters->tpot, SCALER_TPOT_S, tick_to_s(latencies->tpot));
+    show_scalers(sim, request, latencies, good);
     struct usage_class_hour *hour =
         usage_class_hour(&elastic->result->usage, pool, request->class_index, sim->now);
     hour->requests++;
