@@ -408,6 +408,7 @@ bool elastic_start(struct simulation *sim)
         .pool_count = (uint32_t)sim->spec->pool_count,
         .markets = spec->markets,
         .market_count = spec->market_count,
+        .rebalance = spec->rebalance,
         .budget_usd_per_hour = spec->budget_usd_per_hour,
         .start_unix_s = spec->start_unix_s,
         .seed = sim->spec->seed,
