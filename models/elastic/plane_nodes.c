@@ -84,10 +84,10 @@ static tick_t paid_until(const struct plane *plane, const struct node *node)
         return plane->now;
     tick_t minimum = tick_from_s(settings->billing_minimum_s);
     tick_t unit = tick_from_s(settings->billing_granularity_s);
-    tick_t billed = plane->now - node->usage.billed_from;
+    tick_t billed = plane->now - node->billed_from;
     if (unit > 0)
         billed = (billed + unit - 1) / unit * unit;
-    return node->usage.billed_from + (billed < minimum ? minimum : billed);
+    return node->billed_from + (billed < minimum ? minimum : billed);
 }
 
 /* By how much its price is about to change. One that has ended is billed on at its last price. */

@@ -40,6 +40,7 @@ struct node {
     tick_t notice, taken; /* by its market; TICK_NEVER */
     tick_t fails;
     tick_t requested;
+    tick_t billed_from;      /* when its meter began, in whatever pool */
     double usd_per_hour;     /* of the node; held of the budget */
     tick_t priced;           /* while billed: its cost is counted up to then */
     uint32_t hosted;         /* replicas that have a place on it */
