@@ -340,17 +340,6 @@ void clients_lost(struct simulation *sim, uint32_t number)
     schedule(sim);
 }
 
-void clients_refused(struct simulation *sim, uint32_t number)
-{
-    if (attempt_of(sim, number)->abandoned) {
-        forget(sim, number);
-        return;
-    }
-    event_queue_remove(&sim->clients->timers, number);
-    schedule(sim);
-    simulation_refuse(sim, number);
-}
-
 /* --- shedding --- */
 
 static bool has_not_begun(const struct request *request)

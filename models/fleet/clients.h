@@ -70,9 +70,6 @@ void clients_refused(struct simulation *sim, uint32_t number);
  */
 void clients_lost(struct simulation *sim, uint32_t number);
 
-/* No replica that is there now can serve it: its client hears so, if it still waits. */
-void clients_refused(struct simulation *sim, uint32_t number);
-
 /* Has its client given up this attempt? */
 bool clients_abandoned(const struct simulation *sim, uint32_t number);
 /* How many such there are, and how many records of retries that have not been sent. */
