@@ -319,13 +319,11 @@ double elastic_replicas(const struct simulation *sim, uint32_t pool)
 bool elastic_only_watches(const struct simulation *sim)
 {
     const struct elasticity *elastic = sim->elastic;
-    if (sim->requests.in_use == 0)
-        return true;
     uint32_t waiting = elastic->held_count;
     if (sim->disaggregation)
         waiting += disaggregation_stranded(sim);
-    return sim->requests.in_use == waiting && !plane_is_moving(elastic->plane) &&
-           tick_to_s(sim->now - elastic->changed) > PATIENCE_S;
+    return waiting == 0 || (!plane_is_moving(elastic->plane) &&
+                            tick_to_s(sim->now - elastic->changed) > PATIENCE_S);
 }
 
 /* --- set up --- */
