@@ -311,9 +311,9 @@ void elastic_left(struct simulation *sim, uint32_t replica)
     elastic_schedule(sim);
 }
 
-double elastic_replicas(const struct simulation *sim, uint32_t pool)
+struct plane_view elastic_look(const struct simulation *sim, uint32_t pool)
 {
-    return plane_totals_of(sim->elastic->plane, pool)->ready.value;
+    return plane_look(sim->elastic->plane, pool);
 }
 
 bool elastic_only_watches(const struct simulation *sim)
