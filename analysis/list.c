@@ -8,10 +8,13 @@
 #include "analysis/human.h"
 #include "analysis/options.h"
 #include "models/catalog_path.h"
+#include "models/elastic/duration.h"
+#include "models/elastic/elastic_settings.h"
 #include "models/elastic/market.h"
 #include "models/elastic/purchase.h"
 #include "models/elastic/scaler.h"
 #include "models/fleet/router.h"
+#include "models/money/commitments.h"
 #include "models/steptime/calibration.h"
 #include "scenarios/scenario.h"
 #include "sim/json_writer.h"
@@ -150,21 +153,33 @@ static void print_choices(const char *title, const char *const *names)
         printf(" %s%s", *names, names[1] ? "," : "\n");
 }
 
+/* What brings nodes, takes them away, and pays for them. */
+static void list_elastic_policies(void)
+{
+    print_variants("scaler of an elastic pool", scaler_policies);
+    print_variants("strategy of purchases of an elastic pool", purchase_strategies);
+    print_choices("policy of interruption of an elastic pool", interruption_policy_names);
+    print_choices("kind of start_up of an elastic pool", start_up_kind_names);
+    print_choices("source of start_up.weights", weight_source_names);
+    print_variants("stage of start_up, and of failures", duration_variants);
+    print_variants("capacity of a market", market_capacity_kinds);
+    print_variants("lifetime of Spot nodes in a market", market_lifetime_kinds);
+    print_variants("Spot price of a market", market_price_kinds);
+    print_choices("bought_as of a pool", bought_as_names);
+    print_variants("kind of money.commitments", commitment_variants);
+}
+
 static bool list_policies(const struct lists *lists, struct error *error)
 {
     (void)lists, (void)error;
     print_variants("router", router_policies);
-    print_variants("scaler of an elastic pool", scaler_policies);
     print_choices("role of a pool", pool_role_names);
     print_variants("decider of disaggregation", disaggregation_deciders);
     print_choices("first_token of disaggregation, sent by", first_token_names);
     print_choices("mode of disaggregation.transfer", transfer_mode_names);
     print_variants("step_time of a pool", step_time_kinds);
     print_variants("method of engine.speculative", draft_methods);
-    print_variants("capacity of a market", market_capacity_kinds);
-    print_variants("lifetime of Spot nodes in a market", market_lifetime_kinds);
-    print_variants("Spot price of a market", market_price_kinds);
-    print_variants("strategy of purchases of an elastic pool", purchase_strategies);
+    list_elastic_policies();
     return true;
 }
 

@@ -17,8 +17,8 @@ static const struct config_field class_element = {.name = "class",
 /* --- pools --- */
 
 /* As in enum purchase_option: Spot is had in markets. */
-static const char *const bought_as_names[] = {"on_demand",  "spot",  "capacity_block",
-                                              "serverless", "owned", NULL};
+const char *const bought_as_names[] = {"on_demand",  "spot",  "capacity_block",
+                                       "serverless", "owned", NULL};
 
 static const struct config_field pool_fields[] = {
     {.name = "name", .kind = CONFIG_STRING, .offset = POOL(name), .doc = "name of the pool"},

@@ -2,6 +2,7 @@
  * each once. */
 #include "models/elastic/control_plane.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -111,15 +112,27 @@ void plane_destroy(struct plane *plane)
 /* --- time --- */
 
 /* What one pool's nodes do may concern another's: they share a budget and markets. */
-static void settle(struct plane *plane)
+static bool settle_once(struct plane *plane)
 {
+    bool any = false;
     for (uint32_t i = 0; i < plane->spec->pool_count; i++) {
         if (!plane->pools[i].dirty)
             continue;
         plane->pools[i].dirty = false;
-        if (plane->pools[i].scaler)
-            reconcile(plane, i);
+        if (!plane->pools[i].scaler)
+            continue;
+        reconcile(plane, i);
+        any = true;
     }
+    return any;
+}
+
+/* Where nothing takes time, what was ordered may be ready at once, and change the orders. */
+static void settle(struct plane *plane)
+{
+    while (settle_once(plane)) {
+    }
+    assert(plane_keeps_capacity(plane));
 }
 
 void plane_start(struct plane *plane)
@@ -133,13 +146,16 @@ void plane_start(struct plane *plane)
         struct elastic_pool *pool = &plane->pools[i];
         time_stat_set(&pool->totals.wanted, 0, (double)pool->wanted);
         note_readiness(plane, pool);
-        if (pool->scaler) {
-            reconcile(plane, i);
-            event_queue_set(&plane->timers, timer_of_pool(plane, i, false), TIMER_SCALER,
-                            scaler_next(pool->scaler));
-        } else {
-            reconcile_fixed(plane, i);
-        }
+        if (!pool->scaler)
+            reconcile_fixed(plane, i); /* first: they are paid whatever the budget says */
+    }
+    for (uint32_t i = 0; i < plane->spec->pool_count; i++) {
+        struct elastic_pool *pool = &plane->pools[i];
+        if (!pool->scaler)
+            continue;
+        reconcile(plane, i);
+        event_queue_set(&plane->timers, timer_of_pool(plane, i, false), TIMER_SCALER,
+                        scaler_next(pool->scaler));
     }
     plane->starting = false;
     rebalance_begin(plane);
@@ -257,8 +273,11 @@ const struct spend_limit *plane_spend(const struct plane *plane)
 
 bool plane_keeps_capacity(const struct plane *plane)
 {
-    for (uint32_t i = 0; i < plane->spec->market_count; i++)
-        if (plane->markets[i].held > market_capacity(plane->markets[i].present))
+    for (uint32_t i = 0; i < plane->spec->market_count; i++) {
+        const struct plane_market *market = &plane->markets[i];
+        if (market->held > market_capacity(market->present) ||
+            market->on_demand_held > market_on_demand_capacity(market->present))
             return false;
+    }
     return true;
 }

@@ -153,7 +153,7 @@ void plane_finish(struct plane *plane, tick_t now);
 
 const struct plane_totals *plane_totals_of(const struct plane *plane, uint32_t pool);
 const struct spend_limit *plane_spend(const struct plane *plane);
-/* Does no market have more Spot nodes than its capacity? For tests: always. */
+/* Does no market have more nodes than its capacity? Always. */
 bool plane_keeps_capacity(const struct plane *plane);
 
 #endif

@@ -31,6 +31,7 @@ struct node {
     bool spot;
     bool leaving; /* it drains or has a notice: nothing new is put on it, and nobody counts on it */
     bool warned;  /* it has had its notice */
+    bool placed;  /* it takes a place of its market; one that has none is asked for in vain */
     uint32_t heir;     /* the pool that gets it once it is empty; POOL_NONE: it ends */
     int64_t inherited; /* replicas that the heir will want because of that */
     enum node_state state;
@@ -38,7 +39,8 @@ struct node {
     struct node_stages stages;
     tick_t notice, taken; /* by its market; TICK_NEVER */
     tick_t fails;
-    tick_t requested, billed_from;
+    tick_t requested;
+    tick_t billed_from;      /* when its meter began, in whatever pool */
     double usd_per_hour;     /* of the node; held of the budget */
     tick_t priced;           /* while billed: its cost is counted up to then */
     uint32_t hosted;         /* replicas that have a place on it */
@@ -75,15 +77,24 @@ struct elastic_pool {
     int64_t wanted; /* replicas, as the scaler says */
     tick_t look;    /* when it is to be reconciled although nothing happens */
     bool dirty;     /* to be reconciled */
+    bool refused;   /* the budget did, when it was last reconciled */
     gsl_rng *start_up, *failures;
     struct plane_totals totals;
+};
+
+/* From then on there are so many Spot nodes to be had. */
+struct capacity_step {
+    tick_t from;
+    int64_t nodes;
 };
 
 /* A market, seen now and seen at the end of its notice: what it will take is known by then. */
 struct plane_market {
     struct market *present, *ahead;
     tick_t notice;
-    int64_t held; /* Spot nodes that were asked for and are not gone */
+    struct capacity_step *coming; /* after now, up to the end of the notice; by time */
+    uint32_t coming_count, coming_capacity;
+    int64_t held; /* Spot nodes that have a place and are not gone */
     int64_t kept; /* of these, those without a notice */
     int64_t on_demand_held;
     struct time_stat in_use; /* held */
@@ -174,10 +185,8 @@ void node_change_pool(struct plane *plane, uint32_t number, uint32_t pool);
 void node_emptied(struct plane *plane, uint32_t number);
 /* USD per hour of such a node now. */
 double node_price(const struct plane *plane, uint32_t pool, uint32_t market, bool spot);
-/* The prices of its market have changed. */
-void node_reprice(struct plane *plane, uint32_t number);
-/* Gives back at once, the dearest first, until the budget is kept. */
-void nodes_shed(struct plane *plane);
+/* Prices have changed. Before they count, the dearest are given back until the budget is kept. */
+void nodes_reprice(struct plane *plane);
 /* The end of the simulation: all that live are billed until now. */
 void nodes_finish(struct plane *plane);
 
@@ -200,8 +209,8 @@ bool markets_create(struct plane *plane);
 void markets_destroy(struct plane *plane);
 /* How many more nodes are to be had. */
 int64_t market_room(const struct plane *plane, uint32_t market, bool spot);
-/* The node was asked for; does the market grant it (draws)?; it does not; it was told that it will
- * go; it is gone. */
+/* The node was asked for, and takes a place; does the market grant it (draws)?; it does not; it was
+ * told that it will go; it is gone. */
 void market_take(struct plane *plane, uint32_t node);
 bool market_grant(struct plane *plane, uint32_t node);
 void market_refused(struct plane *plane, uint32_t node);

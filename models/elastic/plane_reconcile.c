@@ -181,6 +181,7 @@ static void reconcile_nodes(struct plane *plane, uint32_t number)
         for (uint32_t i = 0; i < count && granted; i++)
             granted = carry_out(plane, number, &pool->orders[i]);
     }
+    pool->refused = !granted;
     look_again(plane, number, purchase_next(pool->purchase));
 }
 
