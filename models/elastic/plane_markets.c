@@ -191,7 +191,8 @@ void market_timer(struct plane *plane, uint32_t number)
     struct plane_market *market = &plane->markets[number];
     look_ahead(plane, number);
     market_advance(market->present, plane->now);
-    plane->record_is_over |= market_record_is_over(market->present);
+    if (market_record_is_over(market->present))
+        plane->ended_record = market_spec_name(plane->spec->markets[number]);
     market_publish_price(plane, number);
     reprice_all(plane, number);
     make_users_dirty(plane, number);
