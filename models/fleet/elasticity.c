@@ -287,9 +287,13 @@ void elastic_event(struct simulation *sim)
         end_hour(sim);
     if (plane_next(elastic->plane) <= sim->now)
         plane_advance(elastic->plane, sim->now);
-    if (plane_record_is_over(elastic->plane)) {
-        error_set(sim->error, ERROR_BAD_INPUT, "the run goes on past the end of a market's record");
-        error_hint(sim->error, "set \"horizon_s\", or say what follows with \"after_end\"");
+    const char *ended = plane_ended_record(elastic->plane);
+    if (ended) {
+        error_set(sim->error, ERROR_BAD_INPUT,
+                  "the run goes on at %.0f s, where the record of market \"%s\" ends",
+                  tick_to_s(sim->now), ended);
+        error_hint(sim->error, "set \"horizon_s\", or the market's \"after_end\" to \"hold\" or "
+                               "\"repeat\"");
         sim->failed = true;
     }
     elastic_schedule(sim);
