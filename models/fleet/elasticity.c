@@ -332,14 +332,9 @@ bool elastic_only_watches(const struct simulation *sim)
 
 /* --- set up --- */
 
-static struct plane_pool describe_pool(const struct simulation *sim, uint32_t pool)
+struct plane_pool elastic_plane_pool(const struct elastic_pool_spec *given)
 {
-    const struct pool_spec *spec = &sim->spec->pools[pool];
-    const struct elastic_pool_spec *given = &sim->elastic->spec->pools[pool];
-    return (struct plane_pool){.name = spec->name,
-                               .settings = given->settings,
-                               .first_replica = sim->first_replica[pool],
-                               .slots = spec->replicas,
+    return (struct plane_pool){.settings = given->settings,
                                .initial = given->initial,
                                .bought_as = given->bought_as,
                                .replicas_per_node = given->replicas_per_node,
@@ -350,6 +345,16 @@ static struct plane_pool describe_pool(const struct simulation *sim, uint32_t po
                                .market_names = given->market_names,
                                .market_count = given->market_count,
                                .on_demand_usd_per_hour = given->usd_per_hour};
+}
+
+static struct plane_pool describe_pool(const struct simulation *sim, uint32_t pool)
+{
+    const struct pool_spec *spec = &sim->spec->pools[pool];
+    struct plane_pool described = elastic_plane_pool(&sim->elastic->spec->pools[pool]);
+    described.name = spec->name;
+    described.first_replica = sim->first_replica[pool];
+    described.slots = spec->replicas;
+    return described;
 }
 
 static void name_usage(struct simulation *sim)

@@ -13,11 +13,10 @@ Test(usage, hours_are_those_of_the_clock)
     cr_expect_eq(usage_hour_of(&usage, tick_from_s(900) - 1), 0);
     cr_expect_eq(usage_hour_of(&usage, tick_from_s(900)), 1);
     cr_expect_eq(usage_hour_start(&usage, 1), tick_from_s(900));
-    usage_add_busy(&usage, 0, tick_from_s(100), tick_from_s(900 + 3600 + 50));
+    usage_hour(&usage, 0, tick_from_s(900 + 3600))->busy_ticks = 7;
     cr_assert_eq(usage.hour_count, 3);
-    cr_expect_eq(usage.hours[0].busy_ticks, tick_from_s(800));
-    cr_expect_eq(usage.hours[1].busy_ticks, tick_from_s(3600));
-    cr_expect_eq(usage.hours[2].busy_ticks, tick_from_s(50));
+    cr_expect_eq(usage.hours[1].busy_ticks, 0);
+    cr_expect_eq(usage.hours[2].busy_ticks, 7);
     usage_free(&usage);
 }
 
@@ -53,7 +52,7 @@ static void save_sample(void)
     add_life(&usage, 1, PURCHASE_ON_DEMAND, 0, 7200, NODE_END_HORIZON);
     usage.nodes[0].carried = tick_from_s(0.5);
     usage_set_spot_price(&usage, 0, 0, 1.25);
-    usage_add_busy(&usage, 0, 0, tick_from_s(10));
+    usage_hour(&usage, 0, 0)->busy_ticks = tick_from_s(10);
     usage_class_hour(&usage, 0, 1, 0)->requests = 3;
     cr_assert(usage_write(&usage, test_folder(), &error), "%s", test_error_text(&error));
     usage_free(&usage);
