@@ -23,10 +23,32 @@ static tick_t busy_so_far(const struct simulation *sim, uint32_t pool)
     return busy;
 }
 
+static void see_ttft(struct elastic_counters *counters, struct request *request)
+{
+    if (request->ttft_seen || request->first_token == TICK_NEVER)
+        return;
+    request->ttft_seen = true;
+    scaler_observe(&counters->ttft, SCALER_TTFT_S,
+                   tick_to_s(request->first_token - request->arrival));
+}
+
+/* vLLM counts a TTFT with the first token, not with the last: those that still run have theirs
+ * counted when somebody looks. With prefill and decode apart a request may have two records, and
+ * its end counts. */
+static void see_first_tokens(struct simulation *sim, uint32_t pool)
+{
+    uint32_t first = sim->first_replica[pool];
+    for (uint32_t i = first; i < first + sim->spec->pools[pool].replicas; i++) {
+        uint32_t number = sim->engines[i].running.head;
+        for (; number != REQUEST_NONE; number = sim->requests.requests[number].next)
+            see_ttft(&sim->elastic->counters[pool], &sim->requests.requests[number]);
+    }
+}
+
 /* plane_actions.metrics */
 static void see(void *context, uint32_t pool, struct scaler_metrics *out)
 {
-    const struct simulation *sim = context;
+    struct simulation *sim = context;
     const struct elasticity *elastic = sim->elastic;
     const struct elastic_counters *counters = &elastic->counters[pool];
     const struct plane_totals *totals = plane_totals_of(elastic->plane, pool);
@@ -51,6 +73,8 @@ static void see(void *context, uint32_t pool, struct scaler_metrics *out)
     out->missed_slo = counters->missed_slo;
     out->busy_s = tick_to_s(busy_so_far(sim, pool));
     out->ready_s = time_stat_mean(&totals->ready, sim->now) * tick_to_s(sim->now);
+    if (!sim->disaggregation)
+        see_first_tokens(sim, pool);
     out->ttft = counters->ttft;
     out->tpot = counters->tpot;
     out->e2e = counters->e2e;
@@ -75,7 +99,8 @@ static void show_scalers(struct simulation *sim, const struct request *request,
     count_ended(answer, good);
     if (prompt != answer)
         count_ended(prompt, good);
-    scaler_observe(&prompt->ttft, SCALER_TTFT_S, tick_to_s(latencies->ttft));
+    if (!request->ttft_seen)
+        scaler_observe(&prompt->ttft, SCALER_TTFT_S, tick_to_s(latencies->ttft));
     scaler_observe(&answer->e2e, SCALER_E2E_S, tick_to_s(latencies->e2e));
     if (latencies->tpot != TICK_NEVER)
         scaler_observe(&answer->tpot, SCALER_TPOT_S, tick_to_s(latencies->tpot));
@@ -262,9 +287,13 @@ void elastic_event(struct simulation *sim)
         end_hour(sim);
     if (plane_next(elastic->plane) <= sim->now)
         plane_advance(elastic->plane, sim->now);
-    if (plane_record_is_over(elastic->plane)) {
-        error_set(sim->error, ERROR_BAD_INPUT, "the run goes on past the end of a market's record");
-        error_hint(sim->error, "set \"horizon_s\", or say what follows with \"after_end\"");
+    const char *ended = plane_ended_record(elastic->plane);
+    if (ended) {
+        error_set(sim->error, ERROR_BAD_INPUT,
+                  "the run goes on at %.0f s, where the record of market \"%s\" ends",
+                  tick_to_s(sim->now), ended);
+        error_hint(sim->error, "set \"horizon_s\", or the market's \"after_end\" to \"hold\" or "
+                               "\"repeat\"");
         sim->failed = true;
     }
     elastic_schedule(sim);
@@ -286,33 +315,26 @@ void elastic_left(struct simulation *sim, uint32_t replica)
     elastic_schedule(sim);
 }
 
-double elastic_replicas(const struct simulation *sim, uint32_t pool)
+struct plane_view elastic_look(const struct simulation *sim, uint32_t pool)
 {
-    return plane_totals_of(sim->elastic->plane, pool)->ready.value;
+    return plane_look(sim->elastic->plane, pool);
 }
 
 bool elastic_only_watches(const struct simulation *sim)
 {
     const struct elasticity *elastic = sim->elastic;
-    if (sim->requests.in_use == 0)
-        return true;
     uint32_t waiting = elastic->held_count;
     if (sim->disaggregation)
         waiting += disaggregation_stranded(sim);
-    return sim->requests.in_use == waiting && !plane_is_moving(elastic->plane) &&
-           tick_to_s(sim->now - elastic->changed) > PATIENCE_S;
+    return waiting == 0 || (!plane_is_moving(elastic->plane) &&
+                            tick_to_s(sim->now - elastic->changed) > PATIENCE_S);
 }
 
 /* --- set up --- */
 
-static struct plane_pool describe_pool(const struct simulation *sim, uint32_t pool)
+struct plane_pool elastic_plane_pool(const struct elastic_pool_spec *given)
 {
-    const struct pool_spec *spec = &sim->spec->pools[pool];
-    const struct elastic_pool_spec *given = &sim->elastic->spec->pools[pool];
-    return (struct plane_pool){.name = spec->name,
-                               .settings = given->settings,
-                               .first_replica = sim->first_replica[pool],
-                               .slots = spec->replicas,
+    return (struct plane_pool){.settings = given->settings,
                                .initial = given->initial,
                                .bought_as = given->bought_as,
                                .replicas_per_node = given->replicas_per_node,
@@ -323,6 +345,16 @@ static struct plane_pool describe_pool(const struct simulation *sim, uint32_t po
                                .market_names = given->market_names,
                                .market_count = given->market_count,
                                .on_demand_usd_per_hour = given->usd_per_hour};
+}
+
+static struct plane_pool describe_pool(const struct simulation *sim, uint32_t pool)
+{
+    const struct pool_spec *spec = &sim->spec->pools[pool];
+    struct plane_pool described = elastic_plane_pool(&sim->elastic->spec->pools[pool]);
+    described.name = spec->name;
+    described.first_replica = sim->first_replica[pool];
+    described.slots = spec->replicas;
+    return described;
 }
 
 static void name_usage(struct simulation *sim)
@@ -383,6 +415,7 @@ bool elastic_start(struct simulation *sim)
         .pool_count = (uint32_t)sim->spec->pool_count,
         .markets = spec->markets,
         .market_count = spec->market_count,
+        .rebalance = spec->rebalance,
         .budget_usd_per_hour = spec->budget_usd_per_hour,
         .start_unix_s = spec->start_unix_s,
         .seed = sim->spec->seed,

@@ -1,6 +1,10 @@
 /* Ten thousand random storms of interruptions, failures and scaling: no request is lost, nothing is
  * held that is not there, no budget is passed, and every second is billed once. */
 #include "tests/models/storm_checks.h"
+#include <execinfo.h>
+#include <signal.h>
+static struct storm storm;
+static void on_abort(int sig){ fprintf(stderr, "RULES %s\n", rules_of(&storm.scene)); void *b[40]; int n=backtrace(b,40); backtrace_symbols_fd(b,n,2); signal(sig, SIG_DFL); }
 
 enum { STORMS = 10000, STORMS_PER_TEST = 2500 };
 
@@ -49,10 +53,10 @@ static void destroy_scene(struct scene *scene)
 
 static void try_storm(gsl_rng *rng, struct tally *tally)
 {
-    static struct storm storm;
     static struct trail trails[2];
     struct arena *arena = arena_create();
     draw_storm(rng, arena, &storm);
+    if (getenv("DUMP")) { fprintf(stderr, "DUMP horizon %g pools %zu markets %u budget %g%s\n", storm.scene.horizon_s, storm.scene.pools, storm.market_count, storm.spec.budget_usd_per_hour, rules_of(&storm.scene)); for (size_t i=0;i<storm.scene.pools;i++) fprintf(stderr, "pool %zu model %u elastic %d replicas %u initial %u per_node %u\n", i, storm.scene.specs[i].model, storm.pools[i].settings!=NULL, storm.scene.specs[i].replicas, storm.pools[i].initial, storm.pools[i].replicas_per_node); }
     struct simulation_result jump = simulate(&storm.scene, false, &trails[0]);
     check_storm(&storm, &jump, &trails[0]);
     struct simulation_result again = simulate(&storm.scene, false, &trails[1]);
@@ -70,6 +74,7 @@ static void try_storm(gsl_rng *rng, struct tally *tally)
 Test(storms, hold)
 {
     struct tally tally = {0};
+    signal(SIGABRT, on_abort); signal(SIGSEGV, on_abort); signal(SIGALRM, on_abort); if (getenv("ALARM")) alarm((unsigned)atoi(getenv("ALARM")));
     gsl_rng *records = random_stream(20261121, 0, "test/storms records");
     storm_write_records(records);
     const char *e = getenv("STORM");
