@@ -257,9 +257,9 @@ bool plane_is_moving(const struct plane *plane)
     return plane->moving > 0;
 }
 
-bool plane_record_is_over(const struct plane *plane)
+const char *plane_ended_record(const struct plane *plane)
 {
-    return plane->record_is_over;
+    return plane->ended_record;
 }
 
 const struct plane_totals *plane_totals_of(const struct plane *plane, uint32_t pool)

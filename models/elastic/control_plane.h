@@ -153,8 +153,8 @@ void plane_emptied(struct plane *plane, uint32_t replica, tick_t now);
  * starts, drains or is to be taken? */
 bool plane_is_moving(const struct plane *plane);
 
-/* Has a market's record ended that may not? The run should stop with an error. */
-bool plane_record_is_over(const struct plane *plane);
+/* The market whose record has ended, but may not: the run should stop with an error. NULL: none. */
+const char *plane_ended_record(const struct plane *plane);
 
 /* The simulation ends: nodes that live are billed until now. */
 void plane_finish(struct plane *plane, tick_t now);
