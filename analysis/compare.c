@@ -163,6 +163,7 @@ static bool simulate(const struct scenario *scenario, struct workers *workers,
     row->completed = result.completed;
     row->rejected = result.rejected;
     row->shed = result.clients ? result.clients->shed : 0;
+    row->lost = result.elastic ? result.elastic->requests.lost : 0;
     row->in_flight = result.in_flight;
     summary_destroy(summary);
     simulation_result_free(&result);

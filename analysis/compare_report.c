@@ -141,14 +141,14 @@ static void print_losses(const struct comparison *comparison, FILE *out)
     for (size_t i = 0; i < count; i++) {
         const struct compare_row *row = &comparison->rows[i];
         char text[HUMAN_SIZE];
-        uint64_t too_long = row->rejected - row->shed;
-        if (!row->done || too_long == 0)
+        uint64_t dropped = row->shed + row->lost; /* lost attempts may have been made good */
+        if (!row->done || row->rejected <= dropped)
             continue;
         fprintf(out, "\n%s", row->variant);
         if (comparison->config->sweep)
             fprintf(out, " at %s", human_number(row->at, text));
         fprintf(out, " rejected %s requests: they are too long for it\n",
-                human_count(too_long, text));
+                human_count(row->rejected - dropped, text));
     }
 }
 

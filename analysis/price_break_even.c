@@ -205,6 +205,7 @@ static bool take_node(struct break_even_command *command, struct error *error)
     if (isnan(options->node_tok_per_s) && !command->input.is_run)
         return error_set(error, ERROR_USAGE,
                          "--node-tok-per-s is missing: what a node serves when it is full");
+    command->report.served_by_run = isnan(options->node_tok_per_s);
     host->tok_per_s = or_else(options->node_tok_per_s, host->tok_per_s);
     host->max_utilisation = options->utilisation;
     host->spare_nodes = options->spare;

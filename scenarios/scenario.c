@@ -350,7 +350,7 @@ struct scenario *scenario_read(const char *path, const char *const *sets, size_t
     if (read_config(scenario, sets, set_count, error) && read_catalogue(scenario, error) &&
         scenario_resolve_classes(scenario, error) && resolve_slos(scenario, error) &&
         resolve_pools(scenario, error) && resolve_roles(scenario, error) &&
-        scenario_elastic_resolve(scenario, error))
+        scenario_elastic_resolve(scenario, error) && scenario_check_plan_markets(scenario, error))
         return scenario;
     scenario_free(scenario);
     return NULL;

@@ -8,6 +8,7 @@
 #include "models/elastic/scaler.h"
 #include "models/money/utc_date.h"
 #include "scenarios/scenario_parts.h"
+#include "scenarios/scenario_rebalance.h"
 
 /* --- one pool --- */
 
@@ -25,8 +26,6 @@ static bool check_kind(const struct scenario *scenario, size_t index, const char
         why = "stages of their own hardware";
     else if (given->attention_data_parallel > 1)
         why = "data-parallel attention";
-    else if (given->role != ROLE_MIXED)
-        why = "a role";
     if (!why || !given->elastic)
         return true;
     json_member_error(scenario->document, pointer, "elastic", error,
@@ -311,7 +310,7 @@ static bool resolve_markets(struct scenario *scenario, struct error *error)
 static bool is_wanted(const struct scenario *scenario)
 {
     bool wanted = scenario->config.markets.count > 0 || scenario->config.budget ||
-                  scenario->config.money || scenario->config.carbon;
+                  scenario->config.money || scenario->config.carbon || scenario->config.rebalance;
     for (size_t i = 0; i < scenario->pool_count; i++)
         wanted |= pool_given(scenario, i)->elastic != NULL;
     return wanted;
@@ -333,6 +332,9 @@ bool scenario_elastic_resolve(struct scenario *scenario, struct error *error)
         if (!resolve_pool_markets(scenario, i, error) ||
             !check_policies(scenario, i, start_unix_s, error))
             return false;
+    const struct plane_rebalance *rebalance;
+    if (!scenario_rebalance_resolve(scenario, &rebalance, error))
+        return false;
     const char **tenants = ARENA_ARRAY(scenario->arena, scenario->class_count, const char *);
     for (size_t i = 0; i < scenario->class_count; i++)
         tenants[i] = scenario_tenant_name(scenario, i);
@@ -344,6 +346,7 @@ bool scenario_elastic_resolve(struct scenario *scenario, struct error *error)
                                   .markets = scenario->markets,
                                   .market_count = scenario->market_count,
                                   .market_usage = scenario->market_usage,
+                                  .rebalance = rebalance,
                                   .budget_usd_per_hour = budget ? budget->usd_per_hour : INFINITY,
                                   .start_unix_s = start_unix_s,
                                   .tenants = tenants};

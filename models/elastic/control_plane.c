@@ -2,6 +2,7 @@
  * each once. */
 #include "models/elastic/control_plane.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -111,15 +112,27 @@ void plane_destroy(struct plane *plane)
 /* --- time --- */
 
 /* What one pool's nodes do may concern another's: they share a budget and markets. */
-static void settle(struct plane *plane)
+static bool settle_once(struct plane *plane)
 {
+    bool any = false;
     for (uint32_t i = 0; i < plane->spec->pool_count; i++) {
         if (!plane->pools[i].dirty)
             continue;
         plane->pools[i].dirty = false;
-        if (plane->pools[i].scaler)
-            reconcile(plane, i);
+        if (!plane->pools[i].scaler)
+            continue;
+        reconcile(plane, i);
+        any = true;
     }
+    return any;
+}
+
+/* Where nothing takes time, what was ordered may be ready at once, and change the orders. */
+static void settle(struct plane *plane)
+{
+    while (settle_once(plane)) {
+    }
+    assert(plane_keeps_capacity(plane));
 }
 
 void plane_start(struct plane *plane)
@@ -133,24 +146,43 @@ void plane_start(struct plane *plane)
         struct elastic_pool *pool = &plane->pools[i];
         time_stat_set(&pool->totals.wanted, 0, (double)pool->wanted);
         note_readiness(plane, pool);
-        if (pool->scaler) {
-            reconcile(plane, i);
-            event_queue_set(&plane->timers, timer_of_pool(plane, i, false), TIMER_SCALER,
-                            scaler_next(pool->scaler));
-        } else {
-            reconcile_fixed(plane, i);
-        }
+        if (!pool->scaler)
+            reconcile_fixed(plane, i); /* first: they are paid whatever the budget says */
+    }
+    for (uint32_t i = 0; i < plane->spec->pool_count; i++) {
+        struct elastic_pool *pool = &plane->pools[i];
+        if (!pool->scaler)
+            continue;
+        reconcile(plane, i);
+        event_queue_set(&plane->timers, timer_of_pool(plane, i, false), TIMER_SCALER,
+                        scaler_next(pool->scaler));
     }
     plane->starting = false;
+    rebalance_begin(plane);
     settle(plane);
+}
+
+struct scaler_metrics plane_metrics(const struct plane *plane, uint32_t pool)
+{
+    struct scaler_metrics metrics = {0};
+    plane->spec->actions.metrics(plane->spec->actions.context, pool, &metrics);
+    count_replicas(plane, pool, &metrics);
+    return metrics;
+}
+
+void pool_want(struct plane *plane, uint32_t number, int64_t replicas)
+{
+    struct elastic_pool *pool = &plane->pools[number];
+    pool->wanted = replicas;
+    pool->dirty = true;
+    time_stat_set(&pool->totals.wanted, plane->now, (double)replicas);
+    note_readiness(plane, pool);
 }
 
 static void ask_scaler(struct plane *plane, uint32_t number)
 {
     struct elastic_pool *pool = &plane->pools[number];
-    struct scaler_metrics metrics = {0};
-    plane->spec->actions.metrics(plane->spec->actions.context, number, &metrics);
-    count_replicas(plane, number, &metrics);
+    struct scaler_metrics metrics = plane_metrics(plane, number);
     struct scaler_decision decision = scaler_decide(pool->scaler, &metrics, plane->now);
     event_queue_set(&plane->timers, timer_of_pool(plane, number, false), TIMER_SCALER,
                     scaler_next(pool->scaler));
@@ -158,10 +190,7 @@ static void ask_scaler(struct plane *plane, uint32_t number)
         return;
     pool->totals.scale_outs += decision.desired > pool->wanted;
     pool->totals.scale_ins += decision.desired < pool->wanted;
-    pool->wanted = decision.desired;
-    time_stat_set(&pool->totals.wanted, plane->now, (double)pool->wanted);
-    note_readiness(plane, pool);
-    pool->dirty = true;
+    pool_want(plane, number, decision.desired);
 }
 
 static void look(struct plane *plane, uint32_t pool)
@@ -172,14 +201,16 @@ static void look(struct plane *plane, uint32_t pool)
 
 static void ring(struct plane *plane, uint32_t actor)
 {
-    uint32_t pools = plane->spec->market_count, replicas = pools + 2 * plane->spec->pool_count;
-    uint32_t nodes = replicas + plane->replica_count;
+    uint32_t pools = plane->spec->market_count, rebalance = timer_of_rebalance(plane);
+    uint32_t replicas = timer_of_replica(plane, 0), nodes = timer_of_node(plane, 0);
     if (actor < pools)
         market_timer(plane, actor);
-    else if (actor < replicas && (actor - pools) % 2 == 0)
+    else if (actor < rebalance && (actor - pools) % 2 == 0)
         ask_scaler(plane, (actor - pools) / 2);
-    else if (actor < replicas)
+    else if (actor < rebalance)
         look(plane, (actor - pools) / 2);
+    else if (actor == rebalance)
+        rebalance_timer(plane);
     else if (actor < nodes)
         replica_timer(plane, actor - replicas);
     else
@@ -242,8 +273,11 @@ const struct spend_limit *plane_spend(const struct plane *plane)
 
 bool plane_keeps_capacity(const struct plane *plane)
 {
-    for (uint32_t i = 0; i < plane->spec->market_count; i++)
-        if (plane->markets[i].held > market_capacity(plane->markets[i].present))
+    for (uint32_t i = 0; i < plane->spec->market_count; i++) {
+        const struct plane_market *market = &plane->markets[i];
+        if (market->held > market_capacity(market->present) ||
+            market->on_demand_held > market_on_demand_capacity(market->present))
             return false;
+    }
     return true;
 }

@@ -16,8 +16,9 @@ enum interruption_policy {
     INTERRUPTION_REQUEUE, /* all are sent elsewhere at the notice, to be recomputed */
     INTERRUPTION_MIGRATE, /* as requeue, but the KV cache of those that decode is copied to where
                            * they go on; what is not there when the node goes is recomputed */
-    INTERRUPTION_IGNORE,  /* nobody heeds the notice; all are sent elsewhere at the end */
-    INTERRUPTION_LOSE,    /* at the end the clients have an error, and may try again */
+    INTERRUPTION_IGNORE,  /* nobody heeds the notice, and requests come to the end, when all are
+                           * sent elsewhere, to be recomputed */
+    INTERRUPTION_LOSE, /* likewise, but at the end the clients have an error, and may try again */
     INTERRUPTION_CHECKPOINT /* batch jobs: results since the last checkpoint are computed again */
 };
 

@@ -3,10 +3,48 @@
  * A market is run twice from the same seed: once for the present, and once ahead by its notice.
  * When the second one's capacity falls below what will still be held then, it says now which nodes
  * will go, and at that time the first one's falls: so a fleet never holds more than there is, and
- * each node that is taken had its full notice. */
+ * each node that is taken had its full notice. That takes that nothing is granted which would be
+ * too much for a dip that has been announced: there is room for a node where all the capacities up
+ * to the end of the notice leave some. */
 #include <stdlib.h>
+#include <string.h>
 
 #include "models/elastic/plane_parts.h"
+
+/* --- what comes --- */
+
+static void announce(struct plane_market *market, tick_t from)
+{
+    int64_t nodes = market_capacity(market->ahead);
+    if (market->coming_count == market->coming_capacity) {
+        market->coming_capacity = 2 * market->coming_capacity + 4;
+        market->coming = realloc(market->coming, market->coming_capacity * sizeof *market->coming);
+        if (!market->coming)
+            out_of_memory();
+    }
+    market->coming[market->coming_count++] = (struct capacity_step){from, nodes};
+}
+
+/* Runs the market ahead up to then, step by step. */
+static void run_ahead(struct plane_market *market, tick_t until)
+{
+    while (market_next(market->ahead) <= until) {
+        tick_t next = market_next(market->ahead);
+        market_advance(market->ahead, next);
+        announce(market, next);
+    }
+}
+
+static void forget_past(struct plane_market *market, tick_t now)
+{
+    uint32_t past = 0;
+    while (past < market->coming_count && market->coming[past].from <= now)
+        past++;
+    market->coming_count -= past;
+    memmove(market->coming, market->coming + past, market->coming_count * sizeof *market->coming);
+}
+
+/* --- set up --- */
 
 bool markets_create(struct plane *plane)
 {
@@ -22,7 +60,7 @@ bool markets_create(struct plane *plane)
             return error_set(plane->error, ERROR_FAILED, "out of memory");
         market->notice = market_notice(market->present);
         time_stat_start(&market->in_use, 0, 0);
-        market_advance(market->ahead, market->notice);
+        run_ahead(market, market->notice);
     }
     return true;
 }
@@ -32,10 +70,13 @@ void markets_destroy(struct plane *plane)
     for (uint32_t i = 0; plane->markets && i < plane->spec->market_count; i++) {
         market_destroy(plane->markets[i].present);
         market_destroy(plane->markets[i].ahead);
+        free(plane->markets[i].coming);
         if (plane->markets[i].victims)
             gsl_rng_free(plane->markets[i].victims);
     }
 }
+
+/* --- room --- */
 
 static int64_t least(int64_t a, int64_t b)
 {
@@ -47,13 +88,47 @@ static int64_t less(int64_t capacity, int64_t held)
     return capacity == INT64_MAX ? capacity : capacity - held;
 }
 
+static bool may_be_held(const struct node *node, uint32_t market)
+{
+    return node->spot && node->market == market && node->placed && node->state >= NODE_REQUESTED &&
+           node->state <= NODE_UP;
+}
+
+/* Of the Spot nodes that are held now. */
+static int64_t held_then(const struct plane *plane, uint32_t number, tick_t then)
+{
+    int64_t held = plane->markets[number].held;
+    for (uint32_t i = 0; i < plane->node_count; i++) {
+        const struct node *node = &plane->nodes[i];
+        held -= may_be_held(node, number) && node->warned && node->taken <= then;
+    }
+    return held;
+}
+
+static int64_t spot_room(const struct plane *plane, uint32_t number)
+{
+    const struct plane_market *market = &plane->markets[number];
+    int64_t room = less(market_capacity(market->present), market->held);
+    for (uint32_t i = 0; i < market->coming_count; i++) {
+        const struct capacity_step *step = &market->coming[i];
+        room = least(room, less(step->nodes, held_then(plane, number, step->from)));
+    }
+    return room;
+}
+
 int64_t market_room(const struct plane *plane, uint32_t number, bool spot)
 {
     const struct plane_market *market = &plane->markets[number];
-    int64_t room = spot ? least(less(market_capacity(market->present), market->held),
-                                less(market_capacity(market->ahead), market->kept))
+    int64_t room = spot ? spot_room(plane, number)
                         : less(market_on_demand_capacity(market->present), market->on_demand_held);
     return room > 0 ? room : 0;
+}
+
+static void make_users_dirty(struct plane *plane, uint32_t market)
+{
+    for (uint32_t i = 0; i < plane->spec->pool_count; i++)
+        for (uint32_t j = 0; j < plane->pools[i].spec->market_count; j++)
+            plane->pools[i].dirty |= plane->pools[i].spec->markets[j] == market;
 }
 
 static void hold_spot(struct plane *plane, struct plane_market *market, int change)
@@ -65,6 +140,7 @@ static void hold_spot(struct plane *plane, struct plane_market *market, int chan
 void market_take(struct plane *plane, uint32_t number)
 {
     struct node *node = &plane->nodes[number];
+    node->placed = true;
     if (node->market == MARKET_NONE)
         return;
     struct plane_market *market = &plane->markets[node->market];
@@ -87,8 +163,8 @@ static bool is_overfull(const struct plane_market *market)
 bool market_grant(struct plane *plane, uint32_t number)
 {
     struct node *node = &plane->nodes[number];
-    if (node->market == MARKET_NONE)
-        return true;
+    if (node->market == MARKET_NONE || !node->placed)
+        return node->placed;
     struct plane_market *market = &plane->markets[node->market];
     enum market_terms terms = node->spot ? MARKET_SPOT : MARKET_ON_DEMAND;
     if (node->warned || (node->spot && is_overfull(market)))
@@ -123,9 +199,10 @@ void market_warned(struct plane *plane, uint32_t number)
 void market_gone(struct plane *plane, uint32_t number)
 {
     const struct node *node = &plane->nodes[number];
-    if (node->market == MARKET_NONE)
+    if (node->market == MARKET_NONE || !node->placed)
         return;
     struct plane_market *market = &plane->markets[node->market];
+    make_users_dirty(plane, node->market);
     if (!node->spot) {
         market->on_demand_held--;
         return;
@@ -138,8 +215,7 @@ void market_gone(struct plane *plane, uint32_t number)
 
 static bool may_be_taken(const struct node *node, uint32_t market)
 {
-    return node->spot && node->market == market && !node->warned && node->state >= NODE_REQUESTED &&
-           node->state <= NODE_UP;
+    return may_be_held(node, market) && !node->warned;
 }
 
 /* One of those without a notice, each as likely. */
@@ -156,25 +232,9 @@ static uint32_t draw_victim(struct plane *plane, uint32_t number)
 static void look_ahead(struct plane *plane, uint32_t number)
 {
     struct plane_market *market = &plane->markets[number];
-    market_advance(market->ahead, plane->now + market->notice);
+    run_ahead(market, plane->now + market->notice);
     while (market->kept > market_capacity(market->ahead))
         node_give_notice(plane, draw_victim(plane, number), plane->now + market->notice);
-}
-
-static void reprice_all(struct plane *plane, uint32_t market)
-{
-    for (uint32_t i = 0; i < plane->node_count; i++)
-        if (plane->nodes[i].market == market && plane->nodes[i].spot &&
-            plane->nodes[i].state > NODE_GONE && plane->nodes[i].state < NODE_PAID)
-            node_reprice(plane, i);
-    nodes_shed(plane);
-}
-
-static void make_users_dirty(struct plane *plane, uint32_t market)
-{
-    for (uint32_t i = 0; i < plane->spec->pool_count; i++)
-        for (uint32_t j = 0; j < plane->pools[i].spec->market_count; j++)
-            plane->pools[i].dirty |= plane->pools[i].spec->markets[j] == market;
 }
 
 void market_schedule(struct plane *plane, uint32_t number)
@@ -191,10 +251,11 @@ void market_timer(struct plane *plane, uint32_t number)
     struct plane_market *market = &plane->markets[number];
     look_ahead(plane, number);
     market_advance(market->present, plane->now);
+    forget_past(market, plane->now);
     if (market_record_is_over(market->present))
         plane->ended_record = market_spec_name(plane->spec->markets[number]);
     market_publish_price(plane, number);
-    reprice_all(plane, number);
+    nodes_reprice(plane);
     make_users_dirty(plane, number);
     market_schedule(plane, number);
 }

@@ -61,6 +61,13 @@ static void count_cost(struct plane *plane, struct node *node)
     node->priced = plane->now;
 }
 
+/* Those that the budget refused may try again. */
+static void wake_refused(struct plane *plane)
+{
+    for (uint32_t i = 0; i < plane->spec->pool_count; i++)
+        plane->pools[i].dirty |= plane->pools[i].refused;
+}
+
 static void hold_price(struct plane *plane, struct node *node, double usd_per_hour)
 {
     if (is_billed(node))
@@ -69,36 +76,82 @@ static void hold_price(struct plane *plane, struct node *node, double usd_per_ho
     node->usd_per_hour = usd_per_hour;
 }
 
-void node_reprice(struct plane *plane, uint32_t number)
+/* Minimum and granularity: until when would it be paid for if it ended now? */
+static tick_t paid_until(const struct plane *plane, const struct node *node)
 {
-    struct node *node = &plane->nodes[number];
-    hold_price(plane, node, node_price(plane, node->pool, node->market, node->spot));
+    const struct elastic_settings *settings = pool_spec_of(plane, node->pool)->settings;
+    if (!settings || !is_billed(node))
+        return plane->now;
+    tick_t minimum = tick_from_s(settings->billing_minimum_s);
+    tick_t unit = tick_from_s(settings->billing_granularity_s);
+    tick_t billed = plane->now - node->billed_from;
+    if (unit > 0)
+        billed = (billed + unit - 1) / unit * unit;
+    return node->billed_from + (billed < minimum ? minimum : billed);
 }
 
-/* The dearest that can be given back; the newest of equals. */
+/* By how much its price is about to change. One that has ended is billed on at its last price. */
+static double price_change(const struct plane *plane, const struct node *node)
+{
+    if (node->state == NODE_GONE || node->state == NODE_PAID || !node->spot)
+        return 0;
+    return node_price(plane, node->pool, node->market, true) - node->usd_per_hour;
+}
+
+/* How much cheaper would it be by the hour to end it now? */
+static double relief(const struct plane *plane, const struct node *node)
+{
+    double change = price_change(plane, node);
+    return paid_until(plane, node) > plane->now ? change : change + node->usd_per_hour;
+}
+
+static bool is_dearer(const struct plane *plane, const struct node *a, const struct node *b)
+{
+    double usd_a = a->usd_per_hour + price_change(plane, a);
+    double usd_b = b->usd_per_hour + price_change(plane, b);
+    return usd_a > usd_b || (usd_a == usd_b && a->serial > b->serial);
+}
+
+/* The dearest of those whose end helps the budget; the newest of equals. */
 static uint32_t dearest(const struct plane *plane)
 {
     uint32_t best = NODE_NONE;
     for (uint32_t i = 0; i < plane->node_count; i++) {
         const struct node *node = &plane->nodes[i];
         if (node->state == NODE_GONE || node->state == NODE_PAID ||
-            !pool_spec_of(plane, node->pool)->settings)
+            !pool_spec_of(plane, node->pool)->settings || !(relief(plane, node) > 0))
             continue;
-        if (best == NODE_NONE || node->usd_per_hour > plane->nodes[best].usd_per_hour ||
-            (node->usd_per_hour == plane->nodes[best].usd_per_hour &&
-             node->serial > plane->nodes[best].serial))
+        if (best == NODE_NONE || is_dearer(plane, node, &plane->nodes[best]))
             best = i;
     }
     return best;
 }
 
-void nodes_shed(struct plane *plane)
+static double sum_of_changes(const struct plane *plane)
 {
+    double sum = 0;
+    for (uint32_t i = 0; i < plane->node_count; i++)
+        sum += price_change(plane, &plane->nodes[i]);
+    return sum;
+}
+
+void nodes_reprice(struct plane *plane)
+{
+    double rise;
     uint32_t number;
-    while (spend_limit_over(&plane->spend) > 0 && (number = dearest(plane)) != NODE_NONE) {
+    while ((rise = sum_of_changes(plane)) > 0 && !spend_limit_allows(&plane->spend, rise) &&
+           (number = dearest(plane)) != NODE_NONE) {
         plane->pools[plane->nodes[number].pool].totals.budget_shed++;
         plane->spend.shed++;
         node_terminate(plane, number, DEPARTURE_BUDGET);
+    }
+    for (uint32_t i = 0; i < plane->node_count; i++) {
+        struct node *node = &plane->nodes[i];
+        double change = price_change(plane, node);
+        if (change != 0)
+            hold_price(plane, node, node_price(plane, node->pool, node->market, true));
+        if (change < 0)
+            wake_refused(plane);
     }
 }
 
@@ -112,7 +165,7 @@ static void count_nodes(struct plane *plane, const struct node *node, int change
         time_stat_set(&totals->spot, plane->now, totals->spot.value + change);
 }
 
-static void begin_billing(struct plane *plane, struct node *node)
+static void begin_record(struct plane *plane, struct node *node)
 {
     const struct plane_pool *spec = pool_spec_of(plane, node->pool);
     uint32_t market =
@@ -123,11 +176,18 @@ static void begin_billing(struct plane *plane, struct node *node)
                                       .purchase = node->spot ? PURCHASE_SPOT : spec->bought_as,
                                       .requested = node->requested,
                                       .billed_from = plane->now,
+                                      .carried = plane->now - node->billed_from,
                                       .ready = TICK_NEVER,
                                       .drain = TICK_NEVER};
     node->priced = plane->now;
-    plane->pools[node->pool].totals.nodes_started++;
     count_nodes(plane, node, 1);
+}
+
+static void begin_billing(struct plane *plane, struct node *node)
+{
+    node->billed_from = plane->now;
+    begin_record(plane, node);
+    plane->pools[node->pool].totals.nodes_started++;
 }
 
 static void end_billing(struct plane *plane, struct node *node, enum node_end why)
@@ -140,6 +200,21 @@ static void end_billing(struct plane *plane, struct node *node, enum node_end wh
     count_cost(plane, node);
     usage_add_node(plane->spec->usage, usage);
     count_nodes(plane, node, -1);
+}
+
+/* Its own price and minimum go on. */
+void node_change_pool(struct plane *plane, uint32_t number, uint32_t pool)
+{
+    struct node *node = &plane->nodes[number];
+    assert(node->hosted == 0 && node->leaving && node->state == NODE_UP);
+    end_billing(plane, node, NODE_END_MOVED);
+    plane->pools[node->pool].totals.nodes_moved_out++;
+    plane->pools[pool].totals.nodes_moved_in++;
+    node->pool = pool;
+    node->requested = plane->now;
+    node->leaving = false;
+    plane->moving--;
+    begin_record(plane, node);
 }
 
 static tick_t after(tick_t now, tick_t wait)
@@ -203,6 +278,7 @@ static void next_stage(struct plane *plane, uint32_t number)
             return;
         case NODE_PAID:
             hold_price(plane, node, 0);
+            wake_refused(plane);
             node->state = NODE_GONE;
             node->stage_end = TICK_NEVER;
             event_queue_remove(&plane->timers, timer_of_node(plane, number));
@@ -229,6 +305,7 @@ bool node_order(struct plane *plane, uint32_t pool, uint32_t market, bool spot)
 {
     double usd_per_hour = node_price(plane, pool, market, spot);
     bool bound = pool_spec_of(plane, pool)->settings != NULL;
+    bool has_room = market == MARKET_NONE || market_room(plane, market, spot) > 0;
     if (bound && !spend_limit_take(&plane->spend, usd_per_hour, plane->now)) {
         plane->pools[pool].totals.budget_refusals++;
         return false;
@@ -244,6 +321,7 @@ bool node_order(struct plane *plane, uint32_t pool, uint32_t market, bool spot)
     plane->nodes[number] = (struct node){.pool = pool,
                                          .market = market,
                                          .spot = spot,
+                                         .heir = POOL_NONE,
                                          .state = NODE_REQUESTED,
                                          .stage_end = plane->now + stages.answer,
                                          .stages = stages,
@@ -256,7 +334,8 @@ bool node_order(struct plane *plane, uint32_t pool, uint32_t market, bool spot)
                                          .usage.drain = TICK_NEVER};
     plane->pools[pool].totals.nodes_ordered++;
     plane->moving++;
-    market_take(plane, number);
+    if (has_room)
+        market_take(plane, number);
     next_stage(plane, number);
     return true;
 }
@@ -293,9 +372,7 @@ void node_release(struct plane *plane, uint32_t number)
     assert(!node->leaving);
     leave(plane, node);
     drain_all(plane, number, DEPARTURE_DRAIN, plane_drain_deadline(plane, node->pool));
-    if (plane->nodes[number].hosted == 0 && plane->nodes[number].state != NODE_GONE &&
-        plane->nodes[number].state != NODE_PAID)
-        node_terminate(plane, number, DEPARTURE_DRAIN);
+    node_emptied(plane, number);
 }
 
 void node_give_notice(struct plane *plane, uint32_t number, tick_t taken)
@@ -307,6 +384,7 @@ void node_give_notice(struct plane *plane, uint32_t number, tick_t taken)
     if (!node->leaving)
         leave(plane, node);
     market_warned(plane, number);
+    rebalance_lose(plane, number);
     node->warned = true;
     set_timer(plane, number);
     if (taken > plane->now)
@@ -318,7 +396,12 @@ void node_give_notice(struct plane *plane, uint32_t number, tick_t taken)
 void node_emptied(struct plane *plane, uint32_t number)
 {
     const struct node *node = &plane->nodes[number];
-    if (node->leaving && node->hosted == 0 && !node->warned)
+    if (!node->leaving || node->hosted > 0 || node->warned || node->state == NODE_GONE ||
+        node->state == NODE_PAID)
+        return;
+    if (node->heir != POOL_NONE)
+        rebalance_adopt(plane, number);
+    else
         node_terminate(plane, number, DEPARTURE_DRAIN);
 }
 
@@ -326,21 +409,6 @@ static const enum node_end usage_ends[] = {
     [DEPARTURE_DRAIN] = NODE_END_SCALE_IN,     [DEPARTURE_NOTICE] = NODE_END_INTERRUPTED,
     [DEPARTURE_TAKEN] = NODE_END_INTERRUPTED,  [DEPARTURE_FAILED] = NODE_END_FAILED,
     [DEPARTURE_TIMED_OUT] = NODE_END_SCALE_IN, [DEPARTURE_BUDGET] = NODE_END_SCALE_IN};
-
-/* Minimum and granularity: until when is it paid for? */
-static tick_t paid_until(const struct plane *plane, const struct node *node)
-{
-    const struct elastic_settings *settings = pool_spec_of(plane, node->pool)->settings;
-    if (!settings)
-        return plane->now;
-    tick_t minimum = tick_from_s(settings->billing_minimum_s);
-    tick_t unit = tick_from_s(settings->billing_granularity_s);
-    tick_t billed = plane->now - node->billed_from;
-    billed = billed < minimum ? minimum : billed;
-    if (unit > 0)
-        billed = (billed + unit - 1) / unit * unit;
-    return node->billed_from + billed;
-}
 
 /* It breaks, and the plane looks again once that is noticed: or sooner, for another reason. */
 static void fail(struct plane *plane, uint32_t number)
@@ -380,12 +448,11 @@ void node_terminate(struct plane *plane, uint32_t number, enum departure why)
     else if (why == DEPARTURE_FAILED)
         plane->pools[node->pool].totals.failures++;
     stop_moving(plane, node);
+    rebalance_lose(plane, number);
     market_gone(plane, number);
-    tick_t paid = plane->now;
-    if (billed) {
+    tick_t paid = paid_until(plane, node);
+    if (billed)
         end_billing(plane, node, usage_ends[why]);
-        paid = paid_until(plane, node);
-    }
     node->state = NODE_PAID; /* so that nobody counts on it from here on */
     node->leaving = true;
     node->stage_end = paid;

@@ -32,10 +32,3 @@ void spend_limit_change(struct spend_limit *limit, double from_usd_per_hour, dou
     double rate = limit->rate.value - from_usd_per_hour + to_usd_per_hour;
     time_stat_set(&limit->rate, now, fmax(rate, 0));
 }
-
-double spend_limit_over(const struct spend_limit *limit)
-{
-    if (spend_limit_allows(limit, 0))
-        return 0;
-    return limit->rate.value - limit->usd_per_hour;
-}

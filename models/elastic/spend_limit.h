@@ -2,9 +2,8 @@
  * never passes it at any instant. So no hour, wherever it begins, costs more than the budget.
  *
  * Whoever wants to rent asks first; what is rented holds its price until the last second that it
- * is billed for, minimums included. Where prices rise, what is held may pass the budget: the owner
- * then gives back until it does not (spend_limit_over). A budget of INFINITY refuses nothing, and
- * still counts. */
+ * is billed for, minimums included. Where prices are about to rise, the owner gives back until the
+ * new ones are allowed. A budget of INFINITY refuses nothing, and still counts. */
 #ifndef TOKENYARD_MODELS_ELASTIC_SPEND_LIMIT_H
 #define TOKENYARD_MODELS_ELASTIC_SPEND_LIMIT_H
 
@@ -33,8 +32,5 @@ bool spend_limit_take(struct spend_limit *limit, double usd_per_hour, tick_t now
 /* The price of something that is held changes, also to or from 0, allowed or not. */
 void spend_limit_change(struct spend_limit *limit, double from_usd_per_hour, double to_usd_per_hour,
                         tick_t now);
-
-/* By how much what is held passes the budget; 0 when it does not. */
-double spend_limit_over(const struct spend_limit *limit);
 
 #endif

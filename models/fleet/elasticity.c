@@ -23,10 +23,32 @@ static tick_t busy_so_far(const struct simulation *sim, uint32_t pool)
     return busy;
 }
 
+static void see_ttft(struct elastic_counters *counters, struct request *request)
+{
+    if (request->ttft_seen || request->first_token == TICK_NEVER)
+        return;
+    request->ttft_seen = true;
+    scaler_observe(&counters->ttft, SCALER_TTFT_S,
+                   tick_to_s(request->first_token - request->arrival));
+}
+
+/* vLLM counts a TTFT with the first token, not with the last: those that still run have theirs
+ * counted when somebody looks. With prefill and decode apart a request may have two records, and
+ * its end counts. */
+static void see_first_tokens(struct simulation *sim, uint32_t pool)
+{
+    uint32_t first = sim->first_replica[pool];
+    for (uint32_t i = first; i < first + sim->spec->pools[pool].replicas; i++) {
+        uint32_t number = sim->engines[i].running.head;
+        for (; number != REQUEST_NONE; number = sim->requests.requests[number].next)
+            see_ttft(&sim->elastic->counters[pool], &sim->requests.requests[number]);
+    }
+}
+
 /* plane_actions.metrics */
 static void see(void *context, uint32_t pool, struct scaler_metrics *out)
 {
-    const struct simulation *sim = context;
+    struct simulation *sim = context;
     const struct elasticity *elastic = sim->elastic;
     const struct elastic_counters *counters = &elastic->counters[pool];
     const struct plane_totals *totals = plane_totals_of(elastic->plane, pool);
@@ -43,16 +65,45 @@ static void see(void *context, uint32_t pool, struct scaler_metrics *out)
     out->held = elastic->held_count;
     if (sim->disaggregation && sim->spec->pools[pool].role != ROLE_PREFILL)
         out->held += disaggregation_stranded(sim);
-    out->arrived = sim->result->pools[pool].arrived + elastic->held_fresh;
+    out->arrived =
+        sim->result->pools[pool].arrived + sim->result->pools[pool].handed_in + elastic->held_fresh;
     out->arrived_prompt_tok = counters->arrived_prompt_tok;
     out->output_tok = sim->result->pools[pool].output_tok;
     out->ended = counters->ended;
     out->missed_slo = counters->missed_slo;
     out->busy_s = tick_to_s(busy_so_far(sim, pool));
     out->ready_s = time_stat_mean(&totals->ready, sim->now) * tick_to_s(sim->now);
+    if (!sim->disaggregation)
+        see_first_tokens(sim, pool);
     out->ttft = counters->ttft;
     out->tpot = counters->tpot;
     out->e2e = counters->e2e;
+}
+
+static void count_ended(struct elastic_counters *counters, bool good)
+{
+    counters->ended++;
+    counters->missed_slo += !good;
+}
+
+/* Where prefill and decode are apart, the time to the first token is for the pool that computed the
+ * prompt to answer for, and what comes after it for the pool that decoded; a missed SLO for both.
+ */
+static void show_scalers(struct simulation *sim, const struct request *request,
+                         const struct latencies *latencies, bool good)
+{
+    uint32_t prompt_replica =
+        sim->disaggregation ? disaggregation_prompt_replica(sim, request) : request->replica;
+    struct elastic_counters *prompt = &sim->elastic->counters[sim->pool_of[prompt_replica]];
+    struct elastic_counters *answer = &sim->elastic->counters[sim->pool_of[request->replica]];
+    count_ended(answer, good);
+    if (prompt != answer)
+        count_ended(prompt, good);
+    if (!request->ttft_seen)
+        scaler_observe(&prompt->ttft, SCALER_TTFT_S, tick_to_s(latencies->ttft));
+    scaler_observe(&answer->e2e, SCALER_E2E_S, tick_to_s(latencies->e2e));
+    if (latencies->tpot != TICK_NEVER)
+        scaler_observe(&answer->tpot, SCALER_TPOT_S, tick_to_s(latencies->tpot));
 }
 
 void elastic_completed(struct simulation *sim, const struct request *request,
@@ -60,14 +111,8 @@ void elastic_completed(struct simulation *sim, const struct request *request,
 {
     struct elasticity *elastic = sim->elastic;
     uint32_t pool = sim->pool_of[request->replica];
-    struct elastic_counters *counters = &elastic->counters[pool];
     bool good = keeps_bounds(sim, request->class_index, latencies);
-    counters->ended++;
-    counters->missed_slo += !good;
-    scaler_observe(&counters->ttft, SCALER_TTFT_S, tick_to_s(latencies->ttft));
-    scaler_observe(&counters->e2e, SCALER_E2E_S, tick_to_s(latencies->e2e));
-    if (latencies->tpot != TICK_NEVER)
-        scaler_observe(&counters->tpot, SCALER_TPOT_S, tick_to_s(latencies->tpot));
+    show_scalers(sim, request, latencies, good);
     struct usage_class_hour *hour =
         usage_class_hour(&elastic->result->usage, pool, request->class_index, sim->now);
     hour->requests++;
@@ -141,6 +186,12 @@ static void send_away_who_waits(struct simulation *sim, uint32_t replica)
     elastic_relocate(sim, replica, false);
 }
 
+/* Nobody has told the router, nor the engine: it goes on as if nothing were, to the end. */
+static bool is_unheeded(enum interruption_policy policy)
+{
+    return policy == INTERRUPTION_IGNORE || policy == INTERRUPTION_LOSE;
+}
+
 /* plane_actions.drain */
 static bool drain(void *context, uint32_t replica, enum departure why, tick_t now, tick_t deadline)
 {
@@ -148,12 +199,14 @@ static bool drain(void *context, uint32_t replica, enum departure why, tick_t no
     (void)now;
     bool noticed = why == DEPARTURE_NOTICE;
     enum interruption_policy policy = policy_of(sim, replica);
+    if (noticed && is_unheeded(policy))
+        return false;
     close_replica(sim, replica);
     if (noticed)
         elastic_heed_notice(sim, replica, deadline);
     if (noticed && policy == INTERRUPTION_REQUEUE) {
         evict_all(sim, replica, false);
-    } else if (noticed && policy != INTERRUPTION_IGNORE && policy != INTERRUPTION_LOSE) {
+    } else if (noticed) {
         send_away_who_waits(sim, replica);
         if (policy == INTERRUPTION_MIGRATE && !sim->disaggregation)
             elastic_plan_migration(sim, replica, deadline);
@@ -359,6 +412,7 @@ bool elastic_start(struct simulation *sim)
         .pool_count = (uint32_t)sim->spec->pool_count,
         .markets = spec->markets,
         .market_count = spec->market_count,
+        .rebalance = spec->rebalance,
         .budget_usd_per_hour = spec->budget_usd_per_hour,
         .start_unix_s = spec->start_unix_s,
         .seed = sim->spec->seed,

@@ -3,8 +3,8 @@
  * A replica keeps the answers that it has completed until its next checkpoint; then it stands still
  * for as long as that costs, and they count as completed. When its node goes, what it kept is
  * answered again from the start, elsewhere, and so is what was under way: a checkpoint holds whole
- * answers. Checkpoints come at an interval from the last one, before a node is taken with notice, and
- * as soon as there is nothing else to do. A kept answer counts as outstanding at its replica.
+ * answers. Checkpoints come at an interval from the last one, before a node is taken with notice,
+ * and as soon as there is nothing else to do. A kept answer counts as outstanding at its replica.
  *
  * The interval is the pool's, or Young's optimum sqrt(2 cost M) (models/elastic/checkpoint.h), M
  * being what was seen so far: node-seconds over interruptions and failures, and one more. */

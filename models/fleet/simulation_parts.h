@@ -218,6 +218,9 @@ void disaggregation_withdraw(struct simulation *sim, uint32_t replica, struct ev
 
 /* --- disaggregation.c, on --- */
 
+/* Of a request that is still the pool's: the replica that computed its prompt. */
+uint32_t disaggregation_prompt_replica(const struct simulation *sim, const struct request *request);
+
 /* Adds to a request's record where it was prefilled. The request is one of the pool's. */
 void disaggregation_describe(const struct simulation *sim, const struct request *request,
                              struct request_record *record);

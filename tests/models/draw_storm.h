@@ -573,10 +573,20 @@ static inline struct billing_rule draw_billing_rule(gsl_rng *rng)
                                  .minimum_s = one_in(rng, 3) ? 0 : between(rng, 1, 300)};
 }
 
-/* A run either ends with its last request, or goes on to some point before or after that. */
-static inline double draw_horizon_s(gsl_rng *rng)
+/* Is there always somebody for every request? */
+static inline bool serves_always(const struct storm *storm)
 {
-    return one_in(rng, 2) ? INFINITY : scale_between(rng, 10, 5000);
+    uint32_t served = 0;
+    for (size_t i = 0; i < storm->scene.pools; i++)
+        served |= storm->pools[i].settings ? 0 : 1u << storm->scene.specs[i].model;
+    return !storm->scene.has_roles && served == (storm->scene.models > 1 ? 3 : 1);
+}
+
+/* A run either ends with its last request, or goes on to some point before or after that. */
+static inline double draw_horizon_s(gsl_rng *rng, const struct storm *storm)
+{
+    double horizon_s = scale_between(rng, 10, 5000);
+    return serves_always(storm) && !one_in(rng, 3) ? INFINITY : horizon_s;
 }
 
 /* In place: it points into itself. */
@@ -587,7 +597,6 @@ static inline void draw_storm(gsl_rng *rng, struct arena *arena, struct storm *s
     storm->scene.slow = scale_between(rng, 20, 800);
     draw_combination(rng, arena, &storm->scene);
     slow_clients_down(&storm->scene);
-    storm->scene.horizon_s = draw_horizon_s(rng);
     storm->scene.sample_s = CLOCK_MAX_S / 4; /* at the end alone */
     storm->gpu = (struct gpu){.name = "toy", .pcie_gb_s = 20, .node_link_gb_s = 10};
     storm->rule = draw_billing_rule(rng);
@@ -595,6 +604,7 @@ static inline void draw_storm(gsl_rng *rng, struct arena *arena, struct storm *s
     uint32_t first = between(rng, 0, (uint32_t)storm->scene.pools - 1);
     for (uint32_t i = 0; i < storm->scene.pools; i++)
         draw_storm_pool(rng, storm, i, i == first || !one_in(rng, 3));
+    storm->scene.horizon_s = draw_horizon_s(rng, storm);
     storm->spec = (struct elastic_spec){.pools = storm->pools,
                                         .markets = storm->markets,
                                         .market_count = storm->market_count,

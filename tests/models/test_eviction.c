@@ -74,7 +74,7 @@ static struct steptime *draw_steptime(gsl_rng *rng, const struct engine_config *
 
 static void draw_tier(gsl_rng *rng, struct tier_config *tier)
 {
-    if (one_in(rng, 2))
+    if (one_in(rng, 4))
         return;
     *tier = (struct tier_config){.capacity = between(rng, 1, 2000),
                                  .counts_ids = one_in(rng, 2),
@@ -783,7 +783,8 @@ Test(eviction, jumping_equals_stepping, .timeout = 240)
     cr_assert_gt(paused, SCENES);
     cr_assert_gt(checked, SCENES / 20);
     for (int place = 0; place <= PLACE_LOADED; place++)
-        cr_assert(place == PLACE_HANDED || evicted_from[place] > 0, "nobody in place %d", place);
+        if (place != PLACE_HANDED) /* the owner has them */
+            cr_assert_gt(evicted_from[place], 0, "nobody in place %d", place);
     gsl_rng_free(rng);
 }
 

@@ -239,6 +239,18 @@ static void expect_same(const struct scene *scene, const struct simulation_resul
     cr_assert_eq(jump->end_s, step->end_s);
 }
 
+static void check_answers(const struct trail *trail, double end_s)
+{
+    for (uint32_t i = 0; i < trail->count; i++) {
+        const struct request_record *record = &trail->records[i];
+        if (record->rejected || record->timed_out)
+            continue;
+        cr_assert_geq(record->ttft_s, 0);
+        cr_assert_leq(record->ttft_s, record->e2e_s);
+        cr_assert_leq(record->arrival_s + record->e2e_s, end_s + 1e-9);
+    }
+}
+
 static void check_conservation(const struct scene *scene, const struct simulation_result *result,
                                const struct trail *trail)
 {
@@ -274,6 +286,7 @@ static void try_storm(gsl_rng *rng, struct tally *tally)
     struct simulation_result jump = simulate(&scene, false, &jumped);
     struct simulation_result step = simulate(&scene, true, &stepped);
     check_conservation(&scene, &jump, &jumped);
+    check_answers(&jumped, jump.end_s);
     expect_same(&scene, &jump, &step, &jumped, &stepped);
     tally->moved += jump.elastic->requests.moved;
     tally->lost += jump.elastic->requests.lost;
