@@ -76,6 +76,8 @@ static void put_pool(struct json_writer *writer, const char *name,
     put_count(writer, "nodes_ordered", totals->nodes_ordered);
     put_count(writer, "nodes_refused", totals->nodes_refused);
     put_count(writer, "nodes_started", totals->nodes_started);
+    put_count(writer, "nodes_moved_out", totals->nodes_moved_out);
+    put_count(writer, "nodes_moved_in", totals->nodes_moved_in);
     put_count(writer, "notices", totals->notices);
     put_count(writer, "interruptions", totals->interruptions);
     put_count(writer, "failures", totals->failures);
@@ -133,6 +135,10 @@ static void print_pool(const char *name, const struct elastic_pool_summary *pool
     fprintf(out, "\n            %llu scale-outs, %llu scale-ins, %llu interruptions, %llu failures",
             (unsigned long long)totals->scale_outs, (unsigned long long)totals->scale_ins,
             (unsigned long long)totals->interruptions, (unsigned long long)totals->failures);
+    if (totals->nodes_moved_out + totals->nodes_moved_in > 0)
+        fprintf(out, ", %llu nodes to the other side, %llu from it",
+                (unsigned long long)totals->nodes_moved_out,
+                (unsigned long long)totals->nodes_moved_in);
     if (!isnan(pool->mean_cold_start_s))
         fprintf(out, "; cold start %.0f s", pool->mean_cold_start_s);
     fprintf(out, "\n            any ready %.2f %% of the time, as many as wanted %.2f %%\n",

@@ -42,17 +42,17 @@ static void add_spot_node(const struct usage *usage, const struct node_usage *no
 }
 
 static void add_node(const struct usage *usage, const struct node_usage *node,
-                     struct plan_hours *hours)
+                     const double *on_demand_usd, struct plan_hours *hours)
 {
     if (node->purchase == PURCHASE_SPOT) {
         add_spot_node(usage, node, hours);
         return;
     }
-    double usd_per_hour = usage->markets[node->market].on_demand_usd_per_hour * node->instances;
+    double usd_per_hour = on_demand_usd[node->market] * node->instances;
     add_stretch(usage, &(struct stretch){node->billed_from, node->end, usd_per_hour}, hours);
 }
 
-void plan_hours_of(const struct usage *usage, struct plan_hours *hours)
+void plan_hours_of(const struct usage *usage, const double *on_demand_usd, struct plan_hours *hours)
 {
     uint32_t count = usage_hour_of(usage, usage->end > 0 ? usage->end - 1 : 0) + 1;
     *hours = (struct plan_hours){calloc(count, sizeof *hours->usd),
@@ -60,7 +60,7 @@ void plan_hours_of(const struct usage *usage, struct plan_hours *hours)
     if (!hours->usd || !hours->node_hours)
         out_of_memory();
     for (size_t i = 0; i < usage->node_count; i++)
-        add_node(usage, &usage->nodes[i], hours);
+        add_node(usage, &usage->nodes[i], on_demand_usd, hours);
 }
 
 void plan_hours_free(struct plan_hours *hours)

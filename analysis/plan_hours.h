@@ -11,9 +11,10 @@ struct plan_hours {
     uint32_t count;
 };
 
-/* The caller frees the hours with plan_hours_free. Costs nodes times price changes of their
- * market. */
-void plan_hours_of(const struct usage *usage, struct plan_hours *hours);
+/* on_demand_usd: of an instance, per hour, by market of the usage. The caller frees the hours with
+ * plan_hours_free. Costs nodes times price changes of their market. */
+void plan_hours_of(const struct usage *usage, const double *on_demand_usd,
+                   struct plan_hours *hours);
 void plan_hours_free(struct plan_hours *hours); /* all-zero ones are allowed */
 
 #endif

@@ -58,11 +58,10 @@ static const uint32_t *market_indices(const struct plan_spot *spot, size_t offer
 /* As the purchase policy chooses: the first of the list, or the cheapest. */
 static double on_demand_usd(const struct plan_spot *spot, const struct elastic_pool_spec *pool)
 {
-    const struct usage_market *markets = spot->question->scenario->market_usage;
-    double usd = markets[pool->markets[0]].on_demand_usd_per_hour;
+    double usd = spot->on_demand_usd[pool->markets[0]];
     bool cheapest = pool->settings->purchase.on_demand_strategy == ON_DEMAND_LOWEST_PRICE;
     for (uint32_t m = 1; m < pool->market_count && cheapest; m++)
-        usd = fmin(usd, markets[pool->markets[m]].on_demand_usd_per_hour);
+        usd = fmin(usd, spot->on_demand_usd[pool->markets[m]]);
     return usd * pool->instances_per_node;
 }
 
@@ -131,6 +130,7 @@ static bool measure_way(const struct plan_spot *spot, struct plan_way *way,
                                             .markets = scenario->markets,
                                             .market_usage = scenario->market_usage,
                                             .market_count = scenario->market_count,
+                                            .on_demand_usd = spot->on_demand_usd,
                                             .start_unix_s = scenario->elastic->start_unix_s,
                                             .seed = (uint64_t)scenario->config.seed,
                                             .horizon_s = scenario->config.horizon_s,
@@ -154,6 +154,14 @@ static bool add_way(struct plan_spot *spot, size_t config, struct error *error)
                              .instances_per_node = pool.instances_per_node,
                              .on_demand_usd = on_demand_usd(spot, &pool)};
     return measure_way(spot, way, &pool, error);
+}
+
+static void take_on_demand_prices(struct plan_spot *spot)
+{
+    const struct scenario *scenario = spot->question->scenario;
+    spot->on_demand_usd = ARENA_ARRAY(scenario->arena, scenario->market_count + 1, double);
+    for (uint32_t m = 0; m < scenario->market_count; m++)
+        spot->on_demand_usd[m] = market_spec_on_demand_usd(scenario->markets[m]);
 }
 
 static bool find_ways(struct plan_spot *spot, struct error *error)
@@ -326,8 +334,10 @@ static void take_shares(const struct plan_spot *spot, const double *found, size_
                         double *share)
 {
     size_t classes = spot->problem.class_count;
-    for (size_t w = 0; w < classes; w++)
-        share[to * classes + w] += found[from * classes + w];
+    for (size_t w = 0; w < classes; w++) {
+        double sum = share[to * classes + w] + found[from * classes + w];
+        share[to * classes + w] = sum > 1 - 1e-9 ? 1 : sum; /* two parts of a whole round */
+    }
 }
 
 /* What was found of the problem with two ways to buy, in terms of the question's. */
@@ -521,6 +531,7 @@ bool plan_spot_prepare(const struct plan_question *question, struct plan_spot *s
                        struct error *error)
 {
     *spot = (struct plan_spot){.question = question};
+    take_on_demand_prices(spot);
     if (!find_ways(spot, error))
         return false;
     build_problem(spot);

@@ -45,7 +45,8 @@ struct plan_spot {
     struct plan_problem problem; /* with two configurations for each way */
     struct plan_way *ways;       /* configurations 2i and 2i + 1 are way i: on demand, on Spot */
     size_t way_count;
-    size_t *offers; /* with markets, of the question's problem */
+    double *on_demand_usd; /* by market of the scenario; see plan_supply_question */
+    size_t *offers;        /* with markets, of the question's problem */
     size_t offer_count;
     size_t *fixed_configs, *fixed_offers; /* those after the ways': what they are there */
     struct plan_proposal *proposals;      /* all so far */

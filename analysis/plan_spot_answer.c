@@ -57,11 +57,13 @@ static bool nothing_holds(const struct plan_spot_answer *answer, struct error *e
 {
     const struct scenario_plan *plan = answer->spot.question->scenario->config.plan;
     error_set(error, ERROR_INFEASIBLE,
-              "no fleet with nodes on Spot keeps %g USD in every hour and the SLO in %g %% of the "
+              "no fleet with nodes on Spot keeps %g USD in every hour%s in %g %% of the "
               "replications, and the budget does not pay for one on demand",
-              plan->budget_usd_h, 100 * plan->confidence);
+              plan->budget_usd_h,
+              answer->spot.question->scenario->slo_count > 0 ? ", and the SLO," : "",
+              100 * plan->confidence);
     return error_hint(error,
-                      "%zu fleets were simulated; raise \"budget_usd_h\", or lower "
+                      "fleets simulated: %zu; raise \"budget_usd_h\", or lower "
                       "\"confidence\"",
                       answer->rejection_count);
 }

@@ -122,7 +122,7 @@ static bool run_plane(struct supply_run *run, uint64_t replication, struct error
 static void take_prices(struct supply_run *run)
 {
     struct plan_hours hours;
-    plan_hours_of(&run->usage, &hours);
+    plan_hours_of(&run->usage, run->question->on_demand_usd, &hours);
     run->high_usd = 0;
     for (uint32_t h = 0; h < hours.count; h++) {
         run->usd += hours.usd[h];

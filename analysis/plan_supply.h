@@ -17,6 +17,8 @@ struct plan_supply_question {
     struct market_spec *const *markets;
     const struct usage_market *market_usage;
     uint32_t market_count;
+    const double *on_demand_usd; /* [market_count + 1]: of an instance, per hour; the last one's, of
+                                  * no market, does not matter */
     int64_t start_unix_s;
     uint64_t seed;
     double horizon_s;

@@ -22,20 +22,19 @@ static uint32_t hours_within(const struct plan_hours *hours, double budget_usd_h
     return within;
 }
 
-static void take_result(const struct simulation_spec *spec, const struct simulation_result *result,
-                        const struct summary *summary, double budget_usd_h,
-                        struct plan_replication *replication)
+static void take_result(const struct plan_trial *trial, const struct simulation_result *result,
+                        const struct summary *summary, struct plan_replication *replication)
 {
     const struct elastic_result *elastic = result->elastic;
-    plan_hours_of(&elastic->usage, &replication->hours);
-    replication->hours_within = hours_within(&replication->hours, budget_usd_h);
+    plan_hours_of(&elastic->usage, trial->on_demand_usd, &replication->hours);
+    replication->hours_within = hours_within(&replication->hours, trial->budget_usd_h);
     replication->slo_kept = summary->slo_kept;
     replication->requests_per_s = summary->requests_per_s;
     replication->output_tok_per_s = summary->output_tok_per_s;
     replication->goodput_requests_per_s = summary->goodput_requests_per_s;
     replication->attainment = summary->attainment;
     replication->usd_per_hour = summary->usd_per_hour;
-    for (size_t i = 0; i < spec->pool_count; i++)
+    for (size_t i = 0; i < trial->replay.spec.pool_count; i++)
         replication->interruptions += elastic->pools[i].interruptions;
     replication->refused = elastic->spend.refused;
     replication->shed = elastic->spend.shed;
@@ -58,7 +57,7 @@ static bool simulate(struct plan_trial *trial, size_t number, struct plan_replic
     const struct simulation_spec *shown = number == 0 ? &trial->replay.spec : &spec;
     struct run_facts facts = {trial->replay.scenario->config.name, shown, trial->replay.facts};
     struct summary *summary = summary_create(&facts, &result);
-    take_result(&spec, &result, summary, trial->budget_usd_h, replication);
+    take_result(trial, &result, summary, replication);
     simulation_result_free(&result);
     if (number == 0)
         trial->replay.summary = summary;
@@ -110,6 +109,20 @@ static bool can_hold(const struct plan_trial *trial)
     return trial->asked - (trial->done - trial->held) >= trial->needed;
 }
 
+/* Markets, then one for each pool's nodes that are of none. */
+static void take_on_demand_prices(struct plan_trial *trial)
+{
+    const struct simulation_spec *spec = &trial->replay.spec;
+    const struct elastic_spec *elastic = spec->elastic;
+    trial->on_demand_usd = ARENA_ARRAY(trial->replay.scenario->arena,
+                                       elastic->market_count + spec->pool_count, double);
+    double *usd = trial->on_demand_usd;
+    for (uint32_t m = 0; m < elastic->market_count; m++)
+        *usd++ = market_spec_on_demand_usd(elastic->markets[m]);
+    for (size_t i = 0; i < spec->pool_count; i++)
+        *usd++ = elastic->pools[i].usd_per_hour / elastic->pools[i].instances_per_node;
+}
+
 bool plan_trial_run(const char *path, const struct plan_trial_options *options,
                     struct plan_trial *trial, struct error *error)
 {
@@ -119,6 +132,7 @@ bool plan_trial_run(const char *path, const struct plan_trial_options *options,
                                  .budget_usd_h = options->budget_usd_h};
     if (!plan_replay_open(path, &trial->replay, error))
         return false;
+    take_on_demand_prices(trial);
     trial->replications = calloc(trial->asked, sizeof *trial->replications);
     if (!trial->replications)
         out_of_memory();

@@ -30,6 +30,7 @@ struct plan_trial {
     size_t asked, done, needed;            /* needed: so many must hold */
     size_t held, over_budget, slo_missed;  /* of those done */
     double budget_usd_h;
+    double *on_demand_usd; /* of an instance, per hour, by market of the usage */
     bool holds;
 };
 

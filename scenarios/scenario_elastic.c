@@ -7,6 +7,7 @@
 #include "models/elastic/scaler.h"
 #include "models/money/utc_date.h"
 #include "scenarios/scenario_parts.h"
+#include "scenarios/scenario_rebalance.h"
 
 static const struct config_field budget_fields[] = {
     {.name = "usd_per_hour",
@@ -272,7 +273,7 @@ static bool resolve_markets(struct scenario *scenario, struct error *error)
 static bool is_wanted(const struct scenario *scenario)
 {
     bool wanted = scenario->config.markets.count > 0 || scenario->config.budget ||
-                  scenario->config.money || scenario->config.carbon;
+                  scenario->config.money || scenario->config.carbon || scenario->config.rebalance;
     for (size_t i = 0; i < scenario->pool_count; i++)
         wanted |= pool_given(scenario, i)->elastic != NULL;
     return wanted;
@@ -294,6 +295,9 @@ bool scenario_elastic_resolve(struct scenario *scenario, struct error *error)
         if (!resolve_pool_markets(scenario, i, error) ||
             !check_policies(scenario, i, start_unix_s, error))
             return false;
+    const struct plane_rebalance *rebalance;
+    if (!scenario_rebalance_resolve(scenario, &rebalance, error))
+        return false;
     const char **tenants = ARENA_ARRAY(scenario->arena, scenario->class_count, const char *);
     for (size_t i = 0; i < scenario->class_count; i++)
         tenants[i] = scenario_tenant_name(scenario, i);
@@ -303,6 +307,7 @@ bool scenario_elastic_resolve(struct scenario *scenario, struct error *error)
                                   .markets = scenario->markets,
                                   .market_count = scenario->market_count,
                                   .market_usage = scenario->market_usage,
+                                  .rebalance = rebalance,
                                   .budget_usd_per_hour = budget ? budget->usd_per_hour : INFINITY,
                                   .start_unix_s = start_unix_s,
                                   .tenants = tenants};

@@ -158,15 +158,31 @@ void plane_start(struct plane *plane)
                         scaler_next(pool->scaler));
     }
     plane->starting = false;
+    rebalance_begin(plane);
     settle(plane);
+}
+
+struct scaler_metrics plane_metrics(const struct plane *plane, uint32_t pool)
+{
+    struct scaler_metrics metrics = {0};
+    plane->spec->actions.metrics(plane->spec->actions.context, pool, &metrics);
+    count_replicas(plane, pool, &metrics);
+    return metrics;
+}
+
+void pool_want(struct plane *plane, uint32_t number, int64_t replicas)
+{
+    struct elastic_pool *pool = &plane->pools[number];
+    pool->wanted = replicas;
+    pool->dirty = true;
+    time_stat_set(&pool->totals.wanted, plane->now, (double)replicas);
+    note_readiness(plane, pool);
 }
 
 static void ask_scaler(struct plane *plane, uint32_t number)
 {
     struct elastic_pool *pool = &plane->pools[number];
-    struct scaler_metrics metrics = {0};
-    plane->spec->actions.metrics(plane->spec->actions.context, number, &metrics);
-    count_replicas(plane, number, &metrics);
+    struct scaler_metrics metrics = plane_metrics(plane, number);
     struct scaler_decision decision = scaler_decide(pool->scaler, &metrics, plane->now);
     event_queue_set(&plane->timers, timer_of_pool(plane, number, false), TIMER_SCALER,
                     scaler_next(pool->scaler));
@@ -174,10 +190,7 @@ static void ask_scaler(struct plane *plane, uint32_t number)
         return;
     pool->totals.scale_outs += decision.desired > pool->wanted;
     pool->totals.scale_ins += decision.desired < pool->wanted;
-    pool->wanted = decision.desired;
-    time_stat_set(&pool->totals.wanted, plane->now, (double)pool->wanted);
-    note_readiness(plane, pool);
-    pool->dirty = true;
+    pool_want(plane, number, decision.desired);
 }
 
 static void look(struct plane *plane, uint32_t pool)
@@ -188,14 +201,16 @@ static void look(struct plane *plane, uint32_t pool)
 
 static void ring(struct plane *plane, uint32_t actor)
 {
-    uint32_t pools = plane->spec->market_count, replicas = pools + 2 * plane->spec->pool_count;
-    uint32_t nodes = replicas + plane->replica_count;
+    uint32_t pools = plane->spec->market_count, rebalance = timer_of_rebalance(plane);
+    uint32_t replicas = timer_of_replica(plane, 0), nodes = timer_of_node(plane, 0);
     if (actor < pools)
         market_timer(plane, actor);
-    else if (actor < replicas && (actor - pools) % 2 == 0)
+    else if (actor < rebalance && (actor - pools) % 2 == 0)
         ask_scaler(plane, (actor - pools) / 2);
-    else if (actor < replicas)
+    else if (actor < rebalance)
         look(plane, (actor - pools) / 2);
+    else if (actor == rebalance)
+        rebalance_timer(plane);
     else if (actor < nodes)
         replica_timer(plane, actor - replicas);
     else

@@ -187,3 +187,8 @@ const char *market_spec_instance(const struct market_spec *spec)
 {
     return spec->instance;
 }
+
+double market_spec_on_demand_usd(const struct market_spec *spec)
+{
+    return spec->on_demand_usd;
+}

@@ -121,7 +121,7 @@ static void describe_offers(struct plane *plane, uint32_t number)
 }
 
 /* Who is given back first: who does not serve yet, who hosts fewest, the newest. */
-static bool goes_before(const struct node *a, const struct node *b)
+bool node_goes_before(const struct node *a, const struct node *b)
 {
     if (node_serves(a) != node_serves(b))
         return !node_serves(a);
@@ -136,7 +136,7 @@ static void give_back(struct plane *plane, uint32_t pool, uint32_t market, bool 
     for (uint32_t i = 0; i < plane->node_count; i++) {
         const struct node *node = &plane->nodes[i];
         if (node->pool == pool && node->market == market && node->spot == spot &&
-            node_counts(node) && (best == NODE_NONE || goes_before(node, &plane->nodes[best])))
+            node_counts(node) && (best == NODE_NONE || node_goes_before(node, &plane->nodes[best])))
             best = i;
     }
     assert(best != NODE_NONE && "purchases give back what is held");

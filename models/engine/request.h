@@ -64,6 +64,7 @@ struct request {
     bool remote_kv;          /* prefilled elsewhere: its KV cache is to be fetched */
     bool cancelled;          /* ended by engine_cancel */
     bool sent;               /* to a replica, once at least; kept by fleets that are elastic */
+    bool ttft_seen;          /* by the scaler of its pool; likewise */
     bool in_order;           /* waits in queue_order.h, not in the list */
     bool begun_here;         /* it was preempted on its replica */
     bool extracted;          /* engine_extract: leaves at the end of the iteration */

@@ -315,6 +315,17 @@ static void give_up(struct simulation *sim, uint32_t number)
         forget(sim, number);
 }
 
+void clients_refused(struct simulation *sim, uint32_t number)
+{
+    if (attempt_of(sim, number)->abandoned) {
+        forget(sim, number);
+        return;
+    }
+    event_queue_remove(&sim->clients->timers, number);
+    simulation_refuse(sim, number);
+    schedule(sim);
+}
+
 void clients_lost(struct simulation *sim, uint32_t number)
 {
     const struct client_settings *settings = rule_of(sim, request_at(sim, number))->settings;
@@ -327,17 +338,6 @@ void clients_lost(struct simulation *sim, uint32_t number)
         simulation_let_go(sim, number);
     }
     schedule(sim);
-}
-
-void clients_refused(struct simulation *sim, uint32_t number)
-{
-    if (attempt_of(sim, number)->abandoned) {
-        forget(sim, number);
-        return;
-    }
-    event_queue_remove(&sim->clients->timers, number);
-    schedule(sim);
-    simulation_refuse(sim, number);
 }
 
 /* --- shedding --- */

@@ -63,12 +63,12 @@ void clients_renamed(struct simulation *sim, uint32_t from, uint32_t to);
  * the last one, it ends here. */
 void clients_moved(struct simulation *sim, uint32_t number);
 
+/* It waited for a replica, or lost its own, and none can serve it: it counts as rejected. */
+void clients_refused(struct simulation *sim, uint32_t number);
+
 /* Its replica is gone, and the request with it: its client tries again, or it counts as rejected.
  */
 void clients_lost(struct simulation *sim, uint32_t number);
-
-/* No replica that is there now can serve it: its client hears so, if it still waits. */
-void clients_refused(struct simulation *sim, uint32_t number);
 
 /* Has its client given up this attempt? */
 bool clients_abandoned(const struct simulation *sim, uint32_t number);

@@ -23,10 +23,32 @@ static tick_t busy_so_far(const struct simulation *sim, uint32_t pool)
     return busy;
 }
 
+static void see_ttft(struct elastic_counters *counters, struct request *request)
+{
+    if (request->ttft_seen || request->first_token == TICK_NEVER)
+        return;
+    request->ttft_seen = true;
+    scaler_observe(&counters->ttft, SCALER_TTFT_S,
+                   tick_to_s(request->first_token - request->arrival));
+}
+
+/* vLLM counts a TTFT with the first token, not with the last: those that still run have theirs
+ * counted when somebody looks. With prefill and decode apart a request may have two records, and
+ * its end counts. */
+static void see_first_tokens(struct simulation *sim, uint32_t pool)
+{
+    uint32_t first = sim->first_replica[pool];
+    for (uint32_t i = first; i < first + sim->spec->pools[pool].replicas; i++) {
+        uint32_t number = sim->engines[i].running.head;
+        for (; number != REQUEST_NONE; number = sim->requests.requests[number].next)
+            see_ttft(&sim->elastic->counters[pool], &sim->requests.requests[number]);
+    }
+}
+
 /* plane_actions.metrics */
 static void see(void *context, uint32_t pool, struct scaler_metrics *out)
 {
-    const struct simulation *sim = context;
+    struct simulation *sim = context;
     const struct elasticity *elastic = sim->elastic;
     const struct elastic_counters *counters = &elastic->counters[pool];
     const struct plane_totals *totals = plane_totals_of(elastic->plane, pool);
@@ -51,6 +73,8 @@ static void see(void *context, uint32_t pool, struct scaler_metrics *out)
     out->missed_slo = counters->missed_slo;
     out->busy_s = tick_to_s(busy_so_far(sim, pool));
     out->ready_s = time_stat_mean(&totals->ready, sim->now) * tick_to_s(sim->now);
+    if (!sim->disaggregation)
+        see_first_tokens(sim, pool);
     out->ttft = counters->ttft;
     out->tpot = counters->tpot;
     out->e2e = counters->e2e;
@@ -75,7 +99,8 @@ static void show_scalers(struct simulation *sim, const struct request *request,
     count_ended(answer, good);
     if (prompt != answer)
         count_ended(prompt, good);
-    scaler_observe(&prompt->ttft, SCALER_TTFT_S, tick_to_s(latencies->ttft));
+    if (!request->ttft_seen)
+        scaler_observe(&prompt->ttft, SCALER_TTFT_S, tick_to_s(latencies->ttft));
     scaler_observe(&answer->e2e, SCALER_E2E_S, tick_to_s(latencies->e2e));
     if (latencies->tpot != TICK_NEVER)
         scaler_observe(&answer->tpot, SCALER_TPOT_S, tick_to_s(latencies->tpot));
@@ -388,6 +413,7 @@ bool elastic_start(struct simulation *sim)
         .pool_count = (uint32_t)sim->spec->pool_count,
         .markets = spec->markets,
         .market_count = spec->market_count,
+        .rebalance = spec->rebalance,
         .budget_usd_per_hour = spec->budget_usd_per_hour,
         .start_unix_s = spec->start_unix_s,
         .seed = sim->spec->seed,

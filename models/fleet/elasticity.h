@@ -40,6 +40,7 @@ struct elastic_spec {
     struct market_spec *const *markets;    /* [market_count] */
     uint32_t market_count;
     const struct usage_market *market_usage; /* [market_count]: for bills */
+    const struct plane_rebalance *rebalance; /* NULL: no node changes sides */
     double budget_usd_per_hour;              /* INFINITY: none */
     int64_t start_unix_s;                    /* the date of time 0 */
     const char *const *tenants;              /* [class_count] */

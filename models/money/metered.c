@@ -232,13 +232,21 @@ static struct meter find_meter(const struct pricing *pricing, const struct price
     return (struct meter){ns_of_s(rule.granularity_s), ns_of_s(rule.minimum_s), 0};
 }
 
+/* Of a node that went from pool to pool, from where it began. */
+static int64_t metered_from(const struct node_usage *node)
+{
+    return usage_ns(node->billed_from) - usage_ns(node->carried);
+}
+
 /* When the meter stops. */
 static int64_t metered_end(const struct node_usage *node, const struct meter *meter)
 {
-    int64_t from = usage_ns(node->billed_from), end = usage_ns(node->end), life = end - from;
-    if (life == 0 || node->why == NODE_END_HORIZON)
+    int64_t from = metered_from(node), end = usage_ns(node->end), life = end - from;
+    if (life == 0 || node->why == NODE_END_HORIZON || node->why == NODE_END_MOVED)
         return end;
-    int64_t grains = (life + meter->granularity_ns - 1) / meter->granularity_ns;
+    /* Both ends were rounded to nanoseconds: one too many begins no new grain. */
+    int64_t forgiven = meter->granularity_ns > 1;
+    int64_t grains = (life - forgiven + meter->granularity_ns - 1) / meter->granularity_ns;
     int64_t length = grains * meter->granularity_ns;
     return from + (length > meter->minimum_ns ? length : meter->minimum_ns);
 }
@@ -246,7 +254,7 @@ static int64_t metered_end(const struct node_usage *node, const struct meter *me
 static bool is_free(const struct node_usage *node, const struct meter *meter)
 {
     return node->why == NODE_END_INTERRUPTED &&
-           usage_ns(node->end) - usage_ns(node->billed_from) < meter->free_ns;
+           usage_ns(node->end) - metered_from(node) < meter->free_ns;
 }
 
 /* Room in serving_ns for the hour. */
@@ -315,7 +323,7 @@ static bool add_nodes(struct metered *metered, struct pricing *pricing, struct e
 {
     const struct usage *usage = pricing->usage;
     for (size_t i = 0; i < usage->node_count; i++)
-        if (usage->nodes[i].billed_from < usage->nodes[i].end &&
+        if (metered_from(&usage->nodes[i]) < usage_ns(usage->nodes[i].end) &&
             !add_node(metered, pricing, &usage->nodes[i], error))
             return false;
     return true;

@@ -13,7 +13,10 @@
  * the Spot price of that moment; a node that outlives the run is metered up to the end of the run
  * as it is. Spot that its provider takes back within the free time of its price has rate 0: AWS's
  * first hour (EC2 User Guide, "Billing for interrupted Spot Instances"). How a life is metered is
- * for the book to say, also where the run itself knows the price. */
+ * for the book to say, also where the run itself knows the price.
+ *
+ * A node that goes from pool to pool is rounded up once, too, where its last row ends; what it was
+ * charged for in other pools stays charged, also if it is taken back within the free time. */
 #ifndef TOKENYARD_MODELS_MONEY_METERED_H
 #define TOKENYARD_MODELS_MONEY_METERED_H
 

@@ -13,6 +13,7 @@ const char *const node_end_names[] = {
     [NODE_END_SCALE_IN] = "scale_in",
     [NODE_END_INTERRUPTED] = "interrupted",
     [NODE_END_FAILED] = "failed",
+    [NODE_END_MOVED] = "moved",
     [NODE_END_COUNT] = NULL,
 };
 
@@ -113,6 +114,7 @@ static void check_node(const struct usage *usage, const struct node_usage *node)
     assert(node->requested <= node->billed_from && node->billed_from <= node->ready);
     assert(node->ready <= node->drain && node->drain <= node->end);
     assert(node->requested >= 0 && node->why < NODE_END_COUNT);
+    assert(node->carried >= 0 && node->carried <= node->billed_from);
     (void)usage, (void)node;
 }
 

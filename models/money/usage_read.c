@@ -9,7 +9,7 @@
 
 struct node_row {
     int64_t pool, market, instances;
-    const char *purchase, *requested, *billed_from, *ready, *drain, *end, *why;
+    const char *purchase, *requested, *billed_from, *ready, *drain, *end, *why, *carried;
     long line;
 };
 
@@ -52,6 +52,7 @@ static const struct csv_field node_columns[] = {
     WORD(node_row, "drain_s", drain),
     WORD(node_row, "end_s", end),
     WORD(node_row, "why", why),
+    WORD(node_row, "carried_s", carried),
     {0},
 };
 static const struct csv_row_type node_rows = {sizeof(struct node_row),
@@ -121,10 +122,12 @@ static bool read_node(struct usage *usage, const void *item, const char *path, s
     if (!usage_read_seconds(row->requested, &node.requested) ||
         !usage_read_seconds(row->billed_from, &node.billed_from) ||
         !usage_read_seconds(row->ready, &node.ready) ||
-        !usage_read_seconds(row->drain, &node.drain) || !usage_read_seconds(row->end, &node.end))
+        !usage_read_seconds(row->drain, &node.drain) || !usage_read_seconds(row->end, &node.end) ||
+        !usage_read_seconds(row->carried, &node.carried))
         return row_error(path, row->line, "a time is not a number of seconds", error);
     if (node.requested > node.billed_from || node.billed_from > node.ready ||
-        node.ready > node.drain || node.drain > node.end || node.end > usage->end)
+        node.ready > node.drain || node.drain > node.end || node.end > usage->end ||
+        node.carried > node.billed_from)
         return row_error(path, row->line, "the times of the node are out of order", error);
     node.purchase = (enum purchase_option)purchase;
     node.why = (enum node_end)why;

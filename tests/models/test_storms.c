@@ -1,6 +1,10 @@
 /* Ten thousand random storms of interruptions, failures and scaling: no request is lost, nothing is
  * held that is not there, no budget is passed, and every second is billed once. */
 #include "tests/models/storm_checks.h"
+#include <execinfo.h>
+#include <signal.h>
+static struct storm storm;
+static void on_abort(int sig){ fprintf(stderr, "RULES %s\n", rules_of(&storm.scene)); void *b[40]; int n=backtrace(b,40); backtrace_symbols_fd(b,n,2); signal(sig, SIG_DFL); }
 
 enum { STORMS = 10000, STORMS_PER_TEST = 2500 };
 
@@ -49,7 +53,6 @@ static void destroy_scene(struct scene *scene)
 
 static void try_storm(gsl_rng *rng, struct tally *tally)
 {
-    static struct storm storm;
     static struct trail trails[2];
     struct arena *arena = arena_create();
     draw_storm(rng, arena, &storm);
@@ -70,6 +73,7 @@ static void try_storm(gsl_rng *rng, struct tally *tally)
 Test(storms, hold)
 {
     struct tally tally = {0};
+    signal(SIGABRT, on_abort); signal(SIGSEGV, on_abort); signal(SIGALRM, on_abort); if (getenv("ALARM")) alarm((unsigned)atoi(getenv("ALARM")));
     gsl_rng *records = random_stream(20261121, 0, "test/storms records");
     storm_write_records(records);
     const char *e = getenv("STORM");
