@@ -70,7 +70,7 @@ static bool check_length(const struct resolving *resolving, const struct record_
     struct place path = place_of(resolving, use->member, "path");
     double record_s = tick_to_s(signal->record.end), from_s = tick_to_s(signal->from);
     double horizon_s = resolving->context->horizon_s;
-    if (use->after_end == AFTER_END_REPEAT && signal->record.end == 0)
+    if (use->after_end == AFTER_END_REPEAT && signal->record.end == signal->record.first)
         return place_error(&path, resolving->error, "a record of no length cannot be repeated");
     if (signal->from > 0 && signal->from >= signal->record.end)
         return place_error(&path, resolving->error,

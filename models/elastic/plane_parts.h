@@ -121,8 +121,8 @@ struct plane {
     struct spend_limit spend;
     struct event_queue timers;
     tick_t now;
-    bool record_is_over; /* a market's record ended, and the run did not */
-    bool starting;       /* the initial nodes are ordered: they are there at once */
+    const char *ended_record; /* the market whose record ended, and the run did not; NULL: none */
+    bool starting;            /* the initial nodes are ordered: they are there at once */
 };
 
 /* Actors of the timers; in this order at one tick. */

@@ -287,9 +287,13 @@ void elastic_event(struct simulation *sim)
         end_hour(sim);
     if (plane_next(elastic->plane) <= sim->now)
         plane_advance(elastic->plane, sim->now);
-    if (plane_record_is_over(elastic->plane)) {
-        error_set(sim->error, ERROR_BAD_INPUT, "the run goes on past the end of a market's record");
-        error_hint(sim->error, "set \"horizon_s\", or say what follows with \"after_end\"");
+    const char *ended = plane_ended_record(elastic->plane);
+    if (ended) {
+        error_set(sim->error, ERROR_BAD_INPUT,
+                  "the run goes on at %.0f s, where the record of market \"%s\" ends",
+                  tick_to_s(sim->now), ended);
+        error_hint(sim->error, "set \"horizon_s\", or the market's \"after_end\" to \"hold\" or "
+                               "\"repeat\"");
         sim->failed = true;
     }
     elastic_schedule(sim);
@@ -311,21 +315,19 @@ void elastic_left(struct simulation *sim, uint32_t replica)
     elastic_schedule(sim);
 }
 
-double elastic_replicas(const struct simulation *sim, uint32_t pool)
+struct plane_view elastic_look(const struct simulation *sim, uint32_t pool)
 {
-    return plane_totals_of(sim->elastic->plane, pool)->ready.value;
+    return plane_look(sim->elastic->plane, pool);
 }
 
 bool elastic_only_watches(const struct simulation *sim)
 {
     const struct elasticity *elastic = sim->elastic;
-    if (sim->requests.in_use == 0)
-        return true;
     uint32_t waiting = elastic->held_count;
     if (sim->disaggregation)
         waiting += disaggregation_stranded(sim);
-    return sim->requests.in_use == waiting && !plane_is_moving(elastic->plane) &&
-           tick_to_s(sim->now - elastic->changed) > PATIENCE_S;
+    return waiting == 0 || (!plane_is_moving(elastic->plane) &&
+                            tick_to_s(sim->now - elastic->changed) > PATIENCE_S);
 }
 
 /* --- set up --- */

@@ -241,6 +241,17 @@ Test(market, what_follows_a_record_is_said)
     market_destroy(market);
 }
 
+Test(market, a_records_tail_is_repeated_from_its_first_row)
+{
+    write_record("r.csv", "offset_s,a\n36000,1\n39600,2\n43200,4\n");
+    struct market *market = open_market(RECORDED(", \"after_end\": \"repeat\""));
+    int64_t seen[5];
+    for (int hour = 0; hour < 5; hour++)
+        seen[hour] = capacity_at(market, hour * 3600.0);
+    cr_expect_arr_eq(seen, ((int64_t[]){1, 2, 4, 1, 2}), sizeof seen);
+    market_destroy(market);
+}
+
 Test(market, a_record_must_reach_the_horizon)
 {
     write_record("r.csv", RECORD);

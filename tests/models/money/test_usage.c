@@ -50,6 +50,7 @@ static void save_sample(void)
     usage.end = tick_from_s(7200);
     add_life(&usage, 0, PURCHASE_SPOT, 1.5, 3600, NODE_END_INTERRUPTED);
     add_life(&usage, 1, PURCHASE_ON_DEMAND, 0, 7200, NODE_END_HORIZON);
+    usage.nodes[0].carried = tick_from_s(0.5);
     usage_set_spot_price(&usage, 0, 0, 1.25);
     usage_hour(&usage, 0, 0)->busy_ticks = tick_from_s(10);
     usage_class_hour(&usage, 0, 1, 0)->requests = 3;
@@ -94,6 +95,7 @@ Test(usage, files_say_what_was_saved)
     cr_assert_eq(usage.node_count, 2);
     cr_expect_eq(usage.nodes[0].billed_from, tick_from_s(1.5));
     cr_expect_eq(usage.nodes[0].why, NODE_END_INTERRUPTED);
+    cr_expect_eq(usage.nodes[0].carried, tick_from_s(0.5));
     cr_expect_str_eq(usage.markets[1].sku, "small");
     cr_expect(isnan(usage.markets[1].on_demand_usd_per_hour));
     cr_expect_eq(usage.hours[0].busy_ticks, tick_from_s(10));
@@ -111,6 +113,7 @@ Test(usage, bad_files_are_refused_where_they_are_bad)
     expect_refused("usage_nodes.csv", "0.000000000,0.000000000", "8.0,0.0", 3, "out of order");
     expect_refused("usage_nodes.csv", "7200.000000000,horizon", "7201,horizon", 3, "out of order");
     expect_refused("usage_nodes.csv", "1.500000000", "soon", 2, "not a number of seconds");
+    expect_refused("usage_nodes.csv", "0.500000000", "1.6", 2, "out of order");
     expect_refused("usage_hours.csv", "0,0,10", "5,0,10", 2, "no such pool or hour");
     expect_refused("usage_served.csv", "0,0,1,3", "0,0,2,3", 2, "no such pool, class or hour");
     expect_refused("usage_served.csv", "0,0,1,3,0", "0,0,1,3,4", 2, "more than the whole");
