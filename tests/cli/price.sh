@@ -63,7 +63,7 @@ says 'usage_nodes.csv'
 # A run's own commitments are in its bill, and in those that only move it.
 cat >"$TMP/reserved.json" <<'END'
 { "model": "llama-3.1-8b", "workload": { "preset": "azure-code", "limit": 20 }, "horizon_s": 7200,
-  "start_time": "2026-09-07T10:00:00Z", "pools": [ { "instance": "g5.xlarge", "replicas": 3 } ],
+  "start_time": "2026-09-07T10:00:00Z", "pools": [ { "name": "a", "instance": "g5.xlarge", "replicas": 3 } ],
   "money": { "price_book": "own.json", "commitments": [
     { "kind": "reserved", "sku": "g5.xlarge", "count": 2, "usd_per_hour": 0.5 } ] } }
 END
