@@ -285,10 +285,7 @@ static bool answer(const struct bill_command *command, struct error *error)
                                       .put = bill_report_put,
                                       .put_csv = bill_report_put_csv,
                                       .print = bill_report_print};
-    const struct price_options *shared = &command->options->shared;
-    return price_give(&give, shared,
-                      price_output_folder(shared, &command->input, "price", command->arena),
-                      command->arena, error);
+    return price_give(&give, &command->options->shared, &command->input, command->arena, error);
 }
 
 static bool open_run(const char *path, struct price_input *input, struct error *error)

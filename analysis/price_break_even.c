@@ -262,14 +262,12 @@ static bool answer(struct break_even_command *command, struct error *error)
     break_even_report_fill(&command->report, command->arena);
     const struct price_report give = {.report = &command->report,
                                       .name = "break_even",
+                                      .folder = "break-even",
                                       .put = break_even_report_put,
                                       .put_csv = break_even_report_put_csv,
                                       .print = break_even_report_print,
                                       .plot = break_even_report_plot};
-    const struct price_options *shared = &command->options->shared;
-    return price_give(&give, shared,
-                      price_output_folder(shared, &command->input, "break-even", command->arena),
-                      command->arena, error);
+    return price_give(&give, &command->options->shared, &command->input, command->arena, error);
 }
 
 static bool run(const char *path, const struct break_even_options *options, struct error *error)

@@ -22,7 +22,7 @@ bool scenario_locate(const struct scenario *scenario, const char *pointer,
         return false;
     }
     error_at(error, found->code, json_origin(scenario->document, pointer),
-             json_line(scenario->document, pointer), pointer, "%s", found->message);
+             json_line_near(scenario->document, pointer), pointer, "%s", found->message);
     if (found->hint[0])
         error_hint(error, "%s", found->hint);
     return false;

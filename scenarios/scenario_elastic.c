@@ -1,6 +1,7 @@
 #include "scenarios/scenario_elastic.h"
 
 #include <math.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -8,21 +9,6 @@
 #include "models/money/utc_date.h"
 #include "scenarios/scenario_parts.h"
 #include "scenarios/scenario_rebalance.h"
-
-static const struct config_field budget_fields[] = {
-    {.name = "usd_per_hour",
-     .kind = CONFIG_NUMBER,
-     .offset = offsetof(struct scenario_budget, usd_per_hour),
-     .min = 0,
-     .max = 1e9,
-     .doc = "at no instant do all nodes together cost more than this by the hour; elastic pools "
-            "are refused what would pass it"},
-    {0}};
-
-const struct config_type scenario_budget_type = {.name = "budget",
-                                                 .doc = "A hard limit of spending",
-                                                 .size = sizeof(struct scenario_budget),
-                                                 .fields = budget_fields};
 
 /* --- one pool --- */
 
@@ -58,18 +44,19 @@ static bool check_replicas(const struct scenario *scenario, const struct scenari
     }
     if (!elastic)
         return true;
-    if (elastic->min_replicas > elastic->max_replicas)
-        return json_member_error(scenario->document, pointer, "elastic", error,
-                                 "min_replicas (%lld) is above max_replicas (%lld)",
-                                 (long long)elastic->min_replicas,
-                                 (long long)elastic->max_replicas);
+    if (elastic->min_replicas > elastic->max_replicas) {
+        json_member_error(scenario->document, pointer, "elastic", error,
+                          "min_replicas (%lld) is above max_replicas (%lld)",
+                          (long long)elastic->min_replicas, (long long)elastic->max_replicas);
+        return error_hint(error, "the scaler moves between the two");
+    }
     if (given->replicas >= elastic->min_replicas && given->replicas <= elastic->max_replicas)
         return true;
     json_member_error(scenario->document, pointer, "replicas", error,
-                      "the pool begins with %lld replicas, and may have %lld to %lld",
+                      "%lld at time 0 is out of the pool's bounds: %lld to %lld replicas",
                       (long long)given->replicas, (long long)elastic->min_replicas,
                       (long long)elastic->max_replicas);
-    return error_hint(error, "\"replicas\" is the number at time 0");
+    return error_hint(error, "\"elastic\" bounds them by min_replicas and max_replicas");
 }
 
 /* Is the instance type the catalogue's, not one of the scenario's own? Then price books know it,
@@ -163,13 +150,34 @@ static bool find_market(const struct scenario *scenario, const char *name, uint3
     return false;
 }
 
+/* Refuses a market of a pool's list. Returns false. */
 static bool refuse_market(const struct scenario *scenario, size_t pool, size_t index,
-                          const char *message, const char *name, struct error *error)
+                          struct error *error, const char *message, ...)
+    __attribute__((format(printf, 5, 6)));
+
+static bool refuse_market(const struct scenario *scenario, size_t pool, size_t index,
+                          struct error *error, const char *message, ...)
 {
     char pointer[POINTER_SIZE];
     snprintf(pointer, sizeof pointer, "/pools/%zu/elastic/markets/%zu", pool, index);
-    json_error(scenario->document, pointer, error, message, name);
-    return error_hint(error, "markets are named under \"markets\"");
+    va_list args;
+    va_start(args, message);
+    json_error_va(scenario->document, pointer, error, message, args);
+    va_end(args);
+    return false;
+}
+
+static bool unknown_market(const struct scenario *scenario, size_t pool, size_t index,
+                           const char *name, struct error *error)
+{
+    refuse_market(scenario, pool, index, error, "there is no market \"%s\"", name);
+    const char **names = ARENA_ARRAY(scenario->arena, scenario->market_count, const char *);
+    for (uint32_t i = 0; i < scenario->market_count; i++)
+        names[i] = market_spec_name(scenario->markets[i]);
+    if (scenario->market_count == 0)
+        return error_hint(error, "the scenario's \"markets\" name them");
+    config_hint_names(error, name, names, scenario->market_count);
+    return false;
 }
 
 /* Bills name the instance type of a market: its own, or that of the pools that use it. */
@@ -178,15 +186,26 @@ static bool settle_sku(struct scenario *scenario, size_t pool, size_t index, uin
 {
     struct usage_market *usage = &scenario->market_usage[market];
     const struct usage_market *own = &scenario->elastic_pools[pool].usage;
-    if (usage->sku && strcmp(usage->sku, own->sku) != 0)
-        return refuse_market(scenario, pool, index,
-                             "market \"%s\" has another instance type than this pool", usage->name,
-                             error);
+    if (usage->sku && strcmp(usage->sku, own->sku) != 0) {
+        refuse_market(scenario, pool, index, error,
+                      "market \"%s\" is of %s, but the nodes of this pool are %s", usage->name,
+                      usage->sku, own->sku);
+        return error_hint(error, "a market is of one instance type, and a pool has the same one in "
+                                 "all of its markets");
+    }
     usage->sku = own->sku;
     usage->gpus = own->gpus;
     if (usage->provider[0] == '\0')
         usage->provider = own->provider;
     return true;
+}
+
+static bool is_named_before(const char *const *names, size_t index)
+{
+    for (size_t i = 0; i < index; i++)
+        if (strcmp(names[i], names[index]) == 0)
+            return true;
+    return false;
 }
 
 static bool resolve_pool_markets(struct scenario *scenario, size_t pool, struct error *error)
@@ -198,13 +217,29 @@ static bool resolve_pool_markets(struct scenario *scenario, size_t pool, struct 
     uint32_t *markets = ARENA_ARRAY(scenario->arena, count, uint32_t);
     for (size_t i = 0; i < count; i++)
         if (!find_market(scenario, names[i], &markets[i]))
-            return refuse_market(scenario, pool, i, "there is no market \"%s\"", names[i], error);
+            return unknown_market(scenario, pool, i, names[i], error);
+        else if (is_named_before(names, i))
+            return refuse_market(scenario, pool, i, error, "market \"%s\" is named twice",
+                                 names[i]);
         else if (!settle_sku(scenario, pool, i, markets[i], error))
             return false;
     nodes->markets = markets;
     nodes->market_names = names;
     nodes->market_count = (uint32_t)count;
     return true;
+}
+
+static bool check_has_spot(const struct scenario *scenario, size_t pool, struct error *error)
+{
+    const struct elastic_settings *settings = pool_given(scenario, pool)->elastic;
+    char pointer[POINTER_SIZE];
+    if (settings->markets.count > 0 ||
+        purchase_share(&settings->purchase, settings->max_replicas).spot == 0)
+        return true;
+    snprintf(pointer, sizeof pointer, "/pools/%zu/elastic/purchase", pool);
+    json_error(scenario->document, pointer, error,
+               "Spot is asked for, but the pool has no markets");
+    return error_hint(error, "name some under \"markets\"; without any, all nodes are on demand");
 }
 
 static bool check_policies(const struct scenario *scenario, size_t pool, int64_t start_unix_s,
@@ -228,6 +263,8 @@ static bool check_policies(const struct scenario *scenario, size_t pool, int64_t
     snprintf(pointer, sizeof pointer, "/pools/%zu/elastic/purchase", pool);
     if (!purchase_check(&settings->purchase, &scope, &found))
         return scenario_locate_below(scenario, pointer, &found, error);
+    if (!check_has_spot(scenario, pool, error))
+        return false;
     struct place place = {.document = scenario->document};
     snprintf(place.pointer, sizeof place.pointer, "/pools/%zu/elastic/start_up", pool);
     if (!start_up_check(&settings->start_up, &place, error))
@@ -301,6 +338,8 @@ bool scenario_elastic_resolve(struct scenario *scenario, struct error *error)
     const char **tenants = ARENA_ARRAY(scenario->arena, scenario->class_count, const char *);
     for (size_t i = 0; i < scenario->class_count; i++)
         tenants[i] = scenario_tenant_name(scenario, i);
+    if (!scenario_budget_check(scenario, error))
+        return false;
     const struct scenario_budget *budget = scenario->config.budget;
     struct elastic_spec *spec = ARENA_NEW(scenario->arena, struct elastic_spec);
     *spec = (struct elastic_spec){.pools = scenario->elastic_pools,

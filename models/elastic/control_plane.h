@@ -125,6 +125,14 @@ struct plane_totals {
     struct time_stat spot;    /* of them */
 };
 
+/* A pool as it is now. */
+struct plane_view {
+    double wanted, ready;               /* replicas */
+    double spot_nodes, on_demand_nodes; /* billed */
+    double spot_capacity;               /* nodes, of its markets; INFINITY: without limit */
+    double usd_per_hour;
+};
+
 struct plane;
 
 /* NULL on error. The spec, and all that it points to, must outlive the plane. */
@@ -145,13 +153,14 @@ void plane_emptied(struct plane *plane, uint32_t replica, tick_t now);
  * starts, drains or is to be taken? */
 bool plane_is_moving(const struct plane *plane);
 
-/* Has a market's record ended that may not? The run should stop with an error. */
-bool plane_record_is_over(const struct plane *plane);
+/* The market whose record has ended, but may not: the run should stop with an error. NULL: none. */
+const char *plane_ended_record(const struct plane *plane);
 
 /* The simulation ends: nodes that live are billed until now. */
 void plane_finish(struct plane *plane, tick_t now);
 
 const struct plane_totals *plane_totals_of(const struct plane *plane, uint32_t pool);
+struct plane_view plane_look(const struct plane *plane, uint32_t pool);
 const struct spend_limit *plane_spend(const struct plane *plane);
 /* Does no market have more nodes than its capacity? Always. */
 bool plane_keeps_capacity(const struct plane *plane);

@@ -252,7 +252,8 @@ void market_timer(struct plane *plane, uint32_t number)
     look_ahead(plane, number);
     market_advance(market->present, plane->now);
     forget_past(market, plane->now);
-    plane->record_is_over |= market_record_is_over(market->present);
+    if (market_record_is_over(market->present))
+        plane->ended_record = market_spec_name(plane->spec->markets[number]);
     market_publish_price(plane, number);
     nodes_reprice(plane);
     make_users_dirty(plane, number);

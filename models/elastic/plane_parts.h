@@ -72,7 +72,7 @@ struct elastic_pool {
     struct purchase *purchase; /* likewise */
     struct purchase_market
         *offers; /* [offer_count]: its markets, as the purchase policy sees them */
-    struct purchase_order *orders; /* [2 * offer_count] */
+    struct purchase_order *orders; /* of one decision */
     uint32_t offer_count;
     int64_t wanted; /* replicas, as the scaler says */
     tick_t look;    /* when it is to be reconciled although nothing happens */
@@ -121,8 +121,8 @@ struct plane {
     struct spend_limit spend;
     struct event_queue timers;
     tick_t now;
-    bool record_is_over; /* a market's record ended, and the run did not */
-    bool starting;       /* the initial nodes are ordered: they are there at once */
+    const char *ended_record; /* the market whose record ended, and the run did not; NULL: none */
+    bool starting;            /* the initial nodes are ordered: they are there at once */
 };
 
 /* Actors of the timers; in this order at one tick. */

@@ -208,8 +208,12 @@ static const struct price_entry *book_price(const struct resolver *resolver,
 {
     struct price_series series;
     int64_t next;
-    if (!price_book_series(resolver->book, query, &series, resolver->error))
+    struct error found = {0};
+    if (!price_book_series(resolver->book, query, &series, &found)) {
+        refuse(resolver, "sku", found.message);
+        error_hint(resolver->error, "%s", found.hint);
         return NULL;
+    }
     const struct price_entry *entry = price_series_at(&series, unix_s, &next);
     if (!entry) {
         char at[32];

@@ -94,6 +94,19 @@ static bool is_prepaid(enum purchase_option purchase)
     return purchase == PURCHASE_CAPACITY_BLOCK || purchase == PURCHASE_OWNED;
 }
 
+/* The book's prices for what was bought there; what is missing is told with who needs it. */
+static bool find_in_book(const struct pricing *pricing, const struct usage_market *place,
+                         const struct price_query *query, struct price_series *series,
+                         struct error *error)
+{
+    struct error found = {0};
+    if (price_book_series(pricing->book, query, series, &found))
+        return true;
+    error_at(error, found.code, found.file, 0, NULL, "%s, for the nodes of \"%s\"", found.message,
+             place->name);
+    return error_hint(error, "%s", found.hint);
+}
+
 static bool find_source(const struct pricing *pricing, uint32_t market,
                         enum purchase_option purchase, struct price_source *source,
                         struct error *error)
@@ -110,7 +123,7 @@ static bool find_source(const struct pricing *pricing, uint32_t market,
     else if (own && purchase == PURCHASE_ON_DEMAND)
         source->fixed_usd = place->on_demand_usd_per_hour;
     if (!source->spot && isnan(source->fixed_usd))
-        return price_book_series(pricing->book, &query, &source->series, error);
+        return find_in_book(pricing, place, &query, &source->series, error);
     if (!is_prepaid(purchase)) /* for how it is metered */
         source->series = price_book_find(pricing->book, &query);
     return true;
