@@ -73,19 +73,11 @@ static void want_nodes(struct supply_run *run)
     run->settings.purchase.on_demand_base = 0;
     run->settings.purchase.spot_percent_above_base = 100;
     int64_t most = 2 * run->question->nodes + purchase_extra_nodes(&run->settings.purchase);
-    run->pool = (struct plane_pool){.name = run->question->name,
-                                    .settings = &run->settings,
-                                    .slots = (uint32_t)(most * given->replicas_per_node),
-                                    .initial = (uint32_t)replicas,
-                                    .bought_as = given->bought_as,
-                                    .replicas_per_node = given->replicas_per_node,
-                                    .instances_per_node = given->instances_per_node,
-                                    .gpus_per_node = given->gpus_per_node,
-                                    .start_up = given->start_up,
-                                    .markets = given->markets,
-                                    .market_names = given->market_names,
-                                    .market_count = given->market_count,
-                                    .on_demand_usd_per_hour = given->usd_per_hour};
+    run->pool = elastic_plane_pool(given);
+    run->pool.name = run->question->name;
+    run->pool.settings = &run->settings;
+    run->pool.slots = (uint32_t)(most * given->replicas_per_node);
+    run->pool.initial = (uint32_t)replicas;
 }
 
 static void name_usage(struct supply_run *run)

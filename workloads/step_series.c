@@ -25,11 +25,6 @@ size_t step_series_find(const struct step_series *series, tick_t at)
     return low;
 }
 
-double step_series_at(const struct step_series *series, tick_t at)
-{
-    return series->points[step_series_find(series, at)].value;
-}
-
 bool step_row_date(const char *path, const char *date, long line, int64_t *ns, struct error *error)
 {
     struct text text = {date, strlen(date)};

@@ -28,10 +28,7 @@ struct step_series {
     int64_t zero_ns; /* of time 0, since 1970-01-01 UTC */
 };
 
-/* The value at a time from 0 on, and past the end the last one. O(log count). */
-double step_series_at(const struct step_series *series, tick_t at);
-
-/* The point that holds at a time from 0 on. */
+/* The point that holds at a time from 0 on; past the end the last one. O(log count). */
 size_t step_series_find(const struct step_series *series, tick_t at);
 
 struct step_row {

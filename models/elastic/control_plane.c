@@ -3,6 +3,7 @@
 #include "models/elastic/control_plane.h"
 
 #include <assert.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -264,6 +265,32 @@ const char *plane_ended_record(const struct plane *plane)
 const struct plane_totals *plane_totals_of(const struct plane *plane, uint32_t pool)
 {
     return &plane->pools[pool].totals;
+}
+
+static double spot_capacity(const struct plane *plane, const struct plane_pool *pool)
+{
+    double nodes = 0;
+    for (uint32_t i = 0; i < pool->market_count; i++) {
+        int64_t capacity = market_capacity(plane->markets[pool->markets[i]].present);
+        nodes += capacity == INT64_MAX ? INFINITY : (double)capacity;
+    }
+    return nodes;
+}
+
+struct plane_view plane_look(const struct plane *plane, uint32_t number)
+{
+    const struct elastic_pool *pool = &plane->pools[number];
+    struct plane_view view = {.wanted = pool->totals.wanted.value,
+                              .ready = pool->totals.ready.value,
+                              .spot_capacity = spot_capacity(plane, pool->spec)};
+    for (uint32_t i = 0; i < plane->node_count; i++) {
+        const struct node *node = &plane->nodes[i];
+        if (node->pool != number || node->state < NODE_BOOTING || node->state > NODE_UP)
+            continue;
+        *(node->spot ? &view.spot_nodes : &view.on_demand_nodes) += 1;
+        view.usd_per_hour += node->usd_per_hour;
+    }
+    return view;
 }
 
 const struct spend_limit *plane_spend(const struct plane *plane)

@@ -125,6 +125,14 @@ struct plane_totals {
     struct time_stat spot;    /* of them */
 };
 
+/* A pool as it is now. */
+struct plane_view {
+    double wanted, ready;               /* replicas */
+    double spot_nodes, on_demand_nodes; /* billed */
+    double spot_capacity;               /* nodes, of its markets; INFINITY: without limit */
+    double usd_per_hour;
+};
+
 struct plane;
 
 /* NULL on error. The spec, and all that it points to, must outlive the plane. */
@@ -152,6 +160,7 @@ const char *plane_ended_record(const struct plane *plane);
 void plane_finish(struct plane *plane, tick_t now);
 
 const struct plane_totals *plane_totals_of(const struct plane *plane, uint32_t pool);
+struct plane_view plane_look(const struct plane *plane, uint32_t pool);
 const struct spend_limit *plane_spend(const struct plane *plane);
 /* Does no market have more nodes than its capacity? Always. */
 bool plane_keeps_capacity(const struct plane *plane);

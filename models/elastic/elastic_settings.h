@@ -26,7 +26,7 @@ extern const char *const interruption_policy_names[]; /* ends with NULL */
 
 struct interruption_settings {
     int policy;                   /* enum interruption_policy */
-    double checkpoint_interval_s; /* NaN: Young's optimum for the rate of interruptions */
+    double checkpoint_interval_s; /* NaN: Daly's optimum for the rate of interruptions */
     double checkpoint_cost_s;     /* that the engine stands still for one */
     double migration_gb_s;        /* NaN: the node's network */
 };

@@ -70,7 +70,7 @@ static bool check_length(const struct resolving *resolving, const struct record_
     struct place path = place_of(resolving, use->member, "path");
     double record_s = tick_to_s(signal->record.end), from_s = tick_to_s(signal->from);
     double horizon_s = resolving->context->horizon_s;
-    if (use->after_end == AFTER_END_REPEAT && signal->record.end == 0)
+    if (use->after_end == AFTER_END_REPEAT && signal->record.end == signal->record.first)
         return place_error(&path, resolving->error, "a record of no length cannot be repeated");
     if (signal->from > 0 && signal->from >= signal->record.end)
         return place_error(&path, resolving->error,
@@ -373,8 +373,8 @@ static void resolve_terms(const struct resolving *resolving)
     const struct market_settings *settings = resolving->settings;
     struct market_spec *spec = resolving->spec;
     double notice_s = settings->notice_s, bid_usd = settings->max_price_usd_per_hour;
-    spec->provider = provider_of(resolving);
-    spec->notice = tick_from_s(isnan(notice_s) ? provider_notice_s(spec->provider) : notice_s);
+    spec->notice =
+        tick_from_s(isnan(notice_s) ? provider_notice_s(provider_of(resolving)) : notice_s);
     spec->max_price_usd = isnan(bid_usd) ? INFINITY : bid_usd;
     spec->grant_probability[MARKET_SPOT] = settings->grant_probability;
     spec->grant_probability[MARKET_ON_DEMAND] = settings->on_demand_grant_probability;

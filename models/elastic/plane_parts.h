@@ -72,7 +72,7 @@ struct elastic_pool {
     struct purchase *purchase; /* likewise */
     struct purchase_market
         *offers; /* [offer_count]: its markets, as the purchase policy sees them */
-    struct purchase_order *orders; /* [2 * offer_count] */
+    struct purchase_order *orders; /* of one decision */
     uint32_t offer_count;
     int64_t wanted; /* replicas, as the scaler says */
     tick_t look;    /* when it is to be reconciled although nothing happens */

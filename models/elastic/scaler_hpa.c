@@ -41,13 +41,7 @@ static const struct config_type metric_type = {.name = "hpa_metric",
 static const struct config_field metric_element = {.kind = CONFIG_OBJECT, .object = &metric_type};
 
 static const struct config_field hpa_fields[] = {
-    {.name = "sync_s",
-     .kind = CONFIG_NUMBER,
-     .offset = offsetof(struct scaler_hpa_config, sync_s),
-     .preset = "15",
-     .min = SCALER_SYNC_MIN_S,
-     .max = SCALER_SYNC_MAX_S,
-     .doc = "time between decisions"},
+    SCALER_INTERVAL_FIELD(struct scaler_hpa_config, sync_s, "15", "time between decisions"),
     {.name = "tolerance",
      .kind = CONFIG_NUMBER,
      .offset = offsetof(struct scaler_hpa_config, tolerance),

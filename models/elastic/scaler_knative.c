@@ -71,13 +71,8 @@ static const struct config_field knative_fields[] = {
      .min = 0,
      .max = 1e6,
      .doc = "time that the last replica stays"},
-    {.name = "tick_interval_s",
-     .kind = CONFIG_NUMBER,
-     .offset = offsetof(struct scaler_knative_config, tick_interval_s),
-     .preset = "2",
-     .min = SCALER_SYNC_MIN_S,
-     .max = SCALER_SYNC_MAX_S,
-     .doc = "time between decisions, and between samples of the concurrency"},
+    SCALER_INTERVAL_FIELD(struct scaler_knative_config, tick_interval_s, "2",
+                          "time between decisions, and between samples of the concurrency"),
     {0}};
 
 const struct config_type scaler_knative_type = {.name = "scaler_knative",

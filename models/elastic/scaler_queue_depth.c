@@ -10,13 +10,7 @@
 static const char *const latency_names[] = {"ttft_s", "tpot_s", "e2e_s", NULL};
 
 static const struct config_field queue_depth_fields[] = {
-    {.name = "sync_s",
-     .kind = CONFIG_NUMBER,
-     .offset = offsetof(struct scaler_queue_depth_config, sync_s),
-     .preset = "60",
-     .min = SCALER_SYNC_MIN_S,
-     .max = SCALER_SYNC_MAX_S,
-     .doc = "time between decisions"},
+    SCALER_INTERVAL_FIELD(struct scaler_queue_depth_config, sync_s, "60", "time between decisions"),
     {.name = "target",
      .kind = CONFIG_NUMBER,
      .offset = offsetof(struct scaler_queue_depth_config, target),
@@ -73,20 +67,7 @@ static const struct config_field queue_depth_fields[] = {
      .min = 0,
      .max = 1e7,
      .doc = "replicas are removed only while the latency is below; null: whatever it is"},
-    {.name = "scale_out_cooldown_s",
-     .kind = CONFIG_NUMBER,
-     .offset = offsetof(struct scaler_queue_depth_config, scale_out_cooldown_s),
-     .preset = "300",
-     .min = 0,
-     .max = 1e7,
-     .doc = "time within which replicas just added count as added"},
-    {.name = "scale_in_cooldown_s",
-     .kind = CONFIG_NUMBER,
-     .offset = offsetof(struct scaler_queue_depth_config, scale_in_cooldown_s),
-     .preset = "900",
-     .min = 0,
-     .max = 1e7,
-     .doc = "time from removing to removing again"},
+    SCALER_COOLDOWN_FIELDS(struct scaler_queue_depth_config, "300", "900"),
     {0}};
 
 const struct config_type scaler_queue_depth_type = {.name = "scaler_queue_depth",

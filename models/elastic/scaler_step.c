@@ -100,13 +100,8 @@ static const struct config_type policy_type = {.name = "step_policy",
 static const struct config_field policy_element = {.kind = CONFIG_OBJECT, .object = &policy_type};
 
 static const struct config_field scaler_fields[] = {
-    {.name = "period_s",
-     .kind = CONFIG_NUMBER,
-     .offset = offsetof(struct scaler_step_config, period_s),
-     .preset = "60",
-     .min = SCALER_SYNC_MIN_S,
-     .max = SCALER_SYNC_MAX_S,
-     .doc = "length of the alarms' periods"},
+    SCALER_INTERVAL_FIELD(struct scaler_step_config, period_s, "60",
+                          "length of the alarms' periods"),
     {.name = "policies",
      .kind = CONFIG_LIST,
      .offset = offsetof(struct scaler_step_config, policies),

@@ -315,33 +315,26 @@ void elastic_left(struct simulation *sim, uint32_t replica)
     elastic_schedule(sim);
 }
 
-double elastic_replicas(const struct simulation *sim, uint32_t pool)
+struct plane_view elastic_look(const struct simulation *sim, uint32_t pool)
 {
-    return plane_totals_of(sim->elastic->plane, pool)->ready.value;
+    return plane_look(sim->elastic->plane, pool);
 }
 
 bool elastic_only_watches(const struct simulation *sim)
 {
     const struct elasticity *elastic = sim->elastic;
-    if (sim->requests.in_use == 0)
-        return true;
     uint32_t waiting = elastic->held_count;
     if (sim->disaggregation)
         waiting += disaggregation_stranded(sim);
-    return sim->requests.in_use == waiting && !plane_is_moving(elastic->plane) &&
-           tick_to_s(sim->now - elastic->changed) > PATIENCE_S;
+    return waiting == 0 || (!plane_is_moving(elastic->plane) &&
+                            tick_to_s(sim->now - elastic->changed) > PATIENCE_S);
 }
 
 /* --- set up --- */
 
-static struct plane_pool describe_pool(const struct simulation *sim, uint32_t pool)
+struct plane_pool elastic_plane_pool(const struct elastic_pool_spec *given)
 {
-    const struct pool_spec *spec = &sim->spec->pools[pool];
-    const struct elastic_pool_spec *given = &sim->elastic->spec->pools[pool];
-    return (struct plane_pool){.name = spec->name,
-                               .settings = given->settings,
-                               .first_replica = sim->first_replica[pool],
-                               .slots = spec->replicas,
+    return (struct plane_pool){.settings = given->settings,
                                .initial = given->initial,
                                .bought_as = given->bought_as,
                                .replicas_per_node = given->replicas_per_node,
@@ -352,6 +345,16 @@ static struct plane_pool describe_pool(const struct simulation *sim, uint32_t po
                                .market_names = given->market_names,
                                .market_count = given->market_count,
                                .on_demand_usd_per_hour = given->usd_per_hour};
+}
+
+static struct plane_pool describe_pool(const struct simulation *sim, uint32_t pool)
+{
+    const struct pool_spec *spec = &sim->spec->pools[pool];
+    struct plane_pool described = elastic_plane_pool(&sim->elastic->spec->pools[pool]);
+    described.name = spec->name;
+    described.first_replica = sim->first_replica[pool];
+    described.slots = spec->replicas;
+    return described;
 }
 
 static void name_usage(struct simulation *sim)

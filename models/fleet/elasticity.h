@@ -64,6 +64,9 @@ struct elastic_result {
     struct usage usage;
 };
 
+/* The pool for a control plane, but for its name and replicas, which are the caller's. */
+struct plane_pool elastic_plane_pool(const struct elastic_pool_spec *given);
+
 void elastic_result_free(struct elastic_result *result); /* NULL is allowed; frees it, too */
 
 #endif

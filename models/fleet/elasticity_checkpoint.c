@@ -6,7 +6,7 @@
  * answers. Checkpoints come at an interval from the last one, before a node is taken with notice,
  * and as soon as there is nothing else to do. A kept answer counts as outstanding at its replica.
  *
- * The interval is the pool's, or Young's optimum sqrt(2 cost M) (models/elastic/checkpoint.h), M
+ * The interval is the pool's, or Daly's optimum (models/elastic/checkpoint.h), M
  * being what was seen so far: node-seconds over interruptions and failures, and one more. */
 #include <assert.h>
 #include <math.h>
@@ -50,8 +50,8 @@ static tick_t interval(const struct simulation *sim, uint32_t replica)
     const struct interruption_settings *settings = settings_of(sim, replica);
     double interval_s = settings->checkpoint_interval_s;
     if (isnan(interval_s))
-        interval_s = checkpoint_young_s(settings->checkpoint_cost_s,
-                                        seen_mtbf_s(sim, sim->pool_of[replica]));
+        interval_s =
+            checkpoint_daly_s(settings->checkpoint_cost_s, seen_mtbf_s(sim, sim->pool_of[replica]));
     return tick_from_s(fmax(interval_s, LEAST_INTERVAL_S));
 }
 

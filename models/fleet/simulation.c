@@ -304,13 +304,12 @@ static bool may_proceed(struct simulation *sim)
 }
 
 /* Is anything pending that can still change a request? The end of the warm-up and the sampler only
- * watch: waiting for them would make the simulation longer than what it simulates. Up to a horizon
- * nodes come and go, and are paid for, whether there are requests or not. */
+ * watch: waiting for them would make the simulation longer than what it simulates. */
 static bool work_left(const struct simulation *sim)
 {
     uint32_t watchers = event_queue_has(&sim->queue, actor_warmup(sim)) +
                         event_queue_has(&sim->queue, actor_sampler(sim));
-    if (sim->elastic && isinf(sim->spec->horizon_s) && elastic_only_watches(sim))
+    if (sim->elastic && elastic_only_watches(sim))
         watchers += event_queue_has(&sim->queue, actor_elastic(sim));
     return sim->queue.count > watchers;
 }
@@ -340,9 +339,17 @@ static bool call_last(struct simulation *sim)
     return called;
 }
 
+/* Up to a horizon nodes come and go, and are paid for, whether there are requests or not. */
+static bool fleet_lives_on(const struct simulation *sim)
+{
+    return sim->elastic && isfinite(sim->spec->horizon_s) &&
+           event_queue_has(&sim->queue, actor_elastic(sim));
+}
+
 static void simulate(struct simulation *sim)
 {
-    while (!sim->failed && (work_left(sim) || call_last(sim)) && may_proceed(sim)) {
+    while (!sim->failed && (work_left(sim) || call_last(sim) || fleet_lives_on(sim)) &&
+           may_proceed(sim)) {
         const struct event_entry *event = event_queue_first(&sim->queue);
         if (event->time >= sim->horizon)
             break;

@@ -173,8 +173,8 @@ bool elastic_keeps(struct simulation *sim, uint32_t number);
 void elastic_boundary(struct simulation *sim, uint32_t replica);
 /* If the request is on its way with its KV cache, that is given up. */
 void elastic_forget_move(struct simulation *sim, uint32_t number);
-/* Of a pool, those that take requests now. */
-double elastic_replicas(const struct simulation *sim, uint32_t pool);
+/* A pool's replicas and nodes, now. */
+struct plane_view elastic_look(const struct simulation *sim, uint32_t pool);
 /* Will nothing but the control plane act from now on, and that on no request? */
 bool elastic_only_watches(const struct simulation *sim);
 void elastic_sum_up(struct simulation *sim);

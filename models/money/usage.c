@@ -188,16 +188,6 @@ struct usage_class_hour *usage_class_hour(struct usage *usage, uint32_t pool, ui
     return &usage->class_hours[row * usage->class_count + class_index];
 }
 
-void usage_add_busy(struct usage *usage, uint32_t pool, tick_t from, tick_t to)
-{
-    while (from < to) {
-        tick_t next = usage_hour_start(usage, usage_hour_of(usage, from) + 1);
-        tick_t until = next < to ? next : to;
-        usage_hour(usage, pool, from)->busy_ticks += until - from;
-        from = until;
-    }
-}
-
 /* --- time --- */
 
 /* From the start of the clock hour that holds tick 0 to tick 0. */

@@ -144,8 +144,6 @@ void usage_set_spot_price(struct usage *usage, uint32_t market, tick_t at, doubl
 struct usage_hour *usage_hour(struct usage *usage, uint32_t pool, tick_t now);
 struct usage_class_hour *usage_class_hour(struct usage *usage, uint32_t pool, uint32_t class_index,
                                           tick_t now);
-/* Adds busy time that may span several hours, shared out to them exactly. */
-void usage_add_busy(struct usage *usage, uint32_t pool, tick_t from, tick_t to);
 
 /* Clock hours (UTC) since the one that holds tick 0. */
 uint32_t usage_hour_of(const struct usage *usage, tick_t at);

@@ -33,7 +33,8 @@ static void make_usage(struct usage *usage)
     add_node(usage, PURCHASE_ON_DEMAND, 100.5, 9000, NODE_END_SCALE_IN);
     add_node(usage, PURCHASE_ON_DEMAND, 50000, 100000, NODE_END_HORIZON);
     add_node(usage, PURCHASE_SPOT, 0, 40, NODE_END_INTERRUPTED);
-    usage_add_busy(usage, 0, tick_from_s(2000), tick_from_s(8000));
+    usage_hour(usage, 0, tick_from_s(2000))->busy_ticks = tick_from_s(1000);
+    usage_hour(usage, 0, tick_from_s(6000))->busy_ticks = tick_from_s(3600);
     usage_class_hour(usage, 0, 0, tick_from_s(8000))->output_tok = 10;
 }
 

@@ -56,6 +56,7 @@ static void try_storm(gsl_rng *rng, struct tally *tally)
     static struct trail trails[2];
     struct arena *arena = arena_create();
     draw_storm(rng, arena, &storm);
+    if (getenv("DUMP")) { fprintf(stderr, "DUMP horizon %g pools %zu markets %u budget %g%s\n", storm.scene.horizon_s, storm.scene.pools, storm.market_count, storm.spec.budget_usd_per_hour, rules_of(&storm.scene)); for (size_t i=0;i<storm.scene.pools;i++) fprintf(stderr, "pool %zu model %u elastic %d replicas %u initial %u per_node %u\n", i, storm.scene.specs[i].model, storm.pools[i].settings!=NULL, storm.scene.specs[i].replicas, storm.pools[i].initial, storm.pools[i].replicas_per_node); }
     struct simulation_result jump = simulate(&storm.scene, false, &trails[0]);
     check_storm(&storm, &jump, &trails[0]);
     struct simulation_result again = simulate(&storm.scene, false, &trails[1]);
