@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "analysis/elastic_report.h"
 #include "analysis/money_report.h"
 #include "analysis/run.h"
 #include "analysis/workers.h"
@@ -38,8 +39,62 @@ static double kv_slots_held(const struct summary *summary)
     return taken > 0 ? held / taken : NAN;
 }
 
+/* Of the bill; NaN without one. */
+static double used_share(const struct summary *summary)
+{
+    const struct money_summary *money = summary->money;
+    if (!money || !money->billed || money->kpis.usd <= 0)
+        return NAN;
+    return money->kpis.usd_by_category[MONEY_USED] / money->kpis.usd;
+}
+
+struct replica_counts {
+    double mean, peak; /* ready: over the run, of all pools; and the sum of the pools' most */
+};
+
+static struct replica_counts count_replicas(const struct summary *summary)
+{
+    struct replica_counts counts = {0, 0};
+    for (size_t i = 0; i < summary->facts.spec->pool_count; i++) {
+        const struct elastic_pool_summary *pool =
+            summary->elastic ? &summary->elastic->pools[i] : NULL;
+        bool comes_and_goes = pool && pool->elastic;
+        counts.mean += comes_and_goes ? pool->mean_replicas : summary->pools[i].replicas;
+        counts.peak += comes_and_goes ? pool->peak_replicas : summary->pools[i].replicas;
+    }
+    return counts;
+}
+
+/* Of the pools that come and go, together: the shares are those of the worst of them. */
+static void take_elastic(const struct summary *summary, double *values)
+{
+    const struct elastic_summary *elastic = summary->elastic;
+    for (int metric = COMPARE_UP_SHARE; metric <= COMPARE_LOST_REQUESTS; metric++)
+        values[metric] = NAN;
+    if (!elastic)
+        return;
+    double nodes = 0, spot = 0, interruptions = 0;
+    for (size_t i = 0; i < summary->facts.spec->pool_count; i++) {
+        const struct elastic_pool_summary *pool = &elastic->pools[i];
+        if (!pool->elastic)
+            continue;
+        nodes += pool->mean_nodes;
+        spot += pool->mean_nodes > 0 ? pool->spot_share * pool->mean_nodes : 0;
+        interruptions += (double)pool->totals.interruptions;
+        values[COMPARE_UP_SHARE] = fmin(values[COMPARE_UP_SHARE], pool->up_share);
+        values[COMPARE_FULL_SHARE] = fmin(values[COMPARE_FULL_SHARE], pool->full_share);
+    }
+    values[COMPARE_SPOT_SHARE] = nodes > 0 ? spot / nodes : NAN;
+    values[COMPARE_INTERRUPTIONS] = interruptions;
+    values[COMPARE_HELD_SHARE] =
+        summary->arrived > 0 ? (double)elastic->requests.held / (double)summary->arrived : NAN;
+    values[COMPARE_MOVED_REQUESTS] = (double)elastic->requests.moved;
+    values[COMPARE_LOST_REQUESTS] = (double)elastic->requests.lost;
+}
+
 static void take_values(const struct summary *summary, double *values)
 {
+    struct replica_counts replicas = count_replicas(summary);
     const double taken[COMPARE_METRICS] = {
         [COMPARE_REQUESTS_PER_S] = summary->requests_per_s,
         [COMPARE_GOODPUT_REQUESTS_PER_S] = summary->goodput_requests_per_s,
@@ -60,8 +115,15 @@ static void take_values(const struct summary *summary, double *values)
         [COMPARE_KV_SLOTS_HELD] = kv_slots_held(summary),
         [COMPARE_USD_PER_MILLION_TOK] = summary->usd_per_million_tok,
         [COMPARE_USD_PER_MILLION_OUTPUT_TOK] = summary->usd_per_million_output_tok,
-        [COMPARE_JOULES_PER_OUTPUT_TOK] = summary->joules_per_output_tok};
+        [COMPARE_JOULES_PER_OUTPUT_TOK] = summary->joules_per_output_tok,
+        [COMPARE_COST_USD] = summary->cost_usd,
+        [COMPARE_REQUESTS_PER_USD] = summary->requests_per_usd,
+        [COMPARE_USED_SHARE] = used_share(summary),
+        [COMPARE_MEAN_REPLICAS] = replicas.mean,
+        [COMPARE_PEAK_REPLICAS] = replicas.peak,
+        [COMPARE_USD_PER_HOUR] = summary->usd_per_hour};
     memcpy(values, taken, sizeof taken);
+    take_elastic(summary, values);
 }
 
 /* --- one run --- */
@@ -101,6 +163,7 @@ static bool simulate(const struct scenario *scenario, struct workers *workers,
     row->completed = result.completed;
     row->rejected = result.rejected;
     row->shed = result.clients ? result.clients->shed : 0;
+    row->lost = result.elastic ? result.elastic->requests.lost : 0;
     row->in_flight = result.in_flight;
     summary_destroy(summary);
     simulation_result_free(&result);

@@ -14,7 +14,7 @@ struct compare_row {
     double at; /* value of the sweep; NaN without one */
     bool done; /* false: stopped before */
     uint64_t completed, rejected, in_flight;
-    uint64_t shed;                  /* of those rejected: dropped in queues */
+    uint64_t shed, lost;            /* of those rejected: dropped in queues; lost with a replica */
     double values[COMPARE_METRICS]; /* NaN: a quantity of nothing */
 };
 

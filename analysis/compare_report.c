@@ -35,6 +35,20 @@ static const struct {
     [COMPARE_USD_PER_MILLION_TOK] = {"USD per million tokens", human_usd, false},
     [COMPARE_USD_PER_MILLION_OUTPUT_TOK] = {"USD per million output tokens", human_usd, false},
     [COMPARE_JOULES_PER_OUTPUT_TOK] = {"joules per output token", human_number, false},
+    [COMPARE_COST_USD] = {"the bill (USD)", human_usd, false},
+    [COMPARE_REQUESTS_PER_USD] = {"requests per dollar", human_number, true},
+    [COMPARE_USED_SHARE] = {"money for work that was of use (share of the bill)", human_percent,
+                            true},
+    [COMPARE_MEAN_REPLICAS] = {"replicas ready, mean", human_number, false},
+    [COMPARE_PEAK_REPLICAS] = {"replicas ready, at most", human_number, false},
+    [COMPARE_USD_PER_HOUR] = {"USD per hour, mean", human_usd, false},
+    [COMPARE_UP_SHARE] = {"time with any replica ready (share)", human_percent, true},
+    [COMPARE_FULL_SHARE] = {"time with as many replicas as wanted (share)", human_percent, true},
+    [COMPARE_SPOT_SHARE] = {"nodes on Spot (share)", human_percent, true},
+    [COMPARE_INTERRUPTIONS] = {"nodes taken back", human_number, false},
+    [COMPARE_HELD_SHARE] = {"requests that no replica was there for (share)", human_percent, false},
+    [COMPARE_MOVED_REQUESTS] = {"requests moved to another replica", human_number, false},
+    [COMPARE_LOST_REQUESTS] = {"requests lost with a replica", human_number, false},
 };
 
 const char *compare_metric_title(enum compare_metric metric)
@@ -127,14 +141,14 @@ static void print_losses(const struct comparison *comparison, FILE *out)
     for (size_t i = 0; i < count; i++) {
         const struct compare_row *row = &comparison->rows[i];
         char text[HUMAN_SIZE];
-        uint64_t too_long = row->rejected - row->shed;
-        if (!row->done || too_long == 0)
+        uint64_t dropped = row->shed + row->lost; /* lost attempts may have been made good */
+        if (!row->done || row->rejected <= dropped)
             continue;
         fprintf(out, "\n%s", row->variant);
         if (comparison->config->sweep)
             fprintf(out, " at %s", human_number(row->at, text));
         fprintf(out, " rejected %s requests: they are too long for it\n",
-                human_count(too_long, text));
+                human_count(row->rejected - dropped, text));
     }
 }
 

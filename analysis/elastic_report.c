@@ -20,6 +20,8 @@ static struct elastic_pool_summary pool_of(const struct elastic_pool_spec *given
         .mean_replicas = time_stat_mean(&totals->ready, end),
         .peak_replicas = totals->ready.max,
         .mean_wanted = time_stat_mean(&totals->wanted, end),
+        .up_share = time_stat_mean(&totals->any, end),
+        .full_share = time_stat_mean(&totals->enough, end),
         .mean_nodes = nodes,
         .spot_share = ratio(time_stat_mean(&totals->spot, end), nodes),
         .mean_cold_start_s = ratio(totals->cold_start_s, (double)totals->replicas_started),
@@ -64,6 +66,8 @@ static void put_pool(struct json_writer *writer, const char *name,
     json_put_number(writer, "mean_replicas", pool->mean_replicas);
     json_put_number(writer, "peak_replicas", pool->peak_replicas);
     json_put_number(writer, "mean_wanted_replicas", pool->mean_wanted);
+    json_put_number(writer, "up_share", pool->up_share);
+    json_put_number(writer, "full_share", pool->full_share);
     json_put_number(writer, "mean_nodes", pool->mean_nodes);
     json_put_number(writer, "spot_share", pool->spot_share);
     json_put_number(writer, "mean_cold_start_s", pool->mean_cold_start_s);
@@ -72,6 +76,8 @@ static void put_pool(struct json_writer *writer, const char *name,
     put_count(writer, "nodes_ordered", totals->nodes_ordered);
     put_count(writer, "nodes_refused", totals->nodes_refused);
     put_count(writer, "nodes_started", totals->nodes_started);
+    put_count(writer, "nodes_moved_out", totals->nodes_moved_out);
+    put_count(writer, "nodes_moved_in", totals->nodes_moved_in);
     put_count(writer, "notices", totals->notices);
     put_count(writer, "interruptions", totals->interruptions);
     put_count(writer, "failures", totals->failures);
@@ -88,7 +94,10 @@ static void put_requests(struct json_writer *writer, const struct elastic_reques
     put_count(writer, "held_requests", requests->held);
     json_put_number(writer, "mean_hold_s", ratio(requests->held_s, (double)requests->held));
     put_count(writer, "moved_requests", requests->moved);
+    put_count(writer, "migrated_requests", requests->migrated);
     put_count(writer, "lost_requests", requests->lost);
+    put_count(writer, "checkpoints", requests->checkpoints);
+    put_count(writer, "answered_again_requests", requests->answered_again);
     put_count(writer, "lost_kv_tokens", requests->lost_kv_tok);
 }
 
@@ -126,9 +135,14 @@ static void print_pool(const char *name, const struct elastic_pool_summary *pool
     fprintf(out, "\n            %llu scale-outs, %llu scale-ins, %llu interruptions, %llu failures",
             (unsigned long long)totals->scale_outs, (unsigned long long)totals->scale_ins,
             (unsigned long long)totals->interruptions, (unsigned long long)totals->failures);
+    if (totals->nodes_moved_out + totals->nodes_moved_in > 0)
+        fprintf(out, ", %llu nodes to the other side, %llu from it",
+                (unsigned long long)totals->nodes_moved_out,
+                (unsigned long long)totals->nodes_moved_in);
     if (!isnan(pool->mean_cold_start_s))
         fprintf(out, "; cold start %.0f s", pool->mean_cold_start_s);
-    fprintf(out, "\n");
+    fprintf(out, "\n            any ready %.2f %% of the time, as many as wanted %.2f %%\n",
+            100 * pool->up_share, 100 * pool->full_share);
 }
 
 static void print_budget(const struct elastic_summary *elastic, FILE *out)

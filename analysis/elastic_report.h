@@ -11,6 +11,8 @@ struct elastic_pool_summary {
     bool elastic; /* false: its replicas were always there */
     double mean_replicas, peak_replicas;
     double mean_wanted; /* by its scaler */
+    double up_share;    /* of the time, that any was ready ... */
+    double full_share;  /* ... that at least as many were as its scaler wanted */
     double mean_nodes, spot_share;
     double mean_cold_start_s; /* from wanted to ready; NaN: none came up */
     struct plane_totals totals;

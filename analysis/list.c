@@ -8,8 +8,13 @@
 #include "analysis/human.h"
 #include "analysis/options.h"
 #include "models/catalog_path.h"
+#include "models/elastic/duration.h"
+#include "models/elastic/elastic_settings.h"
 #include "models/elastic/market.h"
+#include "models/elastic/purchase.h"
+#include "models/elastic/scaler.h"
 #include "models/fleet/router.h"
+#include "models/money/commitments.h"
 #include "models/steptime/calibration.h"
 #include "scenarios/scenario.h"
 #include "sim/json_writer.h"
@@ -148,6 +153,22 @@ static void print_choices(const char *title, const char *const *names)
         printf(" %s%s", *names, names[1] ? "," : "\n");
 }
 
+/* What brings nodes, takes them away, and pays for them. */
+static void list_elastic_policies(void)
+{
+    print_variants("scaler of an elastic pool", scaler_policies);
+    print_variants("strategy of purchases of an elastic pool", purchase_strategies);
+    print_choices("policy of interruption of an elastic pool", interruption_policy_names);
+    print_choices("kind of start_up of an elastic pool", start_up_kind_names);
+    print_choices("source of start_up.weights", weight_source_names);
+    print_variants("stage of start_up, and of failures", duration_variants);
+    print_variants("capacity of a market", market_capacity_kinds);
+    print_variants("lifetime of Spot nodes in a market", market_lifetime_kinds);
+    print_variants("Spot price of a market", market_price_kinds);
+    print_choices("bought_as of a pool", bought_as_names);
+    print_variants("kind of money.commitments", commitment_variants);
+}
+
 static bool list_policies(const struct lists *lists, struct error *error)
 {
     (void)lists, (void)error;
@@ -158,9 +179,7 @@ static bool list_policies(const struct lists *lists, struct error *error)
     print_choices("mode of disaggregation.transfer", transfer_mode_names);
     print_variants("step_time of a pool", step_time_kinds);
     print_variants("method of engine.speculative", draft_methods);
-    print_variants("capacity of a market", market_capacity_kinds);
-    print_variants("lifetime of Spot nodes in a market", market_lifetime_kinds);
-    print_variants("Spot price of a market", market_price_kinds);
+    list_elastic_policies();
     return true;
 }
 
@@ -320,7 +339,7 @@ static const struct option no_options[] = {{0}};
 bool list_command(int argc, char *const argv[], struct error *error)
 {
     const struct command command = {
-        .usage = "list [gpus|instances|models|engines|presets|policies|formats]",
+        .usage = "list [gpus|instances|mig|models|engines|presets|policies|formats]",
         .doc = "Shows what a scenario can name.",
         .words_max = 1,
         .options = no_options};

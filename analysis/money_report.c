@@ -10,6 +10,8 @@
 
 #define USD_PER_NANO 1e-9
 
+enum { NAME_COLUMNS = 24 };
+
 /* --- making it --- */
 
 static bool write_ledger(const struct ledger *ledger, const char *folder, struct arena *arena,
@@ -239,18 +241,69 @@ void money_report_put(struct json_writer *writer, const struct summary *summary)
 
 /* --- the terminal --- */
 
+static const char *const category_words[MONEY_CATEGORIES] = {[MONEY_USED] = "used",
+                                                             [MONEY_IDLE] = "idle",
+                                                             [MONEY_COLD_START] = "cold start",
+                                                             [MONEY_WASTED] = "wasted",
+                                                             [MONEY_UNUSED] = "unused"};
+
+/* What would read "0.0 %" is left out. */
+static void print_categories(const struct money_kpis *kpis, FILE *out)
+{
+    char text[HUMAN_SIZE];
+    const char *before = ": ";
+    for (int i = 0; i < MONEY_CATEGORIES; i++) {
+        double share = kpis->usd > 0 ? kpis->usd_by_category[i] / kpis->usd : 0;
+        if (share < 0.0005)
+            continue;
+        fprintf(out, "%s%s %s", before, human_percent(share, text), category_words[i]);
+        before = ", ";
+    }
+}
+
 static void print_bill(const struct money_summary *money, FILE *out)
 {
     const struct money_kpis *kpis = &money->kpis;
     char a[HUMAN_SIZE], b[HUMAN_SIZE], c[HUMAN_SIZE];
-    fprintf(out, "bill        %s by %s:", human_usd(kpis->usd, a), money->book);
-    for (int i = 0; i < MONEY_CATEGORIES; i++)
-        if (kpis->usd_by_category[i] > 0)
-            fprintf(out, " %s %s", human_percent(kpis->usd_by_category[i] / kpis->usd, b),
-                    money_category_names[i]);
+    fprintf(out, "bill        %s by %s", human_usd(kpis->usd, a), money->book);
+    print_categories(kpis, out);
     fprintf(out, "\n            %s per GPU-hour, %s per productive one; %s requests per dollar\n",
             human_usd(kpis->usd_per_gpu_hour, a), human_usd(kpis->usd_per_productive_gpu_hour, b),
             human_number(kpis->requests_per_usd, c));
+}
+
+/* The rows and what is kept apart add up to the bill. */
+static void print_showback(const struct showback *tenants, FILE *out)
+{
+    char name[4 * NAME_COLUMNS + 1], count[HUMAN_SIZE];
+    if (tenants->count < 2)
+        return;
+    fprintf(out, "\n%-*s %12s %12s %12s %12s\n", NAME_COLUMNS, "show-back", "requests", "own USD",
+            "shared USD", "USD");
+    for (size_t i = 0; i < tenants->count; i++) {
+        const struct showback_row *row = &tenants->rows[i];
+        int64_t total = row->direct_nano_usd + row->shared_nano_usd;
+        if (row->requests == 0 && total == 0)
+            continue;
+        fprintf(out, "  ");
+        human_put_left(out, human_name(row->label, NAME_COLUMNS - 2, name, sizeof name),
+                       NAME_COLUMNS - 2);
+        fprintf(out, " %12s %12.2f %12.2f %12.2f\n", human_count((uint64_t)row->requests, count),
+                (double)row->direct_nano_usd * USD_PER_NANO,
+                (double)row->shared_nano_usd * USD_PER_NANO, (double)total * USD_PER_NANO);
+    }
+    if (tenants->apart_nano_usd > 0)
+        fprintf(out, "  %-*s %12s %12s %12s %12.2f\n", NAME_COLUMNS - 2, "kept apart", "", "", "",
+                (double)tenants->apart_nano_usd * USD_PER_NANO);
+}
+
+static void print_carbon(const struct energy *energy, FILE *out)
+{
+    fprintf(out, "carbon      %.1f kg CO2e of %.1f kWh", energy->operational_kg,
+            energy->building_kwh);
+    if (energy->embodied_kg > 0)
+        fprintf(out, ", and %.1f kg of making the machines", energy->embodied_kg);
+    fprintf(out, "\n");
 }
 
 static void print_alerts(const struct budget_alerts *alerts, FILE *out)
@@ -273,6 +326,7 @@ void money_report_print(const struct summary *summary, FILE *out)
         print_alerts(&money->alerts, out);
     }
     if (money && money->energy)
-        fprintf(out, "carbon      %.1f kg CO2e of %.1f kWh, and %.1f kg of making the machines\n",
-                money->total.operational_kg, money->total.building_kwh, money->total.embodied_kg);
+        print_carbon(&money->total, out);
+    if (money && money->billed)
+        print_showback(&money->tenants, out);
 }

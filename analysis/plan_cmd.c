@@ -1,5 +1,6 @@
 #include "analysis/plan_cmd.h"
 
+#include <math.h>
 #include <stdio.h>
 
 #include "analysis/options.h"
@@ -22,6 +23,7 @@ struct plan_run {
     struct plan_question question;
     struct plan_answer answer;
     struct plan_replay mix, single;
+    struct plan_spot_answer spot; /* all-zero where no offer has markets */
 };
 
 /* --- files --- */
@@ -40,14 +42,8 @@ static bool replay(struct plan_run *run, const struct plan_solution *solution, c
                    const char *name, struct plan_replay *result, struct error *error)
 {
     const char *path = arena_printf(run->scenario->arena, "%s/%s", run->folder, file);
-    cJSON *tree = plan_replay_scenario(&run->question, solution, name);
-    struct json_writer *writer = json_writer_create();
-    json_put_tree(writer, NULL, tree);
-    cJSON_Delete(tree);
-    bool ok = json_writer_save(writer, path, error) &&
-              plan_replay_run(path, &run->question.sample, result, error);
-    json_writer_destroy(writer);
-    return ok;
+    return plan_replay_write(&run->question, solution, NULL, name, path, error) &&
+           plan_replay_run(path, &run->question.sample, result, error);
 }
 
 static bool replay_both(struct plan_run *run, struct error *error)
@@ -68,9 +64,11 @@ static bool replay_both(struct plan_run *run, struct error *error)
 
 static bool report(struct plan_run *run, struct error *error)
 {
+    const struct plan_replay *mix = run->spot.chosen ? &run->spot.trial.replay : &run->mix;
     struct plan_report report = {.answer = &run->answer,
-                                 .mix = run->mix.summary ? &run->mix : NULL,
+                                 .mix = mix->summary ? mix : NULL,
                                  .single = run->single.summary ? &run->single : NULL,
+                                 .spot = run->spot.chosen ? &run->spot : NULL,
                                  .seconds = progress_wall_s() - run->began_s};
     struct json_writer *writer = json_writer_create();
     plan_report_put(writer, &report);
@@ -101,9 +99,45 @@ static bool report_infeasible(struct plan_run *run, const struct error *reason)
 /* So that what lies in the folder belongs together, also when this plan comes to nothing. */
 static void remove_earlier_plan(const struct plan_run *run)
 {
-    static const char *const names[] = {"plan.json", "scenario.json", "scenario-single-type.json"};
+    static const char *const names[] = {"plan.json", "scenario.json", "scenario-single-type.json",
+                                        "scenario-on-demand.json"};
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
         remove(arena_printf(run->scenario->arena, "%s/%s", run->folder, names[i]));
+}
+
+/* On demand alone: the answer is found on paper, and then simulated. */
+static bool find_fleet(struct plan_run *run, struct error *error)
+{
+    return plan_answer_find(&run->question, &run->answer, error) &&
+           (run->question.rules == NULL || replay_both(run, error));
+}
+
+/* With markets simulation takes part in finding it. */
+static bool find_spot_fleet(struct plan_run *run, struct error *error)
+{
+    if (!plan_spot_answer_find(&run->question, run->folder, &run->spot, error))
+        return false;
+    const struct plan_proposal *on_demand = run->spot.on_demand;
+    run->answer = (struct plan_answer){.question = &run->question,
+                                       .mix = run->spot.chosen->solution,
+                                       .best_type = PLAN_ANY_TYPE,
+                                       .gain = NAN};
+    if (on_demand && run->answer.mix.value > 0)
+        run->answer.gain = on_demand->solution.value / run->answer.mix.value - 1;
+    return true;
+}
+
+/* The plan is written all the same: it is the nearest there is. */
+static bool check_trial(const struct plan_run *run, struct error *error)
+{
+    const struct plan_trial *trial = &run->spot.trial;
+    if (!run->spot.chosen || trial->holds)
+        return true;
+    error_set(error, ERROR_INFEASIBLE,
+              "no fleet holds budget and SLO at a confidence of %g: all on demand, %zu of %zu "
+              "replications do",
+              run->scenario->config.plan->confidence, trial->held, trial->done);
+    return error_hint(error, "give it more money or time, or a lower \"confidence\"");
 }
 
 static bool plan(struct plan_run *run, struct error *error)
@@ -112,10 +146,10 @@ static bool plan(struct plan_run *run, struct error *error)
         return false;
     remove_earlier_plan(run);
     if (!plan_question_build(run->scenario, &run->question, error) ||
-        !plan_answer_find(&run->question, &run->answer, error))
+        !(scenario_plan_has_markets(run->scenario->config.plan) ? find_spot_fleet(run, error)
+                                                                : find_fleet(run, error)))
         return error && error->code == ERROR_INFEASIBLE ? report_infeasible(run, error) : false;
-    bool simulated = run->question.rules == NULL || replay_both(run, error);
-    return simulated && report(run, error);
+    return report(run, error) && check_trial(run, error);
 }
 
 static bool plan_scenario(const char *path, const struct plan_settings *settings,
@@ -133,6 +167,7 @@ static bool plan_scenario(const char *path, const struct plan_settings *settings
     bool done = plan(&run, error);
     plan_replay_clear(&run.mix);
     plan_replay_clear(&run.single);
+    plan_spot_answer_clear(&run.spot);
     plan_question_clear(&run.question);
     scenario_free(scenario);
     return done;

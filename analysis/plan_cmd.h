@@ -7,7 +7,7 @@
 #include "sim/error.h"
 
 /* argv: the arguments after "plan". Writes plan.json and scenario.json (and
- * scenario-single-type.json) and prints the plan. */
+ * scenario-single-type.json, or with markets scenario-on-demand.json) and prints the plan. */
 bool plan_command(int argc, char *const argv[], struct error *error);
 
 #endif

@@ -139,6 +139,18 @@ static void add_budget_row(struct program *program)
     row_end(program, GLP_UP, problem->budget_usd_h / program->money_usd_h);
 }
 
+static void add_limit_row(struct program *program, const struct plan_limit *limit)
+{
+    const struct plan_problem *problem = program->problem;
+    for (size_t c = 0; c < problem->config_count; c++)
+        if (limit->replicas[c] != 0)
+            row_term(program, replica_column(c), limit->replicas[c]);
+    for (size_t i = 0; i < problem->offer_count; i++)
+        if (limit->units[i] != 0)
+            row_term(program, unit_column(problem, i), limit->units[i]);
+    row_end(program, GLP_UP, limit->most);
+}
+
 /* --- bounds --- */
 
 /* Units of an offer that the budget can pay for, and that there are. */
@@ -214,6 +226,8 @@ static void program_build(struct program *program, const struct plan_problem *pr
     for (size_t i = 0; i < problem->offer_count; i++)
         add_offer_row(program, i);
     add_budget_row(program);
+    for (size_t i = 0; i < problem->limit_count; i++)
+        add_limit_row(program, &problem->limits[i]);
 }
 
 static void program_free(struct program *program)
@@ -331,6 +345,14 @@ static void fix_replicas(struct program *program, size_t config, int64_t replica
         glp_set_col_bnds(program->lp, share_column(problem, config, w), GLP_FX, 0, 0);
 }
 
+/* What is bought already is bought, whatever the budget and other limits say: the last rows. */
+static void free_limits(struct program *program)
+{
+    int rows = glp_get_num_rows(program->lp);
+    for (int row = rows - (int)program->problem->limit_count; row <= rows; row++)
+        glp_set_row_bnds(program->lp, row, GLP_FR, 0, 0);
+}
+
 /* The fleet's best assignment; false when it cannot serve every class. */
 static bool assign(const struct plan_problem *problem, const int64_t *replicas, double *share,
                    double *longest_s)
@@ -338,7 +360,7 @@ static bool assign(const struct plan_problem *problem, const int64_t *replicas, 
     struct program program;
     program_build(&program, problem, reference_s(problem));
     maximise_theta(&program);
-    glp_set_row_bnds(program.lp, glp_get_num_rows(program.lp), GLP_FR, 0, 0); /* the budget */
+    free_limits(&program);
     for (size_t c = 0; c < problem->config_count; c++)
         fix_replicas(&program, c, replicas[c]);
     glp_scale_prob(program.lp, GLP_SF_AUTO);

@@ -49,6 +49,13 @@ struct plan_class {
     double demand; /* requests; 0: the class does not matter */
 };
 
+/* sum_c replicas_c y_c + sum_i units_i z_i <= most */
+struct plan_limit {
+    const double *replicas; /* [config_count] */
+    const double *units;    /* [offer_count] */
+    double most;
+};
+
 struct plan_problem {
     const struct plan_class *classes;
     size_t class_count;
@@ -59,6 +66,8 @@ struct plan_problem {
     size_t gpu_type_count;
     const double *throughput; /* requests/s, [config * class_count + class]; 0: cannot serve */
     double budget_usd_h;
+    const struct plan_limit *limits; /* what a fleet must keep besides */
+    size_t limit_count;
 };
 
 enum plan_objective {

@@ -89,8 +89,32 @@ static void add_price(cJSON *pool, const struct plan_question *question,
         cJSON_AddNumberToObject(pool, "usd_per_gpu_hour", offer->usd_h / (double)offer->gpus);
 }
 
+/* The offer's own "elastic", with as many nodes as were planned: those on demand are the base, all
+ * above it are on Spot. */
+static cJSON *elastic_of(const struct plan_question *question, size_t offer, int64_t replicas,
+                         int64_t on_demand_nodes)
+{
+    const cJSON *plan = json_member(json_root(question->scenario->document), "plan");
+    const cJSON *asked = cJSON_GetArrayItem(json_member(plan, "offers"), (int)offer);
+    cJSON *elastic = cJSON_Duplicate(json_member(asked, "elastic"), true);
+    cJSON *purchase = json_member(elastic, "purchase");
+    if (!purchase)
+        purchase = cJSON_AddObjectToObject(elastic, "purchase");
+    replace_member(purchase, "on_demand_base", cJSON_CreateNumber((double)on_demand_nodes));
+    replace_member(purchase, "spot_percent_above_base", cJSON_CreateNumber(100));
+    replace_member(elastic, "min_replicas", cJSON_CreateNumber((double)replicas));
+    replace_member(elastic, "max_replicas", cJSON_CreateNumber((double)replicas));
+    return elastic;
+}
+
+static bool has_markets(const struct plan_question *question, size_t config)
+{
+    const struct scenario_offer *offers = question->scenario->config.plan->offers.items;
+    return scenario_offer_has_markets(&offers[question->problem.configs[config].offer]);
+}
+
 static cJSON *pool_of(const struct plan_question *question, const struct plan_solution *solution,
-                      size_t config)
+                      const struct plan_purchase *bought, size_t config)
 {
     const struct deployment *deployment = &question->candidates.candidates[config].deployment;
     cJSON *pool = cJSON_CreateObject();
@@ -102,16 +126,25 @@ static cJSON *pool_of(const struct plan_question *question, const struct plan_so
     cJSON_AddStringToObject(pool, "weights", precision_names[deployment->weights]);
     cJSON_AddStringToObject(pool, "expert_weights", precision_names[deployment->expert_weights]);
     cJSON_AddStringToObject(pool, "kv", precision_names[deployment->kv]);
-    add_price(pool, question, solution, config);
+    if (!has_markets(question, config)) {
+        add_price(pool, question, solution, config);
+        return pool;
+    }
+    cJSON_AddStringToObject(pool, "instance",
+                            question->candidates.candidates[config].instance->name);
+    cJSON_AddItemToObject(pool, "elastic",
+                          elastic_of(question, question->problem.configs[config].offer,
+                                     solution->replicas[config], bought[config].on_demand));
     return pool;
 }
 
-static cJSON *pools_of(const struct plan_question *question, const struct plan_solution *solution)
+static cJSON *pools_of(const struct plan_question *question, const struct plan_solution *solution,
+                       const struct plan_purchase *bought)
 {
     cJSON *pools = cJSON_CreateArray();
     for (size_t c = 0; c < question->problem.config_count; c++)
         if (solution->replicas[c] > 0)
-            cJSON_AddItemToArray(pools, pool_of(question, solution, c));
+            cJSON_AddItemToArray(pools, pool_of(question, solution, bought, c));
     return pools;
 }
 
@@ -139,7 +172,8 @@ static cJSON *router_of(const struct plan_question *question, const struct plan_
 }
 
 cJSON *plan_replay_scenario(const struct plan_question *question,
-                            const struct plan_solution *solution, const char *name)
+                            const struct plan_solution *solution,
+                            const struct plan_purchase *bought, const char *name)
 {
     const struct scenario *asked = question->scenario;
     cJSON *root = cJSON_Duplicate(json_root(asked->document), true);
@@ -148,9 +182,22 @@ cJSON *plan_replay_scenario(const struct plan_question *question,
     scenario_make_paths_absolute(root, asked->folder);
     if (question->cut)
         replace_member(root, "classes", classes_of(question));
-    replace_member(root, "pools", pools_of(question, solution));
+    replace_member(root, "pools", pools_of(question, solution, bought));
     replace_member(root, "router", router_of(question, solution));
     return root;
+}
+
+bool plan_replay_write(const struct plan_question *question, const struct plan_solution *solution,
+                       const struct plan_purchase *bought, const char *name, const char *path,
+                       struct error *error)
+{
+    cJSON *tree = plan_replay_scenario(question, solution, bought, name);
+    struct json_writer *writer = json_writer_create();
+    json_put_tree(writer, NULL, tree);
+    cJSON_Delete(tree);
+    bool ok = json_writer_save(writer, path, error);
+    json_writer_destroy(writer);
+    return ok;
 }
 
 /* --- simulation --- */
@@ -188,15 +235,22 @@ static bool replay_saturated(struct plan_replay *replay, const struct plan_sampl
     return true;
 }
 
-bool plan_replay_run(const char *path, const struct plan_sample *sample, struct plan_replay *replay,
-                     struct error *error)
+bool plan_replay_open(const char *path, struct plan_replay *replay, struct error *error)
 {
-    *replay = (struct plan_replay){.scenario = scenario_read(path, NULL, 0, error)};
+    *replay = (struct plan_replay){.scenario = scenario_read(path, NULL, 0, error),
+                                   .saturated_requests_per_s = NAN};
     if (!replay->scenario)
         return false;
     replay->spec = scenario_spec(replay->scenario, 0);
     replay->facts = run_pool_facts(replay->scenario);
-    return replay_arrivals(replay, error) && replay_saturated(replay, sample, error);
+    return true;
+}
+
+bool plan_replay_run(const char *path, const struct plan_sample *sample, struct plan_replay *replay,
+                     struct error *error)
+{
+    return plan_replay_open(path, replay, error) && replay_arrivals(replay, error) &&
+           replay_saturated(replay, sample, error);
 }
 
 void plan_replay_clear(struct plan_replay *replay)

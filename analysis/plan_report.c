@@ -4,6 +4,7 @@
 
 #include "analysis/basis_report.h"
 #include "analysis/human.h"
+#include "analysis/plan_spot_report.h"
 
 static const struct plan_problem *problem_of(const struct plan_report *report)
 {
@@ -22,6 +23,31 @@ static double demand_requests(const struct plan_problem *problem)
     for (size_t w = 0; w < problem->class_count; w++)
         requests += problem->classes[w].demand;
     return requests;
+}
+
+/* --- money --- */
+
+/* Expected, where some nodes are on Spot. */
+static double config_usd_h(const struct plan_report *report, const struct plan_solution *solution,
+                           size_t config)
+{
+    const struct plan_spot_answer *spot = report->spot;
+    const struct plan_way *way = spot ? plan_spot_way(&spot->spot, config) : NULL;
+    return way ? plan_way_usd_h(way, &spot->chosen->bought[config])
+               : plan_config_usd_h(problem_of(report), solution, config);
+}
+
+static double offer_usd_h(const struct plan_report *report, const struct plan_solution *solution,
+                          size_t offer)
+{
+    const struct plan_problem *problem = problem_of(report);
+    double usd_h = 0;
+    if (!report->spot)
+        return (double)solution->units[offer] * problem->offers[offer].usd_h;
+    for (size_t c = 0; c < problem->config_count; c++)
+        if (problem->configs[c].offer == offer && solution->replicas[c] > 0)
+            usd_h += config_usd_h(report, solution, c);
+    return usd_h;
 }
 
 /* --- plan.json --- */
@@ -72,15 +98,16 @@ static void put_fleet(struct json_writer *writer, const struct plan_report *repo
         else
             json_put_integer(writer, "gpus_per_replica", problem->configs[c].gpus);
         json_put_integer(writer, "replicas", solution->replicas[c]);
-        json_put_number(writer, "usd_h", plan_config_usd_h(problem, solution, c));
+        json_put_number(writer, "usd_h", config_usd_h(report, solution, c));
         json_end_object(writer);
     }
     json_end_list(writer);
 }
 
-static void put_rented(struct json_writer *writer, const struct plan_problem *problem,
+static void put_rented(struct json_writer *writer, const struct plan_report *report,
                        const struct plan_solution *solution)
 {
+    const struct plan_problem *problem = problem_of(report);
     json_begin_list(writer, "rented");
     for (size_t i = 0; i < problem->offer_count; i++) {
         if (solution->units[i] == 0)
@@ -88,7 +115,7 @@ static void put_rented(struct json_writer *writer, const struct plan_problem *pr
         json_begin_object(writer, NULL);
         json_put_string(writer, "offer", problem->offers[i].name);
         json_put_integer(writer, "units", solution->units[i]);
-        json_put_number(writer, "usd_h", (double)solution->units[i] * problem->offers[i].usd_h);
+        json_put_number(writer, "usd_h", offer_usd_h(report, solution, i));
         json_end_object(writer);
     }
     json_end_list(writer);
@@ -174,7 +201,7 @@ static void put_solution(struct json_writer *writer, const struct plan_report *r
     json_put_number(writer, "throughput_requests_per_s",
                     demand_requests(problem) / solution->makespan_s);
     put_fleet(writer, report, solution);
-    put_rented(writer, problem, solution);
+    put_rented(writer, report, solution);
     put_assignment(writer, problem, solution);
 }
 
@@ -211,7 +238,10 @@ void plan_report_put(struct json_writer *writer, const struct plan_report *repor
     put_classes(writer, report);
     put_throughput(writer, problem);
     put_replay(writer, report->mix);
-    put_single_types(writer, report);
+    if (report->spot)
+        plan_spot_report_put(writer, report->spot);
+    else
+        put_single_types(writer, report);
     json_put_number(writer, "gain", report->answer->gain);
     json_put_number(writer, "seconds", report->seconds);
     json_end_object(writer);
@@ -241,9 +271,10 @@ static void print_name(const char *name, FILE *out)
     human_put_left(out, text, NAME_COLUMNS);
 }
 
-static void print_fleet(const struct plan_problem *problem, const struct plan_solution *solution,
+static void print_fleet(const struct plan_report *report, const struct plan_solution *solution,
                         FILE *out)
 {
+    const struct plan_problem *problem = problem_of(report);
     fprintf(out, "  %-*s %8s %6s %10s\n", NAME_COLUMNS, "deployment", "replicas", "GPUs", "USD/h");
     for (size_t c = 0; c < problem->config_count; c++) {
         if (solution->replicas[c] == 0)
@@ -251,7 +282,7 @@ static void print_fleet(const struct plan_problem *problem, const struct plan_so
         print_name(problem->configs[c].name, out);
         fprintf(out, " %8lld %6lld %10.2f\n", (long long)solution->replicas[c],
                 (long long)(solution->replicas[c] * problem->configs[c].gpus),
-                plan_config_usd_h(problem, solution, c));
+                config_usd_h(report, solution, c));
     }
 }
 
@@ -319,8 +350,10 @@ static void print_replay(const struct plan_replay *replay, FILE *out)
     if (!isnan(summary->attainment))
         fprintf(out, "; SLO %s (%s)", human_percent(summary->attainment, slo),
                 summary->slo_kept ? "kept" : "MISSED");
-    fprintf(out, "\n  simulated all at once:   %s requests/s\n",
-            human_number(replay->saturated_requests_per_s, rate));
+    fprintf(out, "\n");
+    if (!isnan(replay->saturated_requests_per_s))
+        fprintf(out, "  simulated all at once:   %s requests/s\n",
+                human_number(replay->saturated_requests_per_s, rate));
 }
 
 static void print_single_type(const struct plan_report *report, FILE *out)
@@ -335,7 +368,7 @@ static void print_single_type(const struct plan_report *report, FILE *out)
              answer->question->candidates.gpu_types[answer->best_type]);
     const struct plan_solution *single = &answer->types[answer->best_type].solution;
     print_worth(title, problem_of(report), single, out);
-    print_fleet(problem_of(report), single, out);
+    print_fleet(report, single, out);
     if (report->single)
         print_replay(report->single, out);
     bool by_cost = plan_question_options(answer->question).objective == PLAN_MIN_COST;
@@ -353,7 +386,7 @@ void plan_report_print(const struct plan_report *report, FILE *out)
                 human_count((uint64_t)demand_requests(problem), count),
                 human_duration(report->answer->question->sample.span_s, span));
     print_worth("best fleet", problem, mix, out);
-    print_fleet(problem, mix, out);
+    print_fleet(report, mix, out);
     print_assignment(problem, mix, out);
     print_step_times(report, mix, out);
     if (report->mix)
@@ -361,5 +394,8 @@ void plan_report_print(const struct plan_report *report, FILE *out)
     if (!mix->optimal)
         fprintf(out, "  the search ran out of time; the best possible is at most %s better\n",
                 human_percent(mix->gap, gap));
-    print_single_type(report, out);
+    if (report->spot)
+        plan_spot_report_print(report->spot, out);
+    else
+        print_single_type(report, out);
 }

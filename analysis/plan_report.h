@@ -6,18 +6,21 @@
 
 #include "analysis/plan_answer.h"
 #include "analysis/plan_replay.h"
+#include "analysis/plan_spot_answer.h"
 #include "sim/json_writer.h"
 
 struct plan_report {
     const struct plan_answer *answer;
     const struct plan_replay *mix;    /* NULL: throughputs were given, nothing was simulated */
     const struct plan_replay *single; /* of the best single type; NULL likewise, or none feasible */
-    double seconds;                   /* all the planning took; differs from run to run */
+    const struct plan_spot_answer *spot; /* NULL: no offer has markets */
+    double seconds;                      /* all the planning took; differs from run to run */
 };
 
 /* plan.json: {status, objective, budget_usd_h, cost_usd_h, throughput_requests_per_s, fleet[],
  * rented[], assignment, demand, classes[], throughput, simulated, saturated_requests_per_s,
- * single_type, gain, seconds}. */
+ * single_type, gain, seconds}; where offers have markets, instead of single_type what
+ * plan_spot_report_put says. */
 void plan_report_put(struct json_writer *writer, const struct plan_report *report);
 
 /* plan.json when no fleet serves the demand: {status, reason, hint, budget_usd_h, seconds}. */

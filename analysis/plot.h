@@ -34,12 +34,15 @@ bool plot_distribution_possible(const struct plot *plot, const struct plot_input
 void plot_distribution_data(const struct plot *plot, const struct plot_input *input, FILE *out);
 void plot_distribution_script(const struct plot *plot, const struct plot_input *input, FILE *out);
 
-/* plot_timeline.c: two panels over time. */
+/* plot_timeline.c: two or three panels over time. */
 bool plot_timeline_possible(const struct plot *plot, const struct plot_input *input);
 void plot_load_data(const struct plot *plot, const struct plot_input *input, FILE *out);
 void plot_load_script(const struct plot *plot, const struct plot_input *input, FILE *out);
 void plot_batch_data(const struct plot *plot, const struct plot_input *input, FILE *out);
 void plot_batch_script(const struct plot *plot, const struct plot_input *input, FILE *out);
+bool plot_replicas_possible(const struct plot *plot, const struct plot_input *input);
+void plot_replicas_data(const struct plot *plot, const struct plot_input *input, FILE *out);
+void plot_replicas_script(const struct plot *plot, const struct plot_input *input, FILE *out);
 
 /* plot_pools.c: bars side by side. */
 bool plot_pools_possible(const struct plot *plot, const struct plot_input *input);

@@ -11,6 +11,12 @@ static size_t bars_of(const struct plot_input *input)
     return pools < BARS_MAX ? pools : BARS_MAX;
 }
 
+/* A pool that never had a replica has a bar of no length. */
+static double busy_percent(const struct pool_summary *pool)
+{
+    return isnan(pool->utilisation) ? 0 : pool->utilisation * 100;
+}
+
 bool plot_pools_possible(const struct plot *plot, const struct plot_input *input)
 {
     (void)plot;
@@ -23,7 +29,7 @@ void plot_pools_data(const struct plot *plot, const struct plot_input *input, FI
     fprintf(out, "# pool, utilisation (%%), USD per hour, USD in all\n");
     for (size_t i = 0; i < bars_of(input); i++) {
         const struct pool_summary *pool = &input->summary->pools[i];
-        fprintf(out, "%zu %.5g %.6g %.6g\n", i, pool->utilisation * 100, pool->usd_per_hour,
+        fprintf(out, "%zu %.5g %.6g %.6g\n", i, busy_percent(pool), pool->usd_per_hour,
                 pool->cost_usd);
     }
 }
@@ -44,7 +50,7 @@ static void put_values(const struct plot_input *input, bool money, FILE *out)
     fprintf(out, "unset label\n");
     for (size_t i = 0; i < bars_of(input); i++) {
         const struct pool_summary *pool = &input->summary->pools[i];
-        double value = money ? pool->usd_per_hour : pool->utilisation * 100;
+        double value = money ? pool->usd_per_hour : busy_percent(pool);
         char text[HUMAN_SIZE];
         fprintf(out,
                 "set label '%s' at %.6g, %zu left offset 0.6,0 font ',12' textcolor '#333333'\n",

@@ -20,6 +20,8 @@ static const struct plot plots[] = {
     {"load", "Load and queue", 0, 0, plot_timeline_possible, plot_load_data, plot_load_script},
     {"batch", "Batch and KV cache", 0, 0, plot_timeline_possible, plot_batch_data,
      plot_batch_script},
+    {"replicas", "Replicas, nodes and money", 0, 0, plot_replicas_possible, plot_replicas_data,
+     plot_replicas_script},
     {"pools", "Utilisation and cost", 0, 0, plot_pools_possible, plot_pools_data,
      plot_pools_script},
 };

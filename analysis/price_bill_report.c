@@ -50,17 +50,26 @@ static void print_label(const struct bill_row *row, FILE *out)
     human_put_left(out, human_name(label, LABEL_COLUMNS, name, sizeof name), LABEL_COLUMNS);
 }
 
+/* With its sign: "+78.6 %". */
+static const char *print_change(double change, char text[HUMAN_SIZE + 1])
+{
+    text[0] = '+';
+    human_percent(change, text + (change > 0));
+    return text;
+}
+
 static void print_row(const struct bill_report *report, const struct bill_row *row, FILE *out)
 {
     const struct money_kpis *kpis = &row->kpis;
-    char usd[HUMAN_SIZE], tok[HUMAN_SIZE], requests[HUMAN_SIZE], used[HUMAN_SIZE], than[HUMAN_SIZE];
+    char usd[HUMAN_SIZE], tok[HUMAN_SIZE], requests[HUMAN_SIZE], used[HUMAN_SIZE];
+    char than[HUMAN_SIZE + 1];
     print_label(row, out);
     fprintf(out, " %10s %10s %12s %8s", human_usd(kpis->usd, usd),
             human_usd(kpis->usd_per_mtok, tok),
             human_usd(kpis->usd_per_thousand_requests, requests),
             human_percent(share(row, MONEY_USED), used));
     if (row != report->rows)
-        fprintf(out, " %10s", human_percent(change(report, row), than));
+        fprintf(out, " %10s", print_change(change(report, row), than));
     fprintf(out, "\n");
 }
 

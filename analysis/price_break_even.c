@@ -99,7 +99,7 @@ static bool node_usd_of_run(struct break_even_command *command, double *usd_per_
     const struct usage *usage = &command->input.usage;
     const struct price_book *book = price_open_book(command->options->book, command->arena, error);
     struct money_kpis kpis;
-    if (!book || !price_bill_as_run(usage, book, &kpis, error))
+    if (!book || !price_bill_as_run(command->input.path, usage, book, command->arena, &kpis, error))
         return false;
     double hours = 0;
     for (size_t i = 0; i < usage->node_count; i++)
@@ -205,6 +205,7 @@ static bool take_node(struct break_even_command *command, struct error *error)
     if (isnan(options->node_tok_per_s) && !command->input.is_run)
         return error_set(error, ERROR_USAGE,
                          "--node-tok-per-s is missing: what a node serves when it is full");
+    command->report.served_by_run = isnan(options->node_tok_per_s);
     host->tok_per_s = or_else(options->node_tok_per_s, host->tok_per_s);
     host->max_utilisation = options->utilisation;
     host->spare_nodes = options->spare;
@@ -261,14 +262,12 @@ static bool answer(struct break_even_command *command, struct error *error)
     break_even_report_fill(&command->report, command->arena);
     const struct price_report give = {.report = &command->report,
                                       .name = "break_even",
+                                      .folder = "break-even",
                                       .put = break_even_report_put,
                                       .put_csv = break_even_report_put_csv,
                                       .print = break_even_report_print,
                                       .plot = break_even_report_plot};
-    const struct price_options *shared = &command->options->shared;
-    return price_give(&give, shared,
-                      price_output_folder(shared, &command->input, "break-even", command->arena),
-                      command->arena, error);
+    return price_give(&give, &command->options->shared, &command->input, command->arena, error);
 }
 
 static bool run(const char *path, const struct break_even_options *options, struct error *error)

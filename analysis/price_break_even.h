@@ -26,6 +26,7 @@ struct break_even_at { /* a utilisation */
 
 struct break_even_report {
     struct self_hosting host;
+    bool served_by_run; /* host.tok_per_s is what the run's nodes served while they were busy */
     struct api_prices api;
     const char *api_name; /* NULL: prices were given */
     struct token_mix mix;

@@ -48,6 +48,8 @@ static void print_host(const struct break_even_report *report, FILE *out)
     if (host->usd_per_month > 0)
         fprintf(out, ", %s a month on top", human_usd(host->usd_per_month, usd));
     fprintf(out, "\n");
+    if (report->served_by_run)
+        fprintf(out, "  (as in the run while busy, however full; else --node-tok-per-s)\n");
     if (host->load)
         fprintf(out, "load: its peak is %s times its mean; nodes %s\n",
                 human_number(load_duration_peak(host->load) / host->load->mean, peak),

@@ -226,10 +226,7 @@ static bool answer(const struct commit_command *command, struct error *error)
                                       .put_csv = commit_report_put_csv,
                                       .print = commit_report_print,
                                       .plot = commit_report_plot};
-    const struct price_options *shared = &command->options->shared;
-    return price_give(&give, shared,
-                      price_output_folder(shared, &command->input, "commit", command->arena),
-                      command->arena, error);
+    return price_give(&give, &command->options->shared, &command->input, command->arena, error);
 }
 
 static bool run(const char *path, const struct commit_options *options, struct error *error)

@@ -45,14 +45,15 @@ bool price_read_date(const char *text, int64_t *unix_s, struct error *error)
 
 /* --- where it is written --- */
 
-const char *price_output_folder(const struct price_options *options,
-                                const struct price_input *input, const char *fallback,
-                                struct arena *arena)
+/* NULL: nowhere. */
+static const char *output_folder(const struct price_report *report,
+                                 const struct price_options *options,
+                                 const struct price_input *input, struct arena *arena)
 {
     if (options->output || options->json)
         return options->output;
     if (!input->path)
-        return arena_printf(arena, "results/%s", fallback);
+        return arena_printf(arena, "results/%s", report->folder);
     if (input->is_run)
         return input->path;
     const char *slash = strrchr(input->path, '/'), *name = slash ? slash + 1 : input->path;
@@ -83,8 +84,9 @@ static bool write_plots(const struct price_report *report, const char *folder, b
 }
 
 bool price_give(const struct price_report *report, const struct price_options *options,
-                const char *folder, struct arena *arena, struct error *error)
+                const struct price_input *input, struct arena *arena, struct error *error)
 {
+    const char *folder = output_folder(report, options, input, arena);
     struct json_writer *writer = json_writer_create();
     report->put(writer, report->report);
     bool drawn = false, done = true;

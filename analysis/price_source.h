@@ -42,11 +42,6 @@ struct price_input {
 bool price_input_open(const char *path, struct price_input *input, struct error *error);
 void price_input_close(struct price_input *input);
 
-/* Where results go; NULL: nowhere. fallback: the name of a folder in results/ for no input. */
-const char *price_output_folder(const struct price_options *options,
-                                const struct price_input *input, const char *fallback,
-                                struct arena *arena);
-
 /* path NULL: the catalogue's. */
 struct price_book *price_open_book(const char *path, struct arena *arena, struct error *error);
 
@@ -56,7 +51,8 @@ bool price_read_date(const char *text, int64_t *unix_s, struct error *error);
 /* A report as its action knows it: how it becomes JSON, CSV, figures and a table. */
 struct price_report {
     const void *report;
-    const char *name; /* of the files: "commit" */
+    const char *name;   /* of the files: "commit" */
+    const char *folder; /* in results/, where no input was given; NULL where there always is one */
     void (*put)(struct json_writer *writer, const void *report);
     void (*put_csv)(FILE *out, const void *report);
     void (*print)(FILE *out, const void *report);
@@ -65,8 +61,9 @@ struct price_report {
                  struct error *error);
 };
 
-/* Writes NAME.json, NAME.csv and plots into the folder, and prints what is asked for. */
+/* Writes NAME.json, NAME.csv and plots to where the options say, or else to where the input is,
+ * and prints what is asked for. */
 bool price_give(const struct price_report *report, const struct price_options *options,
-                const char *folder, struct arena *arena, struct error *error);
+                const struct price_input *input, struct arena *arena, struct error *error);
 
 #endif

@@ -14,6 +14,7 @@ struct timeline {
     struct out_file *file;
     const struct pool_spec *specs;
     size_t pool_count;
+    const struct elastic_spec *elastic; /* NULL: nothing comes and goes */
     bool every_sample;     /* goes to the file as it comes; otherwise the rows do, in the end */
     double interval_s;     /* between samples */
     uint64_t row_samples;  /* samples that make one row */
@@ -45,6 +46,7 @@ static void merge_rows(struct timeline_row *into, const struct timeline_row *nex
             .power_w = weighted(a->power_w, into_s, b->power_w, next_s),
             .arrived = a->arrived + b->arrived,
             .completed = a->completed + b->completed,
+            .nodes = b->nodes,
         };
     }
     into->end_s = next->end_s;
@@ -100,6 +102,7 @@ static void take_sample(struct timeline *timeline, double time_s, const struct p
             .power_w = pools[i].power_w,
             .arrived = (double)(pools[i].arrived - timeline->arrived[i]),
             .completed = (double)(pools[i].completed - timeline->completed[i]),
+            .nodes = pools[i].nodes,
         };
         timeline->arrived[i] = pools[i].arrived;
         timeline->completed[i] = pools[i].completed;
@@ -112,6 +115,25 @@ double timeline_rate(const struct timeline_row *row, double requests)
     return duration_s > 0 ? requests / duration_s : 0;
 }
 
+static void put_elastic_header(const struct timeline *timeline, size_t pool, FILE *out)
+{
+    static const char *const columns[] = {"wanted",          "ready",         "spot_nodes",
+                                          "on_demand_nodes", "spot_capacity", "usd_per_hour"};
+    for (size_t i = 0; i < sizeof columns / sizeof columns[0]; i++) {
+        fputc(',', out);
+        csv_put_path(out, timeline->specs[pool].name, columns[i]);
+    }
+}
+
+/* A capacity without limit is an empty field. */
+static void put_elastic(const struct plane_view *nodes, FILE *out)
+{
+    fprintf(out, ",%.9g,%.9g,%.9g,%.9g", nodes->wanted, nodes->ready, nodes->spot_nodes,
+            nodes->on_demand_nodes);
+    csv_put_number(out, isfinite(nodes->spot_capacity) ? nodes->spot_capacity : NAN);
+    csv_put_number(out, nodes->usd_per_hour);
+}
+
 static void put_header(const struct timeline *timeline, FILE *out)
 {
     static const char *const columns[] = {"waiting", "running",        "kv_used",          "busy",
@@ -122,6 +144,8 @@ static void put_header(const struct timeline *timeline, FILE *out)
             fputc(',', out);
             csv_put_path(out, timeline->specs[pool].name, columns[i]);
         }
+        if (timeline->elastic)
+            put_elastic_header(timeline, pool, out);
     }
     fputc('\n', out);
 }
@@ -144,6 +168,8 @@ static void put_row(const struct timeline *timeline, const struct timeline_row *
         fprintf(out, ",%.9g,%.9g,%.6g,%.6g,%.6g,%.6g,%.6g", pool->waiting, pool->running,
                 pool->kv_used, pool->busy, pool->power_w, timeline_rate(row, pool->arrived),
                 timeline_rate(row, pool->completed));
+        if (timeline->elastic)
+            put_elastic(&pool->nodes, out);
     }
     fputc('\n', out);
 }
@@ -192,6 +218,7 @@ struct timeline *timeline_open(const char *path, const struct simulation_spec *s
     timeline->file = file;
     timeline->specs = spec->pools;
     timeline->pool_count = spec->pool_count;
+    timeline->elastic = spec->elastic;
     timeline->every_sample = !isnan(interval_s);
     timeline->interval_s = timeline->every_sample ? interval_s : first_interval_s;
     timeline->row_samples = 1;

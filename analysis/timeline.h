@@ -17,6 +17,7 @@ struct timeline_cell {
     double waiting, running, kv_used; /* at the end of the interval */
     double busy, power_w;             /* means over the interval */
     double arrived, completed;        /* requests within the interval */
+    struct plane_view nodes;          /* at the end of the interval; zeros where none come or go */
 };
 
 struct timeline_row {

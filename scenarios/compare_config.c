@@ -30,6 +30,19 @@ const char *const compare_metric_names[] = {
     [COMPARE_USD_PER_MILLION_TOK] = "usd_per_million_tok",
     [COMPARE_USD_PER_MILLION_OUTPUT_TOK] = "usd_per_million_output_tok",
     [COMPARE_JOULES_PER_OUTPUT_TOK] = "joules_per_output_tok",
+    [COMPARE_COST_USD] = "cost_usd",
+    [COMPARE_REQUESTS_PER_USD] = "requests_per_usd",
+    [COMPARE_USED_SHARE] = "used_share",
+    [COMPARE_MEAN_REPLICAS] = "mean_replicas",
+    [COMPARE_PEAK_REPLICAS] = "peak_replicas",
+    [COMPARE_USD_PER_HOUR] = "usd_per_hour",
+    [COMPARE_UP_SHARE] = "up_share",
+    [COMPARE_FULL_SHARE] = "full_share",
+    [COMPARE_SPOT_SHARE] = "spot_share",
+    [COMPARE_INTERRUPTIONS] = "interruptions",
+    [COMPARE_HELD_SHARE] = "held_share",
+    [COMPARE_MOVED_REQUESTS] = "moved_requests",
+    [COMPARE_LOST_REQUESTS] = "lost_requests",
     NULL};
 
 static const struct config_field set_element = {

@@ -31,6 +31,20 @@ enum compare_metric {
     COMPARE_USD_PER_MILLION_TOK,
     COMPARE_USD_PER_MILLION_OUTPUT_TOK,
     COMPARE_JOULES_PER_OUTPUT_TOK,
+    COMPARE_COST_USD,
+    COMPARE_REQUESTS_PER_USD,
+    COMPARE_USED_SHARE, /* of the bill: money for iterating, not lost later */
+    COMPARE_MEAN_REPLICAS,
+    COMPARE_PEAK_REPLICAS,
+    COMPARE_USD_PER_HOUR,
+    /* Of fleets that come and go: */
+    COMPARE_UP_SHARE,
+    COMPARE_FULL_SHARE,
+    COMPARE_SPOT_SHARE,
+    COMPARE_INTERRUPTIONS,
+    COMPARE_HELD_SHARE,
+    COMPARE_MOVED_REQUESTS,
+    COMPARE_LOST_REQUESTS,
     COMPARE_METRICS
 };
 extern const char *const compare_metric_names[]; /* by the enum; ends with NULL */

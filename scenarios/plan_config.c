@@ -20,6 +20,10 @@ static const struct config_field offer_fields[] = {
     {"usd_per_hour", CONFIG_NUMBER, AT(scenario_offer, usd_per_hour), .optional = true, .max = 1e6,
      .above_min = true,
      .doc = "price of one instance (or GPU); null: the instance's in the catalogue"},
+    {"elastic", CONFIG_OBJECT, AT(scenario_offer, elastic), .optional = true,
+     .object = &elastic_config_type,
+     .doc = "its markets, where Spot and on demand are bought, and how nodes live there; the plan "
+            "decides how many of each; null: on demand, always there"},
     {0},
 };
 
@@ -148,6 +152,13 @@ static const struct config_field plan_fields[] = {
      .above_min = true, .doc = "longest time the search may take; the best so far then counts"},
     {"mip_gap", CONFIG_NUMBER, AT(scenario_plan, mip_gap), .preset = "0.0001", .max = 0.5,
      .doc = "how far from the best possible value the search may stop, relative"},
+    {"confidence", CONFIG_NUMBER, AT(scenario_plan, confidence), .preset = "0.95", .min = 0,
+     .max = 0.9999, .above_min = true,
+     .doc = "with markets: share of the replications in which the fleet must keep the budget in "
+            "every hour, and the SLO"},
+    {"replications", CONFIG_INT, AT(scenario_plan, replications), .preset = "20", .min = 1,
+     .max = 100000,
+     .doc = "with markets: simulations of each proposed fleet, with other markets and arrivals"},
     {"given", CONFIG_OBJECT, AT(scenario_plan, given), .optional = true, .object = &given_type,
      .doc = "known throughputs, instead of simulated ones; model and workload are then not used"},
     {0},
@@ -183,6 +194,28 @@ static bool check_offers(const struct scenario_plan *plan, const struct json_doc
                                   scenario_offer_name(&offers[i]));
     }
     return true;
+}
+
+bool scenario_plan_has_markets(const struct scenario_plan *plan)
+{
+    const struct scenario_offer *offers = plan->offers.items;
+    for (size_t i = 0; i < plan->offers.count; i++)
+        if (scenario_offer_has_markets(&offers[i]))
+            return true;
+    return false;
+}
+
+/* So many that one of them may fail: with fewer, "95 of 100" and "all" would be the same. */
+static bool check_confidence(const struct scenario_plan *plan, const struct json_document *document,
+                             struct error *error)
+{
+    double least = ceil(1 / (1 - plan->confidence) - 1e-9);
+    if (!scenario_plan_has_markets(plan) || (double)plan->replications >= least)
+        return true;
+    json_error(document, "/plan", error, "%lld replications cannot show a confidence of %g",
+               (long long)plan->replications, plan->confidence);
+    return error_hint(error, "give \"replications\": %.0f or more, or a lower \"confidence\"",
+                      least);
 }
 
 static bool check_edges(const struct config_list *edges, const char *pointer,
@@ -249,7 +282,7 @@ static bool check_given(const struct scenario_plan *plan, const struct json_docu
 bool scenario_plan_check(const struct scenario_plan *plan, const struct json_document *document,
                          struct error *error)
 {
-    return check_offers(plan, document, error) &&
+    return check_offers(plan, document, error) && check_confidence(plan, document, error) &&
            check_edges(&plan->cut.prompt_edges, "/plan/cut/prompt_edges", document, error) &&
            check_edges(&plan->cut.output_edges, "/plan/cut/output_edges", document, error) &&
            (!plan->given || check_given(plan, document, error));

@@ -6,7 +6,10 @@
 #ifndef TOKENYARD_SCENARIOS_PLAN_CONFIG_H
 #define TOKENYARD_SCENARIOS_PLAN_CONFIG_H
 
+#include "models/elastic/elastic_settings.h"
 #include "sim/config.h"
+
+#define PLAN_NODES_MAX 1000 /* on Spot, of one kind */
 
 /* One thing that can be rented: an instance type of the catalogue, or single GPUs. */
 struct scenario_offer {
@@ -14,6 +17,7 @@ struct scenario_offer {
     const char *gpu;      /* ... or this */
     int64_t available;    /* instances, or GPUs; INT64_MIN: as many as the budget pays for */
     double usd_per_hour;  /* of one instance or GPU; NaN: the instance's in the catalogue */
+    struct elastic_settings *elastic; /* its markets, and how nodes live there; NULL: on demand */
 };
 
 /* Ways of deploying the model that are tried on every offer. */
@@ -59,6 +63,8 @@ struct scenario_plan {
     int64_t sample_requests;  /* taken from the workload, for classes and demand */
     int64_t measure_requests; /* simulated, at least, to measure one throughput */
     double time_limit_s, mip_gap;
+    double confidence;    /* of a plan with markets: share of its replications that must hold ... */
+    int64_t replications; /* ... of so many */
     struct scenario_given *given; /* NULL: measured by simulation */
 };
 
@@ -67,6 +73,14 @@ extern const struct config_type scenario_plan_type;
 /* document: the scenario, whose "/plan" was read into plan. */
 bool scenario_plan_check(const struct scenario_plan *plan, const struct json_document *document,
                          struct error *error);
+
+/* Is an offer sold in markets, so that Spot is a choice? */
+static inline bool scenario_offer_has_markets(const struct scenario_offer *offer)
+{
+    return offer->elastic && offer->elastic->markets.count > 0;
+}
+
+bool scenario_plan_has_markets(const struct scenario_plan *plan);
 
 /* The instance or GPU that an offer names. */
 const char *scenario_offer_name(const struct scenario_offer *offer);

@@ -22,7 +22,7 @@ bool scenario_locate(const struct scenario *scenario, const char *pointer,
         return false;
     }
     error_at(error, found->code, json_origin(scenario->document, pointer),
-             json_line(scenario->document, pointer), pointer, "%s", found->message);
+             json_line_near(scenario->document, pointer), pointer, "%s", found->message);
     if (found->hint[0])
         error_hint(error, "%s", found->hint);
     return false;
@@ -350,7 +350,7 @@ struct scenario *scenario_read(const char *path, const char *const *sets, size_t
     if (read_config(scenario, sets, set_count, error) && read_catalogue(scenario, error) &&
         scenario_resolve_classes(scenario, error) && resolve_slos(scenario, error) &&
         resolve_pools(scenario, error) && resolve_roles(scenario, error) &&
-        scenario_elastic_resolve(scenario, error))
+        scenario_elastic_resolve(scenario, error) && scenario_check_plan_markets(scenario, error))
         return scenario;
     scenario_free(scenario);
     return NULL;

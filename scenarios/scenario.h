@@ -93,6 +93,7 @@ struct scenario_config {
     struct carbon_settings *carbon; /* NULL: what it emits is not counted */
     struct router_config router;
     struct disaggregation_config *disaggregation; /* NULL: defaults, where a pool has a role */
+    struct rebalance_settings *rebalance;         /* NULL: replicas keep their roles */
     struct config_list slo;                       /* struct scenario_slo */
     double horizon_s;                             /* NaN: until all requests have ended */
     double warmup_s;
@@ -103,6 +104,7 @@ struct scenario_config {
 };
 
 extern const struct config_type scenario_config_type;
+extern const char *const bought_as_names[]; /* of scenario_pool; ends with NULL */
 
 struct scenario_model {
     const char *name; /* as the scenario calls it */

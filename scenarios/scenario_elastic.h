@@ -16,4 +16,7 @@ bool scenario_elastic_pool(struct scenario *scenario, size_t index,
 /* Does anything of it ask for a control plane? Then scenario->elastic is set. */
 bool scenario_elastic_resolve(struct scenario *scenario, struct error *error);
 
+/* Does the budget pay for what is fixed, and for one node of every elastic pool? */
+bool scenario_budget_check(const struct scenario *scenario, struct error *error);
+
 #endif

@@ -17,8 +17,8 @@ static const struct config_field class_element = {.name = "class",
 /* --- pools --- */
 
 /* As in enum purchase_option: Spot is had in markets. */
-static const char *const bought_as_names[] = {"on_demand",  "spot",  "capacity_block",
-                                              "serverless", "owned", NULL};
+const char *const bought_as_names[] = {"on_demand",  "spot",  "capacity_block",
+                                       "serverless", "owned", NULL};
 
 static const struct config_field pool_fields[] = {
     {.name = "name", .kind = CONFIG_STRING, .offset = POOL(name), .doc = "name of the pool"},
@@ -362,6 +362,12 @@ static const struct config_field scenario_fields[] = {
      .object = &disaggregation_config_type,
      .optional = true,
      .doc = "how pools with the roles prefill and decode work together"},
+    {.name = "rebalance",
+     .kind = CONFIG_OBJECT,
+     .offset = SCENARIO(rebalance),
+     .object = &rebalance_settings_type,
+     .optional = true,
+     .doc = "when replicas change sides between a prefill and a decode pool; null: never"},
     {.name = "slo",
      .kind = CONFIG_LIST,
      .offset = SCENARIO(slo),

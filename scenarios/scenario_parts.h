@@ -37,4 +37,9 @@ const char *scenario_tenant_name(const struct scenario *scenario, size_t class_i
 
 bool scenario_find_class(const struct scenario *scenario, const char *name, int64_t *index);
 
+/* --- scenario_plan.c --- */
+
+/* Are the plan's offers sold in the markets that they name? Once these are resolved. */
+bool scenario_check_plan_markets(const struct scenario *scenario, struct error *error);
+
 #endif

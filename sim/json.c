@@ -241,6 +241,16 @@ long json_line(const struct json_document *document, const char *pointer)
     return override_of(document, pointer) ? 0 : json_text_line(document->text, pointer, 0);
 }
 
+long json_line_near(const struct json_document *document, const char *pointer)
+{
+    char place[POINTER_SIZE];
+    snprintf(place, sizeof place, "%s", pointer);
+    long line;
+    while ((line = json_line(document, place)) == 0 && !override_of(document, place) && place[0])
+        *strrchr(place, '/') = '\0';
+    return line;
+}
+
 const char *json_origin(const struct json_document *document, const char *pointer)
 {
     const struct override *set = override_of(document, pointer);
@@ -251,7 +261,7 @@ bool json_error_va(const struct json_document *document, const char *pointer, st
                    const char *format, va_list args)
 {
     return error_at_va(error, ERROR_BAD_INPUT, json_origin(document, pointer),
-                       json_line(document, pointer), pointer, format, args);
+                       json_line_near(document, pointer), pointer, format, args);
 }
 
 bool json_error(const struct json_document *document, const char *pointer, struct error *error,

@@ -32,6 +32,9 @@ cJSON *json_root(const struct json_document *document);
  * or json_set has set it. */
 long json_line(const struct json_document *document, const char *pointer);
 
+/* That of the innermost place around it that is there, for a member that is missing. */
+long json_line_near(const struct json_document *document, const char *pointer);
+
 /* Where the value at the pointer was given: the document's name, or "--set ...". */
 const char *json_origin(const struct json_document *document, const char *pointer);
 

@@ -25,11 +25,6 @@ size_t step_series_find(const struct step_series *series, tick_t at)
     return low;
 }
 
-double step_series_at(const struct step_series *series, tick_t at)
-{
-    return series->points[step_series_find(series, at)].value;
-}
-
 bool step_row_date(const char *path, const char *date, long line, int64_t *ns, struct error *error)
 {
     struct text text = {date, strlen(date)};
@@ -139,7 +134,9 @@ bool step_builder_finish(struct step_builder *builder, int64_t zero_ns, struct s
     if (record_s > CLOCK_MAX_S)
         return error_at(error, ERROR_BAD_INPUT, builder->path, 0, NULL,
                         "the record is longer than the clock's %.10g s", CLOCK_MAX_S);
-    *series = (struct step_series){.end = tick_from_s(record_s)};
+    double first_s = seconds_between(zero_ns, builder->rows[0].time_ns);
+    *series =
+        (struct step_series){.first = tick_from_s(fmax(first_s, 0)), .end = tick_from_s(record_s)};
     keep_changes(builder, zero_ns, series);
     return true;
 }

@@ -22,15 +22,13 @@ struct step_point {
 struct step_series {
     struct step_point *points; /* [count], count > 0: times rise from 0 on, each value is new */
     size_t count;
+    tick_t first;    /* the file's first row; what holds there holds before it, too */
     tick_t end;      /* of the record; at least the last point's time */
     bool dated;      /* the file has dates: */
     int64_t zero_ns; /* of time 0, since 1970-01-01 UTC */
 };
 
-/* The value at a time from 0 on, and past the end the last one. O(log count). */
-double step_series_at(const struct step_series *series, tick_t at);
-
-/* The point that holds at a time from 0 on. */
+/* The point that holds at a time from 0 on; past the end the last one. O(log count). */
 size_t step_series_find(const struct step_series *series, tick_t at);
 
 struct step_row {

@@ -142,9 +142,17 @@ static const struct config_type token_range_type = {
          .optional = true,                                                                         \
          .min = 1,                                                                                 \
          .max = COUNT_MAX},                                                                        \
+        {.name = "duration_s",                                                                     \
+         .kind = CONFIG_NUMBER,                                                                    \
+         AT(duration_s),                                                                           \
+         .doc = "end after this time",                                                             \
+         .optional = true,                                                                         \
+         .min = 0,                                                                                 \
+         .max = CLOCK_MAX_S,                                                                       \
+         .above_min = true},                                                                       \
     {                                                                                              \
-        .name = "duration_s", .kind = CONFIG_NUMBER, AT(duration_s), .doc = "end after this time", \
-        .optional = true, .min = 0, .max = CLOCK_MAX_S, .above_min = true                          \
+        .name = "start_s", .kind = CONFIG_NUMBER, AT(start_s),                                     \
+        .doc = "when the stream's own time begins", .preset = "0", .min = 0, .max = CLOCK_MAX_S    \
     }
 
 static const struct config_type stream_type = {

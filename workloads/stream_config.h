@@ -30,6 +30,7 @@ struct stream_config {
     int64_t repeat;
     int64_t limit; /* INT64_MIN: none */
     double duration_s;
+    double start_s;
 };
 
 struct workload_config {

@@ -14,7 +14,8 @@ struct token_range {
     uint32_t prompt_min_tok, prompt_max_tok, output_min_tok, output_max_tok;
 };
 
-/* Only arrivals with from_s <= time < to_s; from_s becomes time 0. */
+/* Only arrivals with from_s <= time < to_s; from_s becomes time 0; a negative
+ * one delays all. */
 struct source *transform_window(struct source *inner, double from_s, double to_s,
                                 struct arena *arena);
 

@@ -109,12 +109,20 @@ static bool check_shared_prefix(const struct stream_config *stream, const struct
                   "give it to a stream that has a preset or a generator");
 }
 
+static bool check_start(const struct stream_config *stream, const struct place *place,
+                        struct error *error)
+{
+    return stream->start_s == 0 || !stream_config_is_closed_loop(stream) ||
+           refuse(place, "start_s", error, "a closed loop's times cannot be shifted",
+                  "clients of a closed loop can begin one after the other, by ramp_s");
+}
+
 static bool check_stream(const struct stream_config *stream, const struct place *place,
                          struct error *error)
 {
     bool follows = stream_config_is_closed_loop(stream) && !stream_config_closes_trace(stream);
     return check_origin(stream, place, error) && check_rate(stream, place, error) &&
-           check_shared_prefix(stream, place, error) &&
+           check_shared_prefix(stream, place, error) && check_start(stream, place, error) &&
            (follows ? check_closed_loop(stream, place, error) : check_ending(stream, place, error));
 }
 
@@ -227,6 +235,8 @@ static struct source *stretch_time(struct source *source, const struct stream_co
     if (timed || counted)
         source = transform_limit(source, counted ? (uint64_t)stream->limit : UINT64_MAX,
                                  timed ? stream->duration_s : INFINITY, arena);
+    if (stream->start_s > 0)
+        source = transform_window(source, -stream->start_s, INFINITY, arena);
     return source;
 }
 

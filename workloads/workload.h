@@ -7,9 +7,9 @@
  * A stream takes its requests from exactly one of "trace", "preset" (a named generator),
  * "generator", and, in the workload itself, "streams", which are merged by time. What is then done
  * to them has one order, whatever the order in the file: window_s, filter, clip, shared_prefix,
- * rate, repeat, closing a trace's sessions, limit and duration_s. rate_per_s and rate_scale
- * multiply a generator's own rates, so that its rhythm (a day's, or that of on and off) keeps its
- * seconds; anything else has its time scaled. */
+ * rate, repeat, closing a trace's sessions, limit and duration_s, and start_s. rate_per_s and
+ * rate_scale multiply a generator's own rates, so that its rhythm (a day's, or that of on and off)
+ * keeps its seconds; anything else has its time scaled. */
 #ifndef TOKENYARD_WORKLOADS_WORKLOAD_H
 #define TOKENYARD_WORKLOADS_WORKLOAD_H
 

@@ -3,6 +3,7 @@
 #include "models/elastic/control_plane.h"
 
 #include <assert.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -112,19 +113,25 @@ void plane_destroy(struct plane *plane)
 /* --- time --- */
 
 /* What one pool's nodes do may concern another's: they share a budget and markets. */
+static bool settle_once(struct plane *plane)
+{
+    bool any = false;
+    for (uint32_t i = 0; i < plane->spec->pool_count; i++) {
+        if (!plane->pools[i].dirty)
+            continue;
+        plane->pools[i].dirty = false;
+        if (!plane->pools[i].scaler)
+            continue;
+        reconcile(plane, i);
+        any = true;
+    }
+    return any;
+}
+
+/* Where nothing takes time, what was ordered may be ready at once, and change the orders. */
 static void settle(struct plane *plane)
 {
-    bool again = true;
-    while (again) {
-        again = false;
-        for (uint32_t i = 0; i < plane->spec->pool_count; i++) {
-            if (!plane->pools[i].dirty)
-                continue;
-            plane->pools[i].dirty = false;
-            again = true;
-            if (plane->pools[i].scaler)
-                reconcile(plane, i);
-        }
+    while (settle_once(plane)) {
     }
     assert(plane_keeps_capacity(plane));
 }
@@ -139,6 +146,7 @@ void plane_start(struct plane *plane)
     for (uint32_t i = 0; i < plane->spec->pool_count; i++) {
         struct elastic_pool *pool = &plane->pools[i];
         time_stat_set(&pool->totals.wanted, 0, (double)pool->wanted);
+        note_readiness(plane, pool);
         if (!pool->scaler)
             reconcile_fixed(plane, i); /* first: they are paid whatever the budget says */
     }
@@ -151,15 +159,31 @@ void plane_start(struct plane *plane)
                         scaler_next(pool->scaler));
     }
     plane->starting = false;
+    rebalance_begin(plane);
     settle(plane);
+}
+
+struct scaler_metrics plane_metrics(const struct plane *plane, uint32_t pool)
+{
+    struct scaler_metrics metrics = {0};
+    plane->spec->actions.metrics(plane->spec->actions.context, pool, &metrics);
+    count_replicas(plane, pool, &metrics);
+    return metrics;
+}
+
+void pool_want(struct plane *plane, uint32_t number, int64_t replicas)
+{
+    struct elastic_pool *pool = &plane->pools[number];
+    pool->wanted = replicas;
+    pool->dirty = true;
+    time_stat_set(&pool->totals.wanted, plane->now, (double)replicas);
+    note_readiness(plane, pool);
 }
 
 static void ask_scaler(struct plane *plane, uint32_t number)
 {
     struct elastic_pool *pool = &plane->pools[number];
-    struct scaler_metrics metrics = {0};
-    plane->spec->actions.metrics(plane->spec->actions.context, number, &metrics);
-    count_replicas(plane, number, &metrics);
+    struct scaler_metrics metrics = plane_metrics(plane, number);
     struct scaler_decision decision = scaler_decide(pool->scaler, &metrics, plane->now);
     event_queue_set(&plane->timers, timer_of_pool(plane, number, false), TIMER_SCALER,
                     scaler_next(pool->scaler));
@@ -167,9 +191,7 @@ static void ask_scaler(struct plane *plane, uint32_t number)
         return;
     pool->totals.scale_outs += decision.desired > pool->wanted;
     pool->totals.scale_ins += decision.desired < pool->wanted;
-    pool->wanted = decision.desired;
-    time_stat_set(&pool->totals.wanted, plane->now, (double)pool->wanted);
-    pool->dirty = true;
+    pool_want(plane, number, decision.desired);
 }
 
 static void look(struct plane *plane, uint32_t pool)
@@ -180,14 +202,16 @@ static void look(struct plane *plane, uint32_t pool)
 
 static void ring(struct plane *plane, uint32_t actor)
 {
-    uint32_t pools = plane->spec->market_count, replicas = pools + 2 * plane->spec->pool_count;
-    uint32_t nodes = replicas + plane->replica_count;
+    uint32_t pools = plane->spec->market_count, rebalance = timer_of_rebalance(plane);
+    uint32_t replicas = timer_of_replica(plane, 0), nodes = timer_of_node(plane, 0);
     if (actor < pools)
         market_timer(plane, actor);
-    else if (actor < replicas && (actor - pools) % 2 == 0)
+    else if (actor < rebalance && (actor - pools) % 2 == 0)
         ask_scaler(plane, (actor - pools) / 2);
-    else if (actor < replicas)
+    else if (actor < rebalance)
         look(plane, (actor - pools) / 2);
+    else if (actor == rebalance)
+        rebalance_timer(plane);
     else if (actor < nodes)
         replica_timer(plane, actor - replicas);
     else
@@ -233,14 +257,40 @@ bool plane_is_moving(const struct plane *plane)
     return plane->moving > 0;
 }
 
-bool plane_record_is_over(const struct plane *plane)
+const char *plane_ended_record(const struct plane *plane)
 {
-    return plane->record_is_over;
+    return plane->ended_record;
 }
 
 const struct plane_totals *plane_totals_of(const struct plane *plane, uint32_t pool)
 {
     return &plane->pools[pool].totals;
+}
+
+static double spot_capacity(const struct plane *plane, const struct plane_pool *pool)
+{
+    double nodes = 0;
+    for (uint32_t i = 0; i < pool->market_count; i++) {
+        int64_t capacity = market_capacity(plane->markets[pool->markets[i]].present);
+        nodes += capacity == INT64_MAX ? INFINITY : (double)capacity;
+    }
+    return nodes;
+}
+
+struct plane_view plane_look(const struct plane *plane, uint32_t number)
+{
+    const struct elastic_pool *pool = &plane->pools[number];
+    struct plane_view view = {.wanted = pool->totals.wanted.value,
+                              .ready = pool->totals.ready.value,
+                              .spot_capacity = spot_capacity(plane, pool->spec)};
+    for (uint32_t i = 0; i < plane->node_count; i++) {
+        const struct node *node = &plane->nodes[i];
+        if (node->pool != number || node->state < NODE_BOOTING || node->state > NODE_UP)
+            continue;
+        *(node->spot ? &view.spot_nodes : &view.on_demand_nodes) += 1;
+        view.usd_per_hour += node->usd_per_hour;
+    }
+    return view;
 }
 
 const struct spend_limit *plane_spend(const struct plane *plane)

@@ -21,6 +21,9 @@
  * A node with a notice counts as gone to the purchase policy, so its replacement is ordered at
  * once. Nodes fail without notice.
  *
+ * A prefill and a decode pool of the same hardware may swap nodes (struct plane_rebalance): a node
+ * drains in the one and comes up in the other, without being given back in between.
+ *
  * The plane knows nothing of requests: it orders its owner about (struct plane_actions) and is told
  * when a draining replica is empty. Everything happens in plane_advance, at plane_next, and in
  * plane_emptied. Deterministic: random streams by name, ties by number. */
@@ -32,6 +35,7 @@
 
 #include "models/elastic/elastic_settings.h"
 #include "models/elastic/market.h"
+#include "models/elastic/rebalance.h"
 #include "models/elastic/scaler.h"
 #include "models/elastic/spend_limit.h"
 #include "models/elastic/start_up.h"
@@ -79,13 +83,21 @@ struct plane_pool {
     double on_demand_usd_per_hour; /* of a node where no market is given */
 };
 
+/* Two pools whose nodes are alike, bought in the same markets, with scalers that stay as they are
+ * told: their nodes change sides. */
+struct plane_rebalance {
+    const struct rebalance_settings *settings;
+    uint32_t prefill, decode; /* pools */
+};
+
 struct plane_spec {
     const struct plane_pool *pools;
     uint32_t pool_count;
     struct market_spec *const *markets;
     uint32_t market_count;
-    double budget_usd_per_hour; /* INFINITY: none */
-    int64_t start_unix_s;       /* the date of time 0 */
+    const struct plane_rebalance *rebalance; /* NULL: no node changes sides */
+    double budget_usd_per_hour;              /* INFINITY: none */
+    int64_t start_unix_s;                    /* the date of time 0 */
     uint64_t seed, replication;
     /* Filled with the lives of nodes and Spot prices. Its pools are those above; its markets are
      * the markets above, then one of each pool, for nodes of no market. */
@@ -98,6 +110,7 @@ struct plane_totals {
     uint64_t nodes_ordered, nodes_refused, nodes_started; /* started: billed */
     uint64_t interruptions, failures;                     /* nodes; an interruption had its end */
     uint64_t notices;
+    uint64_t nodes_moved_out, nodes_moved_in; /* to the other pool of a rebalance; from it */
     uint64_t replicas_started, replicas_drained, replicas_lost;
     uint64_t scale_outs, scale_ins; /* decisions that changed the wanted number */
     uint64_t budget_refusals, budget_shed;
@@ -105,9 +118,19 @@ struct plane_totals {
     double cold_start_s;      /* summed over replicas that became ready: from wanted to ready */
     struct time_stat wanted;  /* replicas that the scaler wants */
     struct time_stat ready;   /* that take requests */
+    struct time_stat any;     /* 1 while any is ready */
+    struct time_stat enough;  /* 1 while at least as many are as the scaler wants */
     struct time_stat serving; /* likewise, and those that drain */
     struct time_stat nodes;   /* that are billed */
     struct time_stat spot;    /* of them */
+};
+
+/* A pool as it is now. */
+struct plane_view {
+    double wanted, ready;               /* replicas */
+    double spot_nodes, on_demand_nodes; /* billed */
+    double spot_capacity;               /* nodes, of its markets; INFINITY: without limit */
+    double usd_per_hour;
 };
 
 struct plane;
@@ -130,13 +153,14 @@ void plane_emptied(struct plane *plane, uint32_t replica, tick_t now);
  * starts, drains or is to be taken? */
 bool plane_is_moving(const struct plane *plane);
 
-/* Has a market's record ended that may not? The run should stop with an error. */
-bool plane_record_is_over(const struct plane *plane);
+/* The market whose record has ended, but may not: the run should stop with an error. NULL: none. */
+const char *plane_ended_record(const struct plane *plane);
 
 /* The simulation ends: nodes that live are billed until now. */
 void plane_finish(struct plane *plane, tick_t now);
 
 const struct plane_totals *plane_totals_of(const struct plane *plane, uint32_t pool);
+struct plane_view plane_look(const struct plane *plane, uint32_t pool);
 const struct spend_limit *plane_spend(const struct plane *plane);
 /* Does no market have more nodes than its capacity? Always. */
 bool plane_keeps_capacity(const struct plane *plane);

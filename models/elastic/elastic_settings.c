@@ -24,7 +24,7 @@ static const struct config_field interruption_fields[] = {
      .min = 0,
      .max = 1e7,
      .above_min = true,
-     .doc = "time between two checkpoints; null: Young's optimum for the node's rate of "
+     .doc = "time between two checkpoints; null: Daly's optimum for the pool's rate of "
             "interruptions"},
     {.name = "checkpoint_cost_s",
      .kind = CONFIG_NUMBER,

@@ -16,8 +16,9 @@ enum interruption_policy {
     INTERRUPTION_REQUEUE, /* all are sent elsewhere at the notice, to be recomputed */
     INTERRUPTION_MIGRATE, /* as requeue, but the KV cache of those that decode is copied to where
                            * they go on; what is not there when the node goes is recomputed */
-    INTERRUPTION_IGNORE,  /* nobody heeds the notice; all are sent elsewhere at the end */
-    INTERRUPTION_LOSE,    /* at the end the clients have an error, and may try again */
+    INTERRUPTION_IGNORE,  /* nobody heeds the notice, and requests come to the end, when all are
+                           * sent elsewhere, to be recomputed */
+    INTERRUPTION_LOSE, /* likewise, but at the end the clients have an error, and may try again */
     INTERRUPTION_CHECKPOINT /* batch jobs: results since the last checkpoint are computed again */
 };
 
@@ -25,7 +26,7 @@ extern const char *const interruption_policy_names[]; /* ends with NULL */
 
 struct interruption_settings {
     int policy;                   /* enum interruption_policy */
-    double checkpoint_interval_s; /* NaN: Young's optimum for the rate of interruptions */
+    double checkpoint_interval_s; /* NaN: Daly's optimum for the rate of interruptions */
     double checkpoint_cost_s;     /* that the engine stands still for one */
     double migration_gb_s;        /* NaN: the node's network */
 };

@@ -38,8 +38,6 @@ static const struct config_field fields[] = {
     DURATION_FIELD(
         "detection", struct failure_settings, detection,
         "until a failed node is given up and another may be asked for; null: 50 to 55 s"),
-    DURATION_FIELD("repair", struct failure_settings, repair,
-                   "from there until the machine is back, where it is owned; null: no time"),
     {0}};
 
 const struct config_type failure_config_type = {
@@ -52,8 +50,7 @@ const struct config_type failure_config_type = {
 bool failure_check(const struct failure_settings *settings, const struct place *place,
                    struct error *error)
 {
-    return duration_check(&settings->detection, place, "detection", error) &&
-           duration_check(&settings->repair, place, "repair", error);
+    return duration_check(&settings->detection, place, "detection", error);
 }
 
 static double rate_per_h(double mtbf_h, int64_t count)
@@ -82,9 +79,4 @@ tick_t failure_draw_detection(const struct failure_settings *settings, gsl_rng *
     if (settings->detection.index >= 0)
         return duration_draw(&settings->detection, rng);
     return tick_from_s(50 + 5 * random_open_unit(rng));
-}
-
-tick_t failure_draw_repair(const struct failure_settings *settings, gsl_rng *rng)
-{
-    return settings->repair.index >= 0 ? duration_draw(&settings->repair, rng) : 0;
 }

@@ -1,5 +1,4 @@
-/* Machines that break on their own: when, how long until that is noticed, and how long a repair
- * takes.
+/* Machines that break on their own: when, and how long until that is noticed.
  *
  * Failures are exponential (without memory), of each GPU and of what else an instance is made of;
  * the first of them ends the node. A pool without the member "failures" has none. */
@@ -15,7 +14,7 @@
 struct failure_settings {
     double gpu_mtbf_h;      /* hours of one GPU between its failures; INFINITY-like: null, never */
     double instance_mtbf_h; /* hours of one instance, its GPUs left out; null: never */
-    struct config_variant detection, repair; /* durations */
+    struct config_variant detection; /* a duration */
 };
 
 extern const struct config_type failure_config_type; /* struct failure_settings */
@@ -34,8 +33,5 @@ tick_t failure_draw(const struct failure_settings *settings, int64_t instances, 
 
 /* From the failure until the control plane knows of it and may ask for another node. */
 tick_t failure_draw_detection(const struct failure_settings *settings, gsl_rng *rng);
-
-/* From detection until the very machine is back, for hardware one owns: clouds replace at once. */
-tick_t failure_draw_repair(const struct failure_settings *settings, gsl_rng *rng);
 
 #endif

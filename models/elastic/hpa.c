@@ -28,7 +28,7 @@ static const struct config_field policy_fields[] = {
      .offset = offsetof(struct hpa_policy_config, period_s),
      .min = 1,
      .max = 1800,
-     .doc = "periodSeconds"},
+     .doc = "length of that period"},
     {0}};
 
 static const struct config_type policy_type = {.name = "hpa_policy",
@@ -67,7 +67,7 @@ static const struct config_field policy_element = {.kind = CONFIG_OBJECT, .objec
              .optional = true,                                                                     \
              .min = 0,                                                                             \
              .max = 1,                                                                             \
-             .doc = "of the ratio to the target, in this direction; null: the autoscaler's"},      \
+             .doc = "tolerance in this direction; null: the autoscaler's"},                        \
         {                                                                                          \
             0                                                                                      \
         }                                                                                          \

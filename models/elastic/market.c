@@ -183,17 +183,12 @@ const char *market_spec_region(const struct market_spec *spec)
     return spec->region;
 }
 
-const char *market_spec_zone(const struct market_spec *spec)
-{
-    return spec->zone;
-}
-
 const char *market_spec_instance(const struct market_spec *spec)
 {
     return spec->instance;
 }
 
-enum market_provider market_spec_provider(const struct market_spec *spec)
+double market_spec_on_demand_usd(const struct market_spec *spec)
 {
-    return spec->provider;
+    return spec->on_demand_usd;
 }

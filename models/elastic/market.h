@@ -72,9 +72,8 @@ struct market_spec *const *markets_resolve(const struct config_list *markets,
 
 const char *market_spec_name(const struct market_spec *spec);
 const char *market_spec_region(const struct market_spec *spec);
-const char *market_spec_zone(const struct market_spec *spec);
 const char *market_spec_instance(const struct market_spec *spec); /* NULL: the pool's */
-enum market_provider market_spec_provider(const struct market_spec *spec);
+double market_spec_on_demand_usd(const struct market_spec *spec); /* per node-hour */
 
 struct market;
 

@@ -70,7 +70,7 @@ static bool check_length(const struct resolving *resolving, const struct record_
     struct place path = place_of(resolving, use->member, "path");
     double record_s = tick_to_s(signal->record.end), from_s = tick_to_s(signal->from);
     double horizon_s = resolving->context->horizon_s;
-    if (use->after_end == AFTER_END_REPEAT && signal->record.end == 0)
+    if (use->after_end == AFTER_END_REPEAT && signal->record.end == signal->record.first)
         return place_error(&path, resolving->error, "a record of no length cannot be repeated");
     if (signal->from > 0 && signal->from >= signal->record.end)
         return place_error(&path, resolving->error,
@@ -84,11 +84,29 @@ static bool check_length(const struct resolving *resolving, const struct record_
                       "\"after_end\": \"hold\" keeps the last value, \"repeat\" begins again");
 }
 
+/* A price record begins with the capacity's, by date or by the same count of seconds, if it reaches
+ * there. */
+static double from_by_default(const struct resolving *resolving, const struct record_use *use,
+                              const struct signal_spec *signal)
+{
+    const struct signal_spec *capacity = &resolving->spec->capacity;
+    const struct step_series *record = &signal->record;
+    if (use->from_utc)
+        return 0;
+    if (signal == capacity || capacity->kind != SIGNAL_RECORD ||
+        capacity->record.dated != record->dated)
+        return tick_to_s(record->first);
+    double from_s = tick_to_s(capacity->from);
+    if (record->dated)
+        from_s += (double)(capacity->record.zero_ns - record->zero_ns) / NS_PER_S;
+    return from_s >= 0 && from_s < tick_to_s(record->end) ? from_s : tick_to_s(record->first);
+}
+
 /* Makes a signal of the record that is in it already. */
 static bool use_record(const struct resolving *resolving, const struct record_use *use,
                        struct signal_spec *signal)
 {
-    double from_s = use->from_s;
+    double from_s = isnan(use->from_s) ? from_by_default(resolving, use, signal) : use->from_s;
     struct place place = place_of(resolving, use->member, use->from_utc ? "from_utc" : "from_s");
     if (use->from_utc && !find_date(resolving, use, &signal->record, &from_s))
         return false;
@@ -355,8 +373,8 @@ static void resolve_terms(const struct resolving *resolving)
     const struct market_settings *settings = resolving->settings;
     struct market_spec *spec = resolving->spec;
     double notice_s = settings->notice_s, bid_usd = settings->max_price_usd_per_hour;
-    spec->provider = provider_of(resolving);
-    spec->notice = tick_from_s(isnan(notice_s) ? provider_notice_s(spec->provider) : notice_s);
+    spec->notice =
+        tick_from_s(isnan(notice_s) ? provider_notice_s(provider_of(resolving)) : notice_s);
     spec->max_price_usd = isnan(bid_usd) ? INFINITY : bid_usd;
     spec->grant_probability[MARKET_SPOT] = settings->grant_probability;
     spec->grant_probability[MARKET_ON_DEMAND] = settings->on_demand_grant_probability;

@@ -22,7 +22,11 @@ static const char *const after_end_names[] = {"error", "hold", "repeat", NULL};
 /* Of a record: where in it time 0 lies, and what follows its end. */
 #define FROM_S(of)                                                                                 \
     {                                                                                              \
-        SECONDS(of, from_s, "point of the record at which the run begins"), .preset = "0"          \
+        SECONDS(                                                                                   \
+            of, from_s,                                                                            \
+            "point of the record at which the run begins; null: at its first row, and a price "    \
+            "record where that of the capacity begins"),                                           \
+            .optional = true                                                                       \
     }
 #define FROM_UTC(of)                                                                               \
     {                                                                                              \

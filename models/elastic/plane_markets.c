@@ -152,7 +152,14 @@ void market_take(struct plane *plane, uint32_t number)
     market->kept++;
 }
 
-/* A request that is for a node that will be taken anyhow is refused. */
+/* Requested nodes count as held, so that two requests cannot be granted the same room. */
+static bool is_overfull(const struct plane_market *market)
+{
+    return market->held > market_capacity(market->present) ||
+           market->kept > market_capacity(market->ahead);
+}
+
+/* A request for more than there is, or for a node that will be taken anyhow, is refused. */
 bool market_grant(struct plane *plane, uint32_t number)
 {
     struct node *node = &plane->nodes[number];
@@ -160,7 +167,9 @@ bool market_grant(struct plane *plane, uint32_t number)
         return node->placed;
     struct plane_market *market = &plane->markets[node->market];
     enum market_terms terms = node->spot ? MARKET_SPOT : MARKET_ON_DEMAND;
-    if (node->warned || (!plane->starting && !market_grants(market->present, terms)))
+    if (node->warned || (node->spot && is_overfull(market)))
+        return false;
+    if (!plane->starting && !market_grants(market->present, terms))
         return false;
     tick_t life = node->spot ? market_lifetime(market->present) : TICK_NEVER;
     if (life == TICK_NEVER)
@@ -243,7 +252,8 @@ void market_timer(struct plane *plane, uint32_t number)
     look_ahead(plane, number);
     market_advance(market->present, plane->now);
     forget_past(market, plane->now);
-    plane->record_is_over |= market_record_is_over(market->present);
+    if (market_record_is_over(market->present))
+        plane->ended_record = market_spec_name(plane->spec->markets[number]);
     market_publish_price(plane, number);
     nodes_reprice(plane);
     make_users_dirty(plane, number);

@@ -84,10 +84,10 @@ static tick_t paid_until(const struct plane *plane, const struct node *node)
         return plane->now;
     tick_t minimum = tick_from_s(settings->billing_minimum_s);
     tick_t unit = tick_from_s(settings->billing_granularity_s);
-    tick_t billed = plane->now - node->usage.billed_from;
+    tick_t billed = plane->now - node->billed_from;
     if (unit > 0)
         billed = (billed + unit - 1) / unit * unit;
-    return node->usage.billed_from + (billed < minimum ? minimum : billed);
+    return node->billed_from + (billed < minimum ? minimum : billed);
 }
 
 /* By how much its price is about to change. One that has ended is billed on at its last price. */
@@ -165,7 +165,7 @@ static void count_nodes(struct plane *plane, const struct node *node, int change
         time_stat_set(&totals->spot, plane->now, totals->spot.value + change);
 }
 
-static void begin_billing(struct plane *plane, struct node *node)
+static void begin_record(struct plane *plane, struct node *node)
 {
     const struct plane_pool *spec = pool_spec_of(plane, node->pool);
     uint32_t market =
@@ -176,11 +176,18 @@ static void begin_billing(struct plane *plane, struct node *node)
                                       .purchase = node->spot ? PURCHASE_SPOT : spec->bought_as,
                                       .requested = node->requested,
                                       .billed_from = plane->now,
+                                      .carried = plane->now - node->billed_from,
                                       .ready = TICK_NEVER,
                                       .drain = TICK_NEVER};
     node->priced = plane->now;
-    plane->pools[node->pool].totals.nodes_started++;
     count_nodes(plane, node, 1);
+}
+
+static void begin_billing(struct plane *plane, struct node *node)
+{
+    node->billed_from = plane->now;
+    begin_record(plane, node);
+    plane->pools[node->pool].totals.nodes_started++;
 }
 
 static void end_billing(struct plane *plane, struct node *node, enum node_end why)
@@ -193,6 +200,21 @@ static void end_billing(struct plane *plane, struct node *node, enum node_end wh
     count_cost(plane, node);
     usage_add_node(plane->spec->usage, usage);
     count_nodes(plane, node, -1);
+}
+
+/* Its own price and minimum go on. */
+void node_change_pool(struct plane *plane, uint32_t number, uint32_t pool)
+{
+    struct node *node = &plane->nodes[number];
+    assert(node->hosted == 0 && node->leaving && node->state == NODE_UP);
+    end_billing(plane, node, NODE_END_MOVED);
+    plane->pools[node->pool].totals.nodes_moved_out++;
+    plane->pools[pool].totals.nodes_moved_in++;
+    node->pool = pool;
+    node->requested = plane->now;
+    node->leaving = false;
+    plane->moving--;
+    begin_record(plane, node);
 }
 
 static tick_t after(tick_t now, tick_t wait)
@@ -299,6 +321,7 @@ bool node_order(struct plane *plane, uint32_t pool, uint32_t market, bool spot)
     plane->nodes[number] = (struct node){.pool = pool,
                                          .market = market,
                                          .spot = spot,
+                                         .heir = POOL_NONE,
                                          .state = NODE_REQUESTED,
                                          .stage_end = plane->now + stages.answer,
                                          .stages = stages,
@@ -349,9 +372,7 @@ void node_release(struct plane *plane, uint32_t number)
     assert(!node->leaving);
     leave(plane, node);
     drain_all(plane, number, DEPARTURE_DRAIN, plane_drain_deadline(plane, node->pool));
-    if (plane->nodes[number].hosted == 0 && plane->nodes[number].state != NODE_GONE &&
-        plane->nodes[number].state != NODE_PAID)
-        node_terminate(plane, number, DEPARTURE_DRAIN);
+    node_emptied(plane, number);
 }
 
 void node_give_notice(struct plane *plane, uint32_t number, tick_t taken)
@@ -363,6 +384,7 @@ void node_give_notice(struct plane *plane, uint32_t number, tick_t taken)
     if (!node->leaving)
         leave(plane, node);
     market_warned(plane, number);
+    rebalance_lose(plane, number);
     node->warned = true;
     set_timer(plane, number);
     if (taken > plane->now)
@@ -374,7 +396,12 @@ void node_give_notice(struct plane *plane, uint32_t number, tick_t taken)
 void node_emptied(struct plane *plane, uint32_t number)
 {
     const struct node *node = &plane->nodes[number];
-    if (node->leaving && node->hosted == 0 && !node->warned)
+    if (!node->leaving || node->hosted > 0 || node->warned || node->state == NODE_GONE ||
+        node->state == NODE_PAID)
+        return;
+    if (node->heir != POOL_NONE)
+        rebalance_adopt(plane, number);
+    else
         node_terminate(plane, number, DEPARTURE_DRAIN);
 }
 
@@ -421,6 +448,7 @@ void node_terminate(struct plane *plane, uint32_t number, enum departure why)
     else if (why == DEPARTURE_FAILED)
         plane->pools[node->pool].totals.failures++;
     stop_moving(plane, node);
+    rebalance_lose(plane, number);
     market_gone(plane, number);
     tick_t paid = paid_until(plane, node);
     if (billed)

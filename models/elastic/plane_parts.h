@@ -1,7 +1,7 @@
 /* The insides of a control plane, shared by the files that make it up: control_plane.c (time),
  * plane_nodes.c (life of nodes), plane_replicas.c (life of replicas on them), plane_markets.c (what
- * markets do to nodes), plane_reconcile.c (from wanted replicas to orders). Nobody else includes
- * this. */
+ * markets do to nodes), plane_reconcile.c (from wanted replicas to orders), plane_rebalance.c
+ * (nodes that change sides). Nobody else includes this. */
 #ifndef TOKENYARD_MODELS_ELASTIC_PLANE_PARTS_H
 #define TOKENYARD_MODELS_ELASTIC_PLANE_PARTS_H
 
@@ -13,6 +13,7 @@
 #include "sim/event_queue.h"
 
 #define NODE_NONE   UINT32_MAX
+#define POOL_NONE   UINT32_MAX
 #define MARKET_NONE UINT32_MAX
 
 enum node_state {
@@ -31,12 +32,15 @@ struct node {
     bool leaving; /* it drains or has a notice: nothing new is put on it, and nobody counts on it */
     bool warned;  /* it has had its notice */
     bool placed;  /* it takes a place of its market; one that has none is asked for in vain */
+    uint32_t heir;     /* the pool that gets it once it is empty; POOL_NONE: it ends */
+    int64_t inherited; /* replicas that the heir will want because of that */
     enum node_state state;
     tick_t stage_end; /* of the state, or TICK_NEVER */
     struct node_stages stages;
     tick_t notice, taken; /* by its market; TICK_NEVER */
     tick_t fails;
     tick_t requested;
+    tick_t billed_from;      /* when its meter began, in whatever pool */
     double usd_per_hour;     /* of the node; held of the budget */
     tick_t priced;           /* while billed: its cost is counted up to then */
     uint32_t hosted;         /* replicas that have a place on it */
@@ -68,7 +72,7 @@ struct elastic_pool {
     struct purchase *purchase; /* likewise */
     struct purchase_market
         *offers; /* [offer_count]: its markets, as the purchase policy sees them */
-    struct purchase_order *orders; /* [2 * offer_count] */
+    struct purchase_order *orders; /* of one decision */
     uint32_t offer_count;
     int64_t wanted; /* replicas, as the scaler says */
     tick_t look;    /* when it is to be reconciled although nothing happens */
@@ -111,15 +115,25 @@ struct plane {
     uint32_t node_count, node_capacity;
     uint32_t moving; /* nodes and replicas that are in a stage, drain, or have a notice */
     uint64_t next_serial;
+    struct rebalance rebalance; /* where the spec has one */
+    uint32_t mover;             /* the last node that changed sides, or is about to; or NODE_NONE */
+    uint64_t mover_serial;      /* of it: its record may be another node's by now */
     struct spend_limit spend;
     struct event_queue timers;
     tick_t now;
-    bool record_is_over; /* a market's record ended, and the run did not */
-    bool starting;       /* the initial nodes are ordered: they are there at once */
+    const char *ended_record; /* the market whose record ended, and the run did not; NULL: none */
+    bool starting;            /* the initial nodes are ordered: they are there at once */
 };
 
 /* Actors of the timers; in this order at one tick. */
-enum timer_priority { TIMER_MARKET, TIMER_NODE, TIMER_REPLICA, TIMER_PURCHASE, TIMER_SCALER };
+enum timer_priority {
+    TIMER_MARKET,
+    TIMER_NODE,
+    TIMER_REPLICA,
+    TIMER_PURCHASE,
+    TIMER_SCALER,
+    TIMER_REBALANCE
+};
 
 static inline uint32_t timer_of_market(const struct plane *plane, uint32_t market)
 {
@@ -132,9 +146,14 @@ static inline uint32_t timer_of_pool(const struct plane *plane, uint32_t pool, b
     return plane->spec->market_count + 2 * pool + purchase;
 }
 
+static inline uint32_t timer_of_rebalance(const struct plane *plane)
+{
+    return timer_of_pool(plane, plane->spec->pool_count, false);
+}
+
 static inline uint32_t timer_of_replica(const struct plane *plane, uint32_t replica)
 {
-    return plane->spec->market_count + 2 * plane->spec->pool_count + replica;
+    return timer_of_rebalance(plane) + 1 + replica;
 }
 
 static inline uint32_t timer_of_node(const struct plane *plane, uint32_t node)
@@ -160,7 +179,9 @@ void node_give_notice(struct plane *plane, uint32_t number, tick_t taken);
 void node_terminate(struct plane *plane, uint32_t number, enum departure why);
 /* When a replica that drains from now on is ended. */
 tick_t plane_drain_deadline(const struct plane *plane, uint32_t pool);
-/* A replica has left it. */
+/* It is another pool's from now on, empty as it is: one record of its use ends, and one begins. */
+void node_change_pool(struct plane *plane, uint32_t number, uint32_t pool);
+/* A replica has left it: with the last one it ends, or goes to its heir. */
 void node_emptied(struct plane *plane, uint32_t number);
 /* USD per hour of such a node now. */
 double node_price(const struct plane *plane, uint32_t pool, uint32_t market, bool spot);
@@ -203,6 +224,8 @@ void market_timer(struct plane *plane, uint32_t market);
 
 bool reconcile_create(struct plane *plane, struct elastic_pool *pool);
 void reconcile_destroy(struct elastic_pool *pool);
+/* Of two that may be given back: is it the first that should be? */
+bool node_goes_before(const struct node *a, const struct node *b);
 /* From what the pool's scaler wants to nodes and replicas. */
 void reconcile(struct plane *plane, uint32_t pool);
 /* The pool is to be reconciled at that tick. */
@@ -212,13 +235,35 @@ void reconcile_fixed(struct plane *plane, uint32_t pool);
 /* The counts of replicas in what a metrics server sees. */
 void count_replicas(const struct plane *plane, uint32_t pool, struct scaler_metrics *metrics);
 
+/* More or fewer replicas are ready, or wanted. */
+static inline void note_readiness(struct plane *plane, struct elastic_pool *pool)
+{
+    struct plane_totals *totals = &pool->totals;
+    time_stat_set(&totals->any, plane->now, totals->ready.value > 0);
+    time_stat_set(&totals->enough, plane->now, totals->ready.value >= totals->wanted.value);
+}
+
 /* Does the replica count on being there? (Neither free nor draining.) */
 static inline bool replica_counts(const struct plane_replica *replica)
 {
     return replica->state != REPLICA_FREE && replica->state != REPLICA_DRAINING;
 }
 
+/* --- plane_rebalance.c --- */
+
+void rebalance_begin(struct plane *plane);
+void rebalance_timer(struct plane *plane);
+/* A node with an heir is empty. */
+void rebalance_adopt(struct plane *plane, uint32_t node);
+/* A node that may have an heir will be gone instead. */
+void rebalance_lose(struct plane *plane, uint32_t node);
+
 /* --- control_plane.c --- */
+
+/* What a metrics server sees of the pool now. */
+struct scaler_metrics plane_metrics(const struct plane *plane, uint32_t pool);
+/* The pool wants so many replicas from now on. */
+void pool_want(struct plane *plane, uint32_t pool, int64_t replicas);
 
 gsl_rng *plane_stream(const struct plane *plane, const char *purpose, const char *name);
 

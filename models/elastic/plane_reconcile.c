@@ -98,7 +98,7 @@ static void count_held(const struct plane *plane, uint32_t pool, uint32_t market
         const struct node *node = &plane->nodes[i];
         if (node->pool != pool || node->market != market || !node_counts(node))
             continue;
-        bool serves = node_serves(node);
+        bool serves = node_serves(node) || plane->starting;
         offer->spot_ready += node->spot && serves;
         offer->spot_starting += node->spot && !serves;
         offer->on_demand_ready += !node->spot && serves;
@@ -121,7 +121,7 @@ static void describe_offers(struct plane *plane, uint32_t number)
 }
 
 /* Who is given back first: who does not serve yet, who hosts fewest, the newest. */
-static bool goes_before(const struct node *a, const struct node *b)
+bool node_goes_before(const struct node *a, const struct node *b)
 {
     if (node_serves(a) != node_serves(b))
         return !node_serves(a);
@@ -136,7 +136,7 @@ static void give_back(struct plane *plane, uint32_t pool, uint32_t market, bool 
     for (uint32_t i = 0; i < plane->node_count; i++) {
         const struct node *node = &plane->nodes[i];
         if (node->pool == pool && node->market == market && node->spot == spot &&
-            node_counts(node) && (best == NODE_NONE || goes_before(node, &plane->nodes[best])))
+            node_counts(node) && (best == NODE_NONE || node_goes_before(node, &plane->nodes[best])))
             best = i;
     }
     assert(best != NODE_NONE && "purchases give back what is held");
@@ -176,6 +176,8 @@ static void reconcile_nodes(struct plane *plane, uint32_t number)
     while (granted && count > 0) {
         describe_offers(plane, number);
         count = purchase_decide(pool->purchase, target, plane->now, pool->offers, pool->orders);
+        if (plane->starting && count > 1)
+            count = 1; /* what is bought at time 0 is there at once: nothing has to stand in */
         for (uint32_t i = 0; i < count && granted; i++)
             granted = carry_out(plane, number, &pool->orders[i]);
     }

@@ -24,6 +24,7 @@ static void change(struct time_stat *stat, tick_t now, int by)
 static void count_ready(struct plane *plane, uint32_t replica, int by)
 {
     change(&pool_of(plane, replica)->totals.ready, plane->now, by);
+    note_readiness(plane, pool_of(plane, replica));
 }
 
 static void count_serving(struct plane *plane, uint32_t replica, int by)
@@ -55,6 +56,7 @@ static void become_ready(struct plane *plane, uint32_t replica)
         plane->markets[node->market].last_ready = plane->now;
     totals->replicas_started++;
     totals->cold_start_s += tick_to_s(plane->now - of->wanted);
+    pool_of(plane, replica)->dirty = true; /* what it takes the place of may go */
     count_ready(plane, replica, 1);
     count_serving(plane, replica, 1);
     plane->spec->actions.up(plane->spec->actions.context, replica, plane->now);

@@ -85,11 +85,6 @@ static const struct config_field fields[] = {
      .min = 1e-6,
      .max = CLOCK_MAX_S,
      .doc = "a market that refused is not asked again for so long"},
-    {.name = "capacity_rebalance",
-     .kind = CONFIG_BOOL,
-     AT(capacity_rebalance),
-     .preset = "false",
-     .doc = "Spot nodes at risk are replaced before they are interrupted"},
     {0}};
 
 const struct config_type purchase_settings_type = {

@@ -29,10 +29,6 @@
  *               that are ready (as _select_nonterminal_replicas_to_scale_down in SkyPilot's
  *               sky/serve/autoscalers.py has it), those of the market that ranks last first.
  *               Nodes are never moved because prices or capacity have changed.
- *   risk        with capacity_rebalance, a Spot node that the market recommends to replace is
- *               replaced at once, in another market if any has room, and given back when the
- *               replacement is ready (Capacity Rebalancing, EC2 Auto Scaling User Guide). Meanwhile
- *               there are more nodes than the target.
  *
  * Which side wins where settings fight each other:
  *
@@ -69,7 +65,6 @@ struct purchase_settings {
     int on_demand_strategy;          /* enum purchase_on_demand */
     double spot_max_usd_per_hour;    /* NaN: the market's price on demand, AWS's default */
     double refusal_cooldown_s;
-    bool capacity_rebalance; /* nodes at risk are replaced before they are interrupted */
 };
 
 extern const struct config_type purchase_settings_type;
@@ -114,8 +109,6 @@ struct purchase_market {
     int64_t on_demand_capacity; /* likewise */
     int64_t spot_ready, spot_starting;
     int64_t on_demand_ready, on_demand_starting;
-    int64_t spot_at_risk; /* of the ready: the market recommends to replace them (AWS's rebalance
-                           * recommendation) */
     /* The last time that ..., TICK_NEVER if it has not happened. */
     tick_t last_refusal; /* a request for Spot was not granted in full */
     tick_t last_on_demand_refusal;
@@ -130,9 +123,7 @@ enum purchase_kind { BUY_SPOT, BUY_ON_DEMAND };
 struct purchase_order {
     uint32_t market;
     enum purchase_kind kind;
-    int64_t nodes;   /* above 0: order so many; below 0: give so many back */
-    int64_t at_risk; /* of those given back, how many are at risk; the others are the starting ones
-                      * first, then ready ones */
+    int64_t nodes; /* above 0: order so many; below 0: give so many back, starting ones first */
 };
 
 #define PURCHASE_ORDERS_PER_MARKET 3 /* at most, in one decision */

@@ -16,28 +16,21 @@ static int64_t max_of(int64_t a, int64_t b)
 
 /* --- what is held --- */
 
-int64_t purchase_at_risk(const struct purchase *purchase, uint32_t market)
-{
-    return purchase->settings->capacity_rebalance ? purchase->markets[market].spot_at_risk : 0;
-}
-
 struct purchase_held purchase_spot_held(const struct purchase *purchase, uint32_t market)
 {
     const struct purchase_market *view = &purchase->markets[market];
-    return (struct purchase_held){.starting = view->spot_starting,
-                                  .ready = view->spot_ready - purchase_at_risk(purchase, market)};
+    return (struct purchase_held){.starting = view->spot_starting, .ready = view->spot_ready};
 }
 
 static void add_up(struct purchase *purchase)
 {
-    purchase->spot_held = purchase->spot_ready = purchase->spot_at_risk = 0;
+    purchase->spot_held = purchase->spot_ready = 0;
     purchase->on_demand_held = purchase->on_demand_ready = 0;
     for (uint32_t i = 0; i < purchase->market_count; i++) {
         const struct purchase_market *market = &purchase->markets[i];
         struct purchase_held spot = purchase_spot_held(purchase, i);
         purchase->spot_held += spot.ready + spot.starting;
         purchase->spot_ready += spot.ready;
-        purchase->spot_at_risk += purchase_at_risk(purchase, i);
         purchase->on_demand_held += market->on_demand_ready + market->on_demand_starting;
         purchase->on_demand_ready += market->on_demand_ready;
     }
@@ -150,17 +143,13 @@ static void add_order(struct purchase *purchase, struct purchase_order order)
         purchase->orders[purchase->order_count++] = order;
 }
 
-static void give_back(struct purchase *purchase, enum purchase_kind kind, int64_t excess,
-                      int64_t excess_at_risk)
+static void give_back(struct purchase *purchase, enum purchase_kind kind, int64_t excess)
 {
     plan_to_give(purchase, kind, excess);
     for (uint32_t i = 0; i < purchase->market_count; i++) {
         uint32_t market = purchase->slots[0][i].market;
         int64_t nodes = purchase->slots[0][i].nodes + purchase->slots[1][i].nodes;
-        int64_t risk =
-            min_of(excess_at_risk, kind == BUY_SPOT ? purchase_at_risk(purchase, market) : 0);
-        excess_at_risk -= risk;
-        add_order(purchase, (struct purchase_order){market, kind, -(nodes + risk), risk});
+        add_order(purchase, (struct purchase_order){market, kind, -nodes});
     }
 }
 
@@ -172,19 +161,14 @@ static int64_t to_keep(const struct purchase *purchase, int64_t wanted, int64_t 
     return max_of(wanted, min_of(held, purchase->target - others_ready));
 }
 
-/* A node at risk goes once there are enough that are ready and not at risk. */
 static void give_back_spot(struct purchase *purchase, int64_t wanted)
 {
     int64_t held = purchase->spot_held;
     int64_t excess = held - to_keep(purchase, wanted, held, purchase->on_demand_ready);
-    int64_t all = held + purchase->spot_at_risk;
-    int64_t lacking =
-        to_keep(purchase, wanted, all, purchase->on_demand_ready) - purchase->spot_ready;
-    int64_t excess_at_risk = max_of(purchase->spot_at_risk - max_of(lacking, 0), 0);
-    if (excess <= 0 && excess_at_risk == 0)
+    if (excess <= 0)
         return;
     rank_spot(purchase, 0);
-    give_back(purchase, BUY_SPOT, max_of(excess, 0), excess_at_risk);
+    give_back(purchase, BUY_SPOT, excess);
 }
 
 static void give_back_on_demand(struct purchase *purchase, int64_t wanted)
@@ -194,14 +178,13 @@ static void give_back_on_demand(struct purchase *purchase, int64_t wanted)
     if (excess <= 0)
         return;
     rank_on_demand(purchase);
-    give_back(purchase, BUY_ON_DEMAND, excess, 0);
+    give_back(purchase, BUY_ON_DEMAND, excess);
 }
 
 /* --- ordering --- */
 
-static void plan_spot(struct purchase *purchase, int64_t wanted)
+static void plan_spot(struct purchase *purchase, int64_t missing)
 {
-    int64_t missing = max_of(wanted - purchase->spot_held, 0);
     rank_spot(purchase, missing);
     struct purchase_slot *slots = purchase->slots[BUY_SPOT];
     for (uint32_t i = 0; i < purchase->market_count; i++) {
@@ -216,7 +199,7 @@ static void plan_spot(struct purchase *purchase, int64_t wanted)
         purchase_wake(purchase, cooled_down(purchase, purchase->markets[i].last_refusal));
 }
 
-static void plan_on_demand(struct purchase *purchase, int64_t wanted)
+static void plan_on_demand(struct purchase *purchase, int64_t missing)
 {
     rank_on_demand(purchase);
     struct purchase_slot *slots = purchase->slots[BUY_ON_DEMAND];
@@ -225,7 +208,6 @@ static void plan_on_demand(struct purchase *purchase, int64_t wanted)
         slots[i] =
             (struct purchase_slot){.market = market, .room = on_demand_room(purchase, market)};
     }
-    int64_t missing = max_of(wanted - purchase->on_demand_held, 0);
     int64_t left = purchase_spread(slots, purchase->market_count, 0, INT64_MAX, missing);
     for (uint32_t i = 0; i < purchase->market_count && left > 0; i++)
         purchase_wake(purchase, cooled_down(purchase, purchase->markets[i].last_on_demand_refusal));
@@ -237,21 +219,26 @@ static void order_planned(struct purchase *purchase, enum purchase_kind kind, in
     struct purchase_slot *slots = purchase->slots[kind];
     for (uint32_t i = 0; i < purchase->market_count && most > 0; i++) {
         int64_t nodes = min_of(slots[i].nodes, most);
-        add_order(purchase, (struct purchase_order){slots[i].market, kind, nodes, 0});
+        add_order(purchase, (struct purchase_order){slots[i].market, kind, nodes});
         slots[i].nodes -= nodes;
         most -= nodes;
     }
 }
 
-/* On demand up to the base goes first, on demand beyond it last. */
+/* On demand up to the base goes first, on demand beyond it last. Mostly nothing is missing, and
+ * nothing is ranked. */
 static void order(struct purchase *purchase, const struct purchase_split *want)
 {
-    plan_on_demand(purchase, want->on_demand);
-    plan_spot(purchase, want->spot);
+    int64_t spot = max_of(want->spot - purchase->spot_held, 0);
+    int64_t on_demand = max_of(want->on_demand - purchase->on_demand_held, 0);
     int64_t base = purchase->settings->on_demand_base - purchase->on_demand_held;
-    order_planned(purchase, BUY_ON_DEMAND, base);
-    order_planned(purchase, BUY_SPOT, INT64_MAX);
-    order_planned(purchase, BUY_ON_DEMAND, INT64_MAX);
+    if (on_demand > 0)
+        plan_on_demand(purchase, on_demand);
+    if (spot > 0)
+        plan_spot(purchase, spot);
+    order_planned(purchase, BUY_ON_DEMAND, min_of(base, on_demand));
+    order_planned(purchase, BUY_SPOT, spot);
+    order_planned(purchase, BUY_ON_DEMAND, on_demand);
 }
 
 uint32_t purchase_decide(struct purchase *purchase, int64_t target, tick_t now,

@@ -22,9 +22,7 @@ void purchase_sort(struct purchase *purchase, uint32_t count)
 
 static enum purchase_standing standing(const struct purchase *purchase, uint32_t market)
 {
-    if (purchase->room[market] == 0)
-        return STANDS_FULL;
-    return purchase_at_risk(purchase, market) > 0 ? STANDS_AT_RISK : STANDS_WELL;
+    return purchase->room[market] == 0 ? STANDS_FULL : STANDS_WELL;
 }
 
 /* Sorts the ranking; returns how many stand well, or can't be seen. */
@@ -32,7 +30,7 @@ static uint32_t sort_all(struct purchase *purchase)
 {
     purchase_sort(purchase, purchase->market_count);
     uint32_t good = 0;
-    while (good < purchase->market_count && purchase->ranking[good].keys[0] < STANDS_AT_RISK)
+    while (good < purchase->market_count && purchase->ranking[good].keys[0] < STANDS_FULL)
         good++;
     return good;
 }

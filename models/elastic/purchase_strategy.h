@@ -107,8 +107,8 @@ struct purchase {
     const struct purchase_market *markets;
     int64_t target;
     tick_t now;
-    /* Totals of it. Nodes that shall be replaced, being at risk, are counted apart. */
-    int64_t spot_held, spot_ready, spot_at_risk;
+    /* Totals of it. */
+    int64_t spot_held, spot_ready;
     int64_t on_demand_held, on_demand_ready;
     int64_t *room; /* by market: Spot nodes that can be asked for */
     /* The ranking: [market_count], best first. The first `even` are filled evenly, up to `level`
@@ -122,7 +122,7 @@ struct purchase {
     uint32_t order_count;
 };
 
-/* The market's Spot nodes that count: without those that shall be replaced. */
+/* The market's Spot nodes. */
 struct purchase_held {
     int64_t starting, ready;
 };
@@ -131,21 +131,17 @@ struct purchase_held purchase_spot_held(const struct purchase *purchase, uint32_
 /* The decision is to be made again at that tick. */
 void purchase_wake(struct purchase *purchase, tick_t when);
 
-/* The market's nodes that shall be replaced. */
-int64_t purchase_at_risk(const struct purchase *purchase, uint32_t market);
-
 /* --- ranking (purchase_rank.c) --- */
 
-/* The first key of both rankings. A replacement for a node at risk is of little use where the risk
- * is: such markets are asked when no other has room. */
-enum purchase_standing { STANDS_WELL, STANDS_UNSEEN, STANDS_AT_RISK, STANDS_FULL };
+/* The first key of both rankings. */
+enum purchase_standing { STANDS_WELL, STANDS_UNSEEN, STANDS_FULL };
 
 /* Ranks all markets: by standing where nodes are missing (STANDS_UNSEEN is for the other ranking);
  * then by the price of Spot. Returns how many stand well. */
 uint32_t purchase_rank_by_price(struct purchase *purchase, int64_t missing);
 
 /* Ranks all markets: those that show most; those that can't be seen, by the rate of interruptions;
- * those at risk; those without room. Returns how many are of the first two standings. */
+ * those without room. Returns how many are of the first two standings. */
 uint32_t purchase_rank_by_capacity(struct purchase *purchase);
 
 /* Sorts the first `count` of the ranking by their keys. */

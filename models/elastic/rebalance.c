@@ -17,6 +17,9 @@
     AT(member), .kind = CONFIG_NUMBER, .doc = text, .min = 0, .max = most
 #define COUNT(member, least, text)                                                                 \
     AT(member), .kind = CONFIG_INT, .doc = text, .min = least, .max = 1e6
+#define POOL(member, role)                                                                         \
+    AT(member), .kind = CONFIG_STRING, .optional = true,                                           \
+                .doc = "name of the " role " pool; null: the only pool with that role"
 
 /* LoadPlannerDefaults in dynamo.planner.defaults; for prefill_queue_up Dynamo's documentation says
  * 0.5, its code 5. */
@@ -36,6 +39,8 @@ static const struct config_field fields[] = {
     {COUNT(decode_grace_intervals, 0, "decode keeps a new replica for so many intervals"),
      .preset = "3"},
     {COUNT(min_replicas, 1, "replicas that each pool keeps"), .preset = "1"},
+    {POOL(prefill_pool, "prefill")},
+    {POOL(decode_pool, "decode")},
     {0}};
 
 const struct config_type rebalance_settings_type = {

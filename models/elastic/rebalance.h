@@ -32,7 +32,8 @@ struct rebalance_settings {
     double prefill_queue_up, prefill_queue_down; /* requests */
     double decode_kv_up, decode_kv_down;         /* shares of the KV cache */
     int64_t prefill_trend_intervals, decode_grace_intervals;
-    int64_t min_replicas; /* of each pool */
+    int64_t min_replicas;                   /* of each pool */
+    const char *prefill_pool, *decode_pool; /* NULL: the only one of that role */
 };
 
 extern const struct config_type rebalance_settings_type;

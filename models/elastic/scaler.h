@@ -10,8 +10,8 @@
  * idle_replicas lies below the minimum, and an HPA whose minimum is above zero leaves a pool alone
  * that stands at zero.
  *
- * The scaler owns its memory; the settings must outlive it. Deciding allocates nothing. It costs
- * about a microsecond, and the memory of a few snapshots of the metrics (half a KiB each). */
+ * The scaler owns its memory; the settings must outlive it. Deciding allocates nothing, and costs
+ * time in the snapshots of the metrics within its windows (700 bytes each). */
 #ifndef TOKENYARD_MODELS_ELASTIC_SCALER_H
 #define TOKENYARD_MODELS_ELASTIC_SCALER_H
 

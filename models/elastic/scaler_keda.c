@@ -34,7 +34,7 @@ static const struct config_field trigger_fields[] = {
      .preset = "0",
      .min = 0,
      .max = 1e12,
-     .doc = "above which it wakes a pool at zero"},
+     .doc = "value above which it wakes a pool at zero"},
     {.name = "metric_type",
      .kind = CONFIG_ENUM,
      .offset = offsetof(struct keda_trigger_config, metric_type),
@@ -51,20 +51,15 @@ static const struct config_type trigger_type = {.name = "keda_trigger",
 static const struct config_field trigger_element = {.kind = CONFIG_OBJECT, .object = &trigger_type};
 
 static const struct config_field keda_fields[] = {
-    {.name = "polling_interval_s",
-     .kind = CONFIG_NUMBER,
-     .offset = offsetof(struct scaler_keda_config, polling_interval_s),
-     .preset = "30",
-     .min = SCALER_SYNC_MIN_S,
-     .max = 86400,
-     .doc = "between polls of the triggers"},
+    SCALER_INTERVAL_FIELD(struct scaler_keda_config, polling_interval_s, "30",
+                          "time between polls of the triggers"),
     {.name = "cooldown_period_s",
      .kind = CONFIG_NUMBER,
      .offset = offsetof(struct scaler_keda_config, cooldown_period_s),
      .preset = "300",
      .min = 0,
      .max = 1e7,
-     .doc = "from the last active trigger to zero replicas; applies to nothing else"},
+     .doc = "time from the last active trigger to zero replicas; applies to nothing else"},
     {.name = "initial_cooldown_period_s",
      .kind = CONFIG_NUMBER,
      .offset = offsetof(struct scaler_keda_config, initial_cooldown_period_s),
@@ -85,26 +80,21 @@ static const struct config_field keda_fields[] = {
      .element = &trigger_element,
      .min = 1,
      .doc = "queries, of which the one that asks for most wins"},
-    {.name = "sync_s",
-     .kind = CONFIG_NUMBER,
-     .offset = offsetof(struct scaler_keda_config, sync_s),
-     .preset = "15",
-     .min = SCALER_SYNC_MIN_S,
-     .max = 86400,
-     .doc = "between decisions of the HPA"},
+    SCALER_INTERVAL_FIELD(struct scaler_keda_config, sync_s, "15",
+                          "time between decisions of the HPA"),
     {.name = "tolerance",
      .kind = CONFIG_NUMBER,
      .offset = offsetof(struct scaler_keda_config, tolerance),
      .preset = "0.1",
      .min = 0,
      .max = 1,
-     .doc = "of the HPA"},
+     .doc = "tolerance of the HPA"},
     {.name = "behavior",
      .kind = CONFIG_OBJECT,
      .offset = offsetof(struct scaler_keda_config, behavior),
      .object = &hpa_behavior_type,
      .optional = true,
-     .doc = "of the HPA; null: up to twice as many or four at once, down as 300 s allow"},
+     .doc = "behavior of the HPA; null: up to twice as many or to four, down as 300 s allow"},
     {0}};
 
 const struct config_type scaler_keda_type = {.name = "scaler_keda",
@@ -164,8 +154,11 @@ static bool open_keda(struct scaler *scaler)
     const struct keda_trigger_config *triggers = config->triggers.items;
     keda->hpa = (struct hpa){.tolerance = config->tolerance, .behavior = config->behavior};
     keda->metrics = calloc(config->triggers.count, sizeof *keda->metrics);
+    /* No request can have come by time 0: a poll then would send every pool to zero. */
+    keda->next_poll = tick_from_s(config->polling_interval_s);
     keda->next_sync = tick_from_s(config->sync_s);
     keda->last_active = -1;
+    scaler->next = keda->next_poll < keda->next_sync ? keda->next_poll : keda->next_sync;
     double window_s = 0;
     for (size_t i = 0; i < config->triggers.count; i++)
         window_s = fmax(window_s, triggers[i].reading.window_s); /* or 0 where it is NaN */

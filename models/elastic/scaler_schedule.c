@@ -28,25 +28,25 @@ static const struct config_field action_fields[] = {
      .element = &day_element,
      .preset = "[]",
      .max = SCHEDULE_DAYS,
-     .doc = "of the week; empty: every day"},
+     .doc = "days of the week; empty: every day"},
     {.name = "time",
      .kind = CONFIG_STRING,
      .offset = offsetof(struct schedule_action_config, time),
-     .doc = "of the day, \"HH:MM\""},
+     .doc = "time of the day, \"HH:MM\""},
     {.name = "min_replicas",
      .kind = CONFIG_INT,
      .offset = offsetof(struct schedule_action_config, min_replicas),
      .optional = true,
      .min = 0,
      .max = 1e6,
-     .doc = "from then on; null: as before"},
+     .doc = "lower bound from then on; null: as before"},
     {.name = "max_replicas",
      .kind = CONFIG_INT,
      .offset = offsetof(struct schedule_action_config, max_replicas),
      .optional = true,
      .min = 0,
      .max = 1e6,
-     .doc = "from then on; null: as before"},
+     .doc = "upper bound from then on; null: as before"},
     {.name = "desired_replicas",
      .kind = CONFIG_INT,
      .offset = offsetof(struct schedule_action_config, desired_replicas),
@@ -70,7 +70,7 @@ static const struct config_field schedule_fields[] = {
      .preset = "0",
      .min = -12,
      .max = 14,
-     .doc = "of the times, ahead of UTC"},
+     .doc = "how far the times are ahead of UTC"},
     {.name = "actions",
      .kind = CONFIG_LIST,
      .offset = offsetof(struct scaler_schedule_config, actions),
@@ -209,6 +209,7 @@ static bool open_schedule(struct scaler *scaler)
     return true;
 }
 
+/* When, and what; TICK_NEVER: not before the clock ends. */
 static tick_t next_due(const struct schedule *schedule,
                        const struct schedule_action_config **action)
 {
@@ -223,7 +224,7 @@ static tick_t next_due(const struct schedule *schedule,
             *action = &actions[i];
         }
     }
-    return schedule->done_until + least;
+    return schedule->done_until > TICK_NEVER - least ? TICK_NEVER : schedule->done_until + least;
 }
 
 /* Where only one bound is named, the other gives way. */

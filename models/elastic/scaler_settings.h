@@ -40,16 +40,39 @@ struct scaler_reading {
          .preset = "90",                                                                           \
          .min = 0,                                                                                 \
          .max = 100,                                                                               \
-         .doc = "of a latency, from vLLM's buckets"},                                              \
+         .doc = "percentile of a latency, from vLLM's buckets"},                                   \
     {                                                                                              \
         .name = "window_s", .kind = CONFIG_NUMBER, .offset = offsetof(type, member.window_s),      \
         .optional = true, .min = 0, .above_min = true, .max = SCALER_WINDOW_MAX_S,                 \
-        .doc = "over which rates, shares of time and latencies are taken; null: since the "        \
+        .doc = "time over which rates, shares and latencies are taken; null: since the "           \
                "reading before"                                                                    \
     }
 
 #define SCALER_WINDOW_MAX_S 3600.0
 #define SCALER_SYNC_MIN_S   1.0
+#define SCALER_SYNC_MAX_S   36000.0 /* of the ten hours that the clock leaves at its end */
+
+/* The row of a time after which a scaler of `type` looks again. */
+#define SCALER_INTERVAL_FIELD(type, member, default_s, text)                                       \
+    {                                                                                              \
+        .name = #member, .kind = CONFIG_NUMBER, .offset = offsetof(type, member),                  \
+        .preset = default_s, .min = SCALER_SYNC_MIN_S, .max = SCALER_SYNC_MAX_S, .doc = text       \
+    }
+
+/* Rows for scale_out_cooldown_s and scale_in_cooldown_s. */
+#define SCALER_COOLDOWN_FIELDS(type, out_s, in_s)                                                  \
+    {.name = "scale_out_cooldown_s",                                                               \
+     .kind = CONFIG_NUMBER,                                                                        \
+     .offset = offsetof(type, scale_out_cooldown_s),                                               \
+     .preset = out_s,                                                                              \
+     .min = 0,                                                                                     \
+     .max = 1e7,                                                                                   \
+     .doc = "time within which replicas just added count as added"},                               \
+    {                                                                                              \
+        .name = "scale_in_cooldown_s", .kind = CONFIG_NUMBER,                                      \
+        .offset = offsetof(type, scale_in_cooldown_s), .preset = in_s, .min = 0, .max = 1e7,       \
+        .doc = "time from removing to removing again"                                              \
+    }
 
 /* --- fixed --- */
 

@@ -22,7 +22,7 @@ static const struct config_field objective_fields[] = {
      .min = 0,
      .above_min = true,
      .max = 1e7,
-     .doc = "that the value must not exceed"},
+     .doc = "bound that the value must not exceed"},
     {0}};
 
 static const struct config_type objective_type = {.name = "slo_objective",
@@ -35,13 +35,7 @@ static const struct config_field objective_element = {.kind = CONFIG_OBJECT,
                                                       .object = &objective_type};
 
 static const struct config_field slo_fields[] = {
-    {.name = "sync_s",
-     .kind = CONFIG_NUMBER,
-     .offset = offsetof(struct scaler_slo_config, sync_s),
-     .preset = "30",
-     .min = SCALER_SYNC_MIN_S,
-     .max = 86400,
-     .doc = "between decisions"},
+    SCALER_INTERVAL_FIELD(struct scaler_slo_config, sync_s, "30", "time between decisions"),
     {.name = "objectives",
      .kind = CONFIG_LIST,
      .offset = offsetof(struct scaler_slo_config, objectives),
@@ -70,20 +64,7 @@ static const struct config_field slo_fields[] = {
      .min = 1,
      .max = 1e6,
      .doc = "factor by which a pool grows at most at once"},
-    {.name = "scale_out_cooldown_s",
-     .kind = CONFIG_NUMBER,
-     .offset = offsetof(struct scaler_slo_config, scale_out_cooldown_s),
-     .preset = "300",
-     .min = 0,
-     .max = 1e7,
-     .doc = "within which replicas just added count as added"},
-    {.name = "scale_in_cooldown_s",
-     .kind = CONFIG_NUMBER,
-     .offset = offsetof(struct scaler_slo_config, scale_in_cooldown_s),
-     .preset = "300",
-     .min = 0,
-     .max = 1e7,
-     .doc = "between removing and removing again"},
+    SCALER_COOLDOWN_FIELDS(struct scaler_slo_config, "300", "300"),
     {0}};
 
 const struct config_type scaler_slo_type = {.name = "scaler_slo",

@@ -35,7 +35,7 @@ static const struct config_field step_fields[] = {
      .offset = offsetof(struct step_config, adjustment),
      .min = -1e6,
      .max = 1e6,
-     .doc = "replicas or percent"},
+     .doc = "replicas or percent, negative to remove"},
     {0}};
 
 static const struct config_type step_type = {.name = "scaling_step",
@@ -55,14 +55,14 @@ static const struct config_field policy_fields[] = {
     {.name = "threshold",
      .kind = CONFIG_NUMBER,
      .offset = offsetof(struct step_policy_config, threshold),
-     .doc = "of the alarm"},
+     .doc = "threshold of the alarm"},
     {.name = "periods",
      .kind = CONFIG_INT,
      .offset = offsetof(struct step_policy_config, periods),
      .preset = "1",
      .min = 1,
      .max = 1440,
-     .doc = "in a row that breach before the alarm is on"},
+     .doc = "periods in a row that breach before the alarm is on"},
     {.name = "adjustment_type",
      .kind = CONFIG_ENUM,
      .offset = offsetof(struct step_policy_config, adjustment_type),
@@ -89,7 +89,7 @@ static const struct config_field policy_fields[] = {
      .preset = "300",
      .min = 0,
      .max = 1e7,
-     .doc = "for an adjustment to take effect"},
+     .doc = "time for an adjustment to take effect"},
     {0}};
 
 static const struct config_type policy_type = {.name = "step_policy",
@@ -100,13 +100,8 @@ static const struct config_type policy_type = {.name = "step_policy",
 static const struct config_field policy_element = {.kind = CONFIG_OBJECT, .object = &policy_type};
 
 static const struct config_field scaler_fields[] = {
-    {.name = "period_s",
-     .kind = CONFIG_NUMBER,
-     .offset = offsetof(struct scaler_step_config, period_s),
-     .preset = "60",
-     .min = SCALER_SYNC_MIN_S,
-     .max = 86400,
-     .doc = "of the alarms"},
+    SCALER_INTERVAL_FIELD(struct scaler_step_config, period_s, "60",
+                          "length of the alarms' periods"),
     {.name = "policies",
      .kind = CONFIG_LIST,
      .offset = offsetof(struct scaler_step_config, policies),

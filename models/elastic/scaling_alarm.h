@@ -24,16 +24,21 @@ static inline bool alarm_period(int64_t *row, int64_t periods, bool breached)
 }
 
 struct scaling_cooldown {
-    tick_t until;
+    tick_t began, length;
     bool after_out;     /* it was scaling out that began it */
     int64_t before_out; /* replicas when it did */
 };
+
+static inline bool cooldown_lasts(const struct scaling_cooldown *cooldown, tick_t now)
+{
+    return now - cooldown->began < cooldown->length;
+}
 
 /* What an adjustment counts from. */
 static inline int64_t cooldown_base(const struct scaling_cooldown *cooldown, int64_t current,
                                     tick_t now)
 {
-    return cooldown->after_out && now < cooldown->until ? cooldown->before_out : current;
+    return cooldown->after_out && cooldown_lasts(cooldown, now) ? cooldown->before_out : current;
 }
 
 /* A policy wants other replicas: may it have them? If so, the cooldown begins. */
@@ -41,12 +46,13 @@ static inline bool cooldown_lets(struct scaling_cooldown *cooldown, int64_t curr
                                  double cooldown_s, tick_t now)
 {
     bool out = wanted > current;
-    if (wanted == current || (!out && now < cooldown->until))
+    if (wanted == current || (!out && cooldown_lasts(cooldown, now)))
         return false;
     if (out)
         cooldown->before_out = cooldown_base(cooldown, current, now);
     cooldown->after_out = out;
-    cooldown->until = now + tick_from_s(cooldown_s);
+    cooldown->began = now;
+    cooldown->length = tick_from_s(cooldown_s);
     return true;
 }
 

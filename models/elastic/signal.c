@@ -22,7 +22,8 @@ static void place_record(struct signal *signal, tick_t now)
     const struct step_series *record = &spec->record;
     tick_t at = later(now, -signal->record_zero);
     if (spec->after_end == AFTER_END_REPEAT && at >= record->end) {
-        signal->record_zero += at / record->end * record->end;
+        tick_t period = record->end - record->first;
+        signal->record_zero += (at - record->first) / period * period;
         at = now - signal->record_zero;
     }
     size_t point = step_series_find(record, at);

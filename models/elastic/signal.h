@@ -25,7 +25,7 @@ enum signal_kind { SIGNAL_CONSTANT, SIGNAL_RECORD, SIGNAL_FACTOR };
 enum after_end {
     AFTER_END_ERROR, /* nothing may: see signal_is_over */
     AFTER_END_HOLD,  /* the last value */
-    AFTER_END_REPEAT /* the record from its time 0 */
+    AFTER_END_REPEAT /* the record from its first row on */
 };
 
 struct signal_spec {

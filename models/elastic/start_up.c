@@ -62,8 +62,8 @@
 
 /* --- Settings ------------------------------------------------------------------------------- */
 
-static const char *const kind_names[] = {"instant", "cloud", "warm_pool", "kubernetes", NULL};
-static const char *const source_names[] = {"object_store", "network_disk", "local_disk",
+const char *const start_up_kind_names[] = {"instant", "cloud", "warm_pool", "kubernetes", NULL};
+const char *const weight_source_names[] = {"object_store", "network_disk", "local_disk",
                                            "peer",         "host_memory",  NULL};
 
 #define NUMBER(type, member, text)                                                                 \
@@ -104,7 +104,7 @@ static const struct config_type weights_type = {
             {.name = "source",
              .kind = CONFIG_ENUM,
              .offset = offsetof(struct start_up_weights, source),
-             .names = source_names,
+             .names = weight_source_names,
              .doc = "peer: the memory of a node that serves the model; host_memory: this node's"},
             {RATE(struct start_up_weights, gb_s,
                   "of one instance, shared by the replicas that load at once; null: by source and "
@@ -133,7 +133,7 @@ static const struct config_field fields[] = {
     {.name = "kind",
      .kind = CONFIG_ENUM,
      .offset = offsetof(struct start_up_settings, kind),
-     .names = kind_names,
+     .names = start_up_kind_names,
      .preset = "\"cloud\"",
      .doc = "what stages take that are null: no time, a machine image with the engine, a stopped "
             "instance, or a Kubernetes node that pulls a container image"},

@@ -40,6 +40,8 @@ enum weight_source {
     WEIGHTS_HOST_MEMORY   /* the instance's own memory, over PCIe */
 };
 
+extern const char *const start_up_kind_names[], *const weight_source_names[]; /* end with NULL */
+
 struct start_up_image {
     double gb;            /* 1e9 bytes */
     double registry_gb_s; /* pulled and unpacked */

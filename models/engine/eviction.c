@@ -315,7 +315,7 @@ void engine_resume(struct engine *engine, uint32_t number, tick_t now)
 
 void engine_pause(struct engine *engine, tick_t now, tick_t until)
 {
-    assert(engine->config->batching.kind == BATCHING_CONTINUOUS && !engine->stages);
+    assert(engine_can_extract(engine->config));
     assert(until - now <= tick_from_s(ENGINE_PAUSE_MAX_S));
     engine->paused_until = until;
     engine->has_extras = true; /* pauses are one */

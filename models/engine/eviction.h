@@ -3,10 +3,10 @@
  * A replica whose machine is taken away dies in the middle of an iteration (engine_evict): what the
  * iterations that ended before gave counts, the running one is lost, and so is all KV cache, in
  * host memory, too. One that is to be removed is drained (engine_withdraw), or its decodes leave it
- * with their KV cache (engine_extract), while the notice lasts (SpotServe, Miao et al., ASPLOS
- * 2024, section 4.3). Whoever has begun goes on elsewhere as one that was preempted does there
- * (engine_resume): prompt and what was answered are recomputed, then the answer goes on, and the
- * gap between its tokens is counted where it ends.
+ * with their KV cache (engine_extract), while the notice lasts (as SpotServe recovers
+ * requests within the grace period: Miao et al., ASPLOS 2024). Whoever has begun goes on elsewhere
+ * as one that was preempted does there (engine_resume): prompt and what was answered are
+ * recomputed, then the answer goes on, and the gap between its tokens is counted where it ends.
  *
  * Every kind of engine can be evicted, drained and resumed on. What is told apart:
  * - Batches whose answers are returned together (batching.returned_early false): nobody has had
@@ -23,14 +23,14 @@
 
 #include "models/engine/engine.h"
 
-/* A request that was taken out. Its record is as that of one that waits nowhere: emitted,
- * first_token, last_token and first_scheduled are true, nothing of it is computed. */
+/* A request that was taken out. Its record is as that of one that waits nowhere: what it has
+ * answered so far, when, and when it was first scheduled are true, nothing of it is computed. Its
+ * cache may still be at its source, if it was being fetched (PLACE_FETCHING). */
 struct evicted {
     tick_t arrival;
     uint32_t request;
-    uint32_t kv_tok; /* tokens of its KV cache that were here and are lost */
-    enum request_place
-        place; /* where it was; PLACE_FETCHING: its cache may still be at its source */
+    uint32_t kv_tok;          /* tokens of its KV cache that were here and are lost */
+    enum request_place place; /* where it was */
 };
 
 /* In order of arrival, and of equals by number. A list that is used again and again; all 0: empty.
@@ -70,19 +70,25 @@ void engine_restart(struct engine *engine, tick_t now);
  * cache it gets remote_kv before it is submitted, as after a handoff. */
 bool engine_extract(struct engine *engine, uint32_t request, tick_t now);
 
+/* Can somebody be extracted, or come with its cache? Then pauses are kept, too. */
+bool engine_can_extract(const struct engine_config *config);
+
 /* --- on another engine, or on the same once it is restarted --- */
 
 /* As engine_accepts, of a request that has begun elsewhere. */
 bool engine_accepts_resumed(const struct engine_config *config, const struct request *request);
 
-/* Submits a request that was taken out, and keeps when it was first scheduled. */
+/* Submits a request that was taken out, withdrawn or extracted, and keeps when it was first
+ * scheduled. Not one that was cancelled, nor one with handoff that has answered something: it
+ * decodes where it is recomputed. A tenant is charged for what is computed here (ORDER_FAIR); what
+ * is recomputed of a prompt after its first token is not copied to lower tiers again. */
 void engine_resume(struct engine *engine, uint32_t request, tick_t now);
 
 /* --- pauses --- */
 
 /* The next iteration begins not before `until`, as while a checkpoint is written. Its batch is
- * formed before the pause, which counts as part of it. Not for batches that are served to their
- * end, and not for stages that each serve whoever comes. At most ENGINE_PAUSE_MAX_S. */
+ * formed before the pause, which counts as part of it, and as busy. Only where engine_can_extract,
+ * and for at most ENGINE_PAUSE_MAX_S. */
 #define ENGINE_PAUSE_MAX_S 1024
 void engine_pause(struct engine *engine, tick_t now, tick_t until);
 

@@ -3,7 +3,9 @@
 #include <assert.h>
 
 #include "models/engine/decodes.h"
+#include "models/engine/eviction.h"
 #include "models/engine/loading.h"
+#include "models/engine/run.h"
 
 void engine_wake(struct engine *engine, tick_t now)
 {
@@ -102,11 +104,20 @@ void fetch_join(struct engine *engine)
 
 /* --- cancelled --- */
 
+/* Before blocks come back to the cache's queue: the iteration that runs has taken its own from it.
+ */
+static void settle_with_queue(struct engine *engine, tick_t now)
+{
+    engine_settle(engine, now);
+    if (engine->prefixes && engine->run.decodes > 0)
+        prefixes_trim(engine, blocks_needed(engine, run_tokens(&engine->run, 1)));
+}
+
 static void cancel_incoming(struct engine *engine, struct request_list *list, uint32_t number,
                             tick_t now)
 {
     struct request *request = request_of(engine, number);
-    engine_settle(engine, now);
+    settle_with_queue(engine, now);
     no_longer_incoming(engine, list, number);
     free_set_aside(engine, request);
     adapter_leave(engine, request);
@@ -143,11 +154,12 @@ bool engine_cancel(struct engine *engine, uint32_t number, tick_t now)
         break;
     case PLACE_LOADING:
     case PLACE_LOADED:
-        engine_settle(engine, now);
+        settle_with_queue(engine, now);
         loading_cancel(engine, number);
         break;
     case PLACE_HANDED:
     case PLACE_HELD:
+    case PLACE_KEPT:
         assert(false && "it is its owner's");
     }
     if (request->preemptions > 0)
@@ -160,7 +172,7 @@ bool engine_cancel(struct engine *engine, uint32_t number, tick_t now)
 
 /* Batches that are served to their end, and stages that each serve whoever comes, keep whom they
  * have. */
-static bool can_extract(const struct engine_config *config)
+bool engine_can_extract(const struct engine_config *config)
 {
     return config->batching.kind == BATCHING_CONTINUOUS && !config->graph;
 }
@@ -168,7 +180,7 @@ static bool can_extract(const struct engine_config *config)
 bool engine_extract(struct engine *engine, uint32_t number, tick_t now)
 {
     struct request *request = request_of(engine, number);
-    if (!can_extract(engine->config) || request->place != PLACE_RUNNING ||
+    if (!engine_can_extract(engine->config) || request->place != PLACE_RUNNING ||
         number == engine->partial || request->cancelled || request->extracted)
         return false;
     request->extracted = true;

@@ -22,8 +22,9 @@ enum request_place {
     PLACE_HANDED,   /* prefilled for another engine; this one still holds its blocks */
     PLACE_SWAPPED,  /* preempted; its KV cache is in host memory */
     PLACE_LOADING,  /* the cached beginning of its prompt is on the way from a lower tier */
-    PLACE_HELD,     /* in no engine: no replica is there for it */
-    PLACE_LOADED    /* which has arrived: it is let in before all that wait */
+    PLACE_LOADED,   /* which has arrived: it is let in before all that wait */
+    PLACE_KEPT,     /* in no engine: it has completed, but its answer is not saved */
+    PLACE_HELD      /* in no engine: no replica is there for it */
 };
 
 struct request {
@@ -63,6 +64,7 @@ struct request {
     bool remote_kv;          /* prefilled elsewhere: its KV cache is to be fetched */
     bool cancelled;          /* ended by engine_cancel */
     bool sent;               /* to a replica, once at least; kept by fleets that are elastic */
+    bool ttft_seen;          /* by the scaler of its pool; likewise */
     bool in_order;           /* waits in queue_order.h, not in the list */
     bool begun_here;         /* it was preempted on its replica */
     bool extracted;          /* engine_extract: leaves at the end of the iteration */

@@ -194,6 +194,13 @@ void disaggregation_event(struct simulation *sim)
     disaggregation_schedule(sim);
 }
 
+uint32_t disaggregation_prompt_replica(const struct simulation *sim, const struct request *request)
+{
+    const struct handover *handover =
+        &sim->disaggregation->handovers[request - sim->requests.requests];
+    return handover->here == TICK_NEVER ? request->replica : handover->source;
+}
+
 void disaggregation_describe(const struct simulation *sim, const struct request *request,
                              struct request_record *record)
 {

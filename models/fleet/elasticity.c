@@ -23,10 +23,32 @@ static tick_t busy_so_far(const struct simulation *sim, uint32_t pool)
     return busy;
 }
 
+static void see_ttft(struct elastic_counters *counters, struct request *request)
+{
+    if (request->ttft_seen || request->first_token == TICK_NEVER)
+        return;
+    request->ttft_seen = true;
+    scaler_observe(&counters->ttft, SCALER_TTFT_S,
+                   tick_to_s(request->first_token - request->arrival));
+}
+
+/* vLLM counts a TTFT with the first token, not with the last: those that still run have theirs
+ * counted when somebody looks. With prefill and decode apart a request may have two records, and
+ * its end counts. */
+static void see_first_tokens(struct simulation *sim, uint32_t pool)
+{
+    uint32_t first = sim->first_replica[pool];
+    for (uint32_t i = first; i < first + sim->spec->pools[pool].replicas; i++) {
+        uint32_t number = sim->engines[i].running.head;
+        for (; number != REQUEST_NONE; number = sim->requests.requests[number].next)
+            see_ttft(&sim->elastic->counters[pool], &sim->requests.requests[number]);
+    }
+}
+
 /* plane_actions.metrics */
 static void see(void *context, uint32_t pool, struct scaler_metrics *out)
 {
-    const struct simulation *sim = context;
+    struct simulation *sim = context;
     const struct elasticity *elastic = sim->elastic;
     const struct elastic_counters *counters = &elastic->counters[pool];
     const struct plane_totals *totals = plane_totals_of(elastic->plane, pool);
@@ -43,16 +65,45 @@ static void see(void *context, uint32_t pool, struct scaler_metrics *out)
     out->held = elastic->held_count;
     if (sim->disaggregation && sim->spec->pools[pool].role != ROLE_PREFILL)
         out->held += disaggregation_stranded(sim);
-    out->arrived = sim->result->pools[pool].arrived + elastic->held_fresh;
+    out->arrived =
+        sim->result->pools[pool].arrived + sim->result->pools[pool].handed_in + elastic->held_fresh;
     out->arrived_prompt_tok = counters->arrived_prompt_tok;
     out->output_tok = sim->result->pools[pool].output_tok;
     out->ended = counters->ended;
     out->missed_slo = counters->missed_slo;
     out->busy_s = tick_to_s(busy_so_far(sim, pool));
     out->ready_s = time_stat_mean(&totals->ready, sim->now) * tick_to_s(sim->now);
+    if (!sim->disaggregation)
+        see_first_tokens(sim, pool);
     out->ttft = counters->ttft;
     out->tpot = counters->tpot;
     out->e2e = counters->e2e;
+}
+
+static void count_ended(struct elastic_counters *counters, bool good)
+{
+    counters->ended++;
+    counters->missed_slo += !good;
+}
+
+/* Where prefill and decode are apart, the time to the first token is for the pool that computed the
+ * prompt to answer for, and what comes after it for the pool that decoded; a missed SLO for both.
+ */
+static void show_scalers(struct simulation *sim, const struct request *request,
+                         const struct latencies *latencies, bool good)
+{
+    uint32_t prompt_replica =
+        sim->disaggregation ? disaggregation_prompt_replica(sim, request) : request->replica;
+    struct elastic_counters *prompt = &sim->elastic->counters[sim->pool_of[prompt_replica]];
+    struct elastic_counters *answer = &sim->elastic->counters[sim->pool_of[request->replica]];
+    count_ended(answer, good);
+    if (prompt != answer)
+        count_ended(prompt, good);
+    if (!request->ttft_seen)
+        scaler_observe(&prompt->ttft, SCALER_TTFT_S, tick_to_s(latencies->ttft));
+    scaler_observe(&answer->e2e, SCALER_E2E_S, tick_to_s(latencies->e2e));
+    if (latencies->tpot != TICK_NEVER)
+        scaler_observe(&answer->tpot, SCALER_TPOT_S, tick_to_s(latencies->tpot));
 }
 
 void elastic_completed(struct simulation *sim, const struct request *request,
@@ -60,14 +111,8 @@ void elastic_completed(struct simulation *sim, const struct request *request,
 {
     struct elasticity *elastic = sim->elastic;
     uint32_t pool = sim->pool_of[request->replica];
-    struct elastic_counters *counters = &elastic->counters[pool];
     bool good = keeps_bounds(sim, request->class_index, latencies);
-    counters->ended++;
-    counters->missed_slo += !good;
-    scaler_observe(&counters->ttft, SCALER_TTFT_S, tick_to_s(latencies->ttft));
-    scaler_observe(&counters->e2e, SCALER_E2E_S, tick_to_s(latencies->e2e));
-    if (latencies->tpot != TICK_NEVER)
-        scaler_observe(&counters->tpot, SCALER_TPOT_S, tick_to_s(latencies->tpot));
+    show_scalers(sim, request, latencies, good);
     struct usage_class_hour *hour =
         usage_class_hour(&elastic->result->usage, pool, request->class_index, sim->now);
     hour->requests++;
@@ -111,9 +156,13 @@ static void come_up(void *context, uint32_t replica, tick_t now)
 {
     struct simulation *sim = context;
     engine_restart(&sim->engines[replica], now);
+    replica_of(sim, replica)->network_free = now;
+    replica_of(sim, replica)->kept = REQUEST_NONE;
+    elastic_source_lost(sim, replica);
     replica_of(sim, replica)->open = true;
     set_available(sim, replica, true);
     sim->elastic->changed = now;
+    elastic_checkpoints_begin(sim, replica);
     elastic_release_held(sim);
 }
 
@@ -137,19 +186,30 @@ static void send_away_who_waits(struct simulation *sim, uint32_t replica)
     elastic_relocate(sim, replica, false);
 }
 
+/* Nobody has told the router, nor the engine: it goes on as if nothing were, to the end. */
+static bool is_unheeded(enum interruption_policy policy)
+{
+    return policy == INTERRUPTION_IGNORE || policy == INTERRUPTION_LOSE;
+}
+
 /* plane_actions.drain */
 static bool drain(void *context, uint32_t replica, enum departure why, tick_t now, tick_t deadline)
 {
     struct simulation *sim = context;
     (void)now;
-    (void)deadline;
     bool noticed = why == DEPARTURE_NOTICE;
     enum interruption_policy policy = policy_of(sim, replica);
+    if (noticed && is_unheeded(policy))
+        return false;
     close_replica(sim, replica);
+    if (noticed)
+        elastic_heed_notice(sim, replica, deadline);
     if (noticed && policy == INTERRUPTION_REQUEUE) {
         evict_all(sim, replica, false);
-    } else if (noticed && policy == INTERRUPTION_DRAIN) {
+    } else if (noticed) {
         send_away_who_waits(sim, replica);
+        if (policy == INTERRUPTION_MIGRATE && !sim->disaggregation)
+            elastic_plan_migration(sim, replica, deadline);
     }
     replica_of(sim, replica)->drains = replica_of(sim, replica)->requests > 0;
     return !replica_of(sim, replica)->drains;
@@ -165,6 +225,8 @@ static void go_down(void *context, uint32_t replica, enum departure why, tick_t 
     if (replica_of(sim, replica)->open)
         close_replica(sim, replica);
     evict_all(sim, replica, policy_of(sim, replica) == INTERRUPTION_LOSE);
+    elastic_source_lost(sim, replica);
+    elastic_lose_kept(sim, replica);
 }
 
 /* --- time --- */
@@ -190,11 +252,15 @@ static void end_hour(struct simulation *sim)
 
 /* What happened at boundaries of replicas is taken up one tick later: whether others are at a
  * boundary at that tick must not matter (disaggregation.c). */
-static void schedule(struct simulation *sim)
+void elastic_schedule(struct simulation *sim)
 {
     struct elasticity *elastic = sim->elastic;
     tick_t next = plane_next(elastic->plane);
     next = elastic->hour_ends < next ? elastic->hour_ends : next;
+    tick_t move = elastic_next_move(sim);
+    next = move < next ? move : next;
+    tick_t checkpoint = elastic_next_checkpoint(sim);
+    next = checkpoint < next ? checkpoint : next;
     event_queue_set(&sim->queue, actor_elastic(sim), PRIORITY_ELASTIC,
                     elastic->emptied_count > 0 ? sim->now + 1 : next);
 }
@@ -215,16 +281,22 @@ void elastic_event(struct simulation *sim)
 {
     struct elasticity *elastic = sim->elastic;
     tell_emptied(sim);
+    elastic_act_on_moves(sim);
+    elastic_act_on_checkpoints(sim);
     if (elastic->hour_ends <= sim->now)
         end_hour(sim);
     if (plane_next(elastic->plane) <= sim->now)
         plane_advance(elastic->plane, sim->now);
-    if (plane_record_is_over(elastic->plane)) {
-        error_set(sim->error, ERROR_BAD_INPUT, "the run goes on past the end of a market's record");
-        error_hint(sim->error, "set \"horizon_s\", or say what follows with \"after_end\"");
+    const char *ended = plane_ended_record(elastic->plane);
+    if (ended) {
+        error_set(sim->error, ERROR_BAD_INPUT,
+                  "the run goes on at %.0f s, where the record of market \"%s\" ends",
+                  tick_to_s(sim->now), ended);
+        error_hint(sim->error, "set \"horizon_s\", or the market's \"after_end\" to \"hold\" or "
+                               "\"repeat\"");
         sim->failed = true;
     }
-    schedule(sim);
+    elastic_schedule(sim);
 }
 
 void elastic_joined(struct simulation *sim, uint32_t replica)
@@ -240,12 +312,12 @@ void elastic_left(struct simulation *sim, uint32_t replica)
     if (--of->requests > 0 || !of->drains)
         return;
     elastic->emptied[elastic->emptied_count++] = replica;
-    schedule(sim);
+    elastic_schedule(sim);
 }
 
-double elastic_replicas(const struct simulation *sim, uint32_t pool)
+struct plane_view elastic_look(const struct simulation *sim, uint32_t pool)
 {
-    return plane_totals_of(sim->elastic->plane, pool)->ready.value;
+    return plane_look(sim->elastic->plane, pool);
 }
 
 bool elastic_only_watches(const struct simulation *sim)
@@ -260,14 +332,9 @@ bool elastic_only_watches(const struct simulation *sim)
 
 /* --- set up --- */
 
-static struct plane_pool describe_pool(const struct simulation *sim, uint32_t pool)
+struct plane_pool elastic_plane_pool(const struct elastic_pool_spec *given)
 {
-    const struct pool_spec *spec = &sim->spec->pools[pool];
-    const struct elastic_pool_spec *given = &sim->elastic->spec->pools[pool];
-    return (struct plane_pool){.name = spec->name,
-                               .settings = given->settings,
-                               .first_replica = sim->first_replica[pool],
-                               .slots = spec->replicas,
+    return (struct plane_pool){.settings = given->settings,
                                .initial = given->initial,
                                .bought_as = given->bought_as,
                                .replicas_per_node = given->replicas_per_node,
@@ -278,6 +345,16 @@ static struct plane_pool describe_pool(const struct simulation *sim, uint32_t po
                                .market_names = given->market_names,
                                .market_count = given->market_count,
                                .on_demand_usd_per_hour = given->usd_per_hour};
+}
+
+static struct plane_pool describe_pool(const struct simulation *sim, uint32_t pool)
+{
+    const struct pool_spec *spec = &sim->spec->pools[pool];
+    struct plane_pool described = elastic_plane_pool(&sim->elastic->spec->pools[pool]);
+    described.name = spec->name;
+    described.first_replica = sim->first_replica[pool];
+    described.slots = spec->replicas;
+    return described;
 }
 
 static void name_usage(struct simulation *sim)
@@ -316,7 +393,8 @@ static bool allocate(struct simulation *sim)
     elastic->emptied = calloc(sim->replicas, sizeof *elastic->emptied);
     result->pools = calloc(pools, sizeof *result->pools);
     return elastic->pools && elastic->counters && elastic->busy && elastic->replicas &&
-           elastic->emptied && result->pools;
+           elastic->emptied && result->pools &&
+           event_queue_init(&elastic->checkpoints, sim->replicas);
 }
 
 bool elastic_start(struct simulation *sim)
@@ -337,6 +415,7 @@ bool elastic_start(struct simulation *sim)
         .pool_count = (uint32_t)sim->spec->pool_count,
         .markets = spec->markets,
         .market_count = spec->market_count,
+        .rebalance = spec->rebalance,
         .budget_usd_per_hour = spec->budget_usd_per_hour,
         .start_unix_s = spec->start_unix_s,
         .seed = sim->spec->seed,
@@ -349,7 +428,7 @@ bool elastic_start(struct simulation *sim)
         return false;
     plane_start(elastic->plane);
     elastic->hour_ends = usage_hour_start(&elastic->result->usage, 1);
-    schedule(sim);
+    elastic_schedule(sim);
     return true;
 }
 
@@ -360,6 +439,8 @@ void elastic_stop(struct simulation *sim)
         return;
     plane_destroy(elastic->plane);
     eviction_free(&elastic->evicted);
+    free(elastic->moves);
+    event_queue_free(&elastic->checkpoints);
     free(elastic->pools);
     free(elastic->counters);
     free(elastic->busy);

@@ -29,8 +29,9 @@ struct elastic_pool_spec {
     double usd_per_hour;       /* of a node, on demand, where it is of no market */
     struct usage_market usage; /* likewise, for bills */
     struct start_up_context start_up;
-    const uint32_t *markets;         /* [market_count], into the spec's */
-    const char *const *market_names; /* [market_count] */
+    double kv_bytes_per_tok, network_gb_s; /* of a replica; for copies of KV caches */
+    const uint32_t *markets;               /* [market_count], into the spec's */
+    const char *const *market_names;       /* [market_count] */
     uint32_t market_count;
 };
 
@@ -39,6 +40,7 @@ struct elastic_spec {
     struct market_spec *const *markets;    /* [market_count] */
     uint32_t market_count;
     const struct usage_market *market_usage; /* [market_count]: for bills */
+    const struct plane_rebalance *rebalance; /* NULL: no node changes sides */
     double budget_usd_per_hour;              /* INFINITY: none */
     int64_t start_unix_s;                    /* the date of time 0 */
     const char *const *tenants;              /* [class_count] */
@@ -46,11 +48,13 @@ struct elastic_spec {
 
 /* What became of the requests of replicas that went. */
 struct elastic_requests {
-    uint64_t held;        /* waited at the gateway, for want of a replica */
-    double held_s;        /* summed over them, until they were sent */
-    uint64_t moved;       /* went on elsewhere; each time counts */
-    uint64_t lost;        /* attempts that ended with an error for their client */
-    uint64_t lost_kv_tok; /* tokens of KV cache that went with their replicas */
+    uint64_t held;                        /* waited at the gateway, for want of a replica */
+    double held_s;                        /* summed over them, until they were sent */
+    uint64_t moved;                       /* went on elsewhere; each time counts */
+    uint64_t migrated;                    /* of these, those whose KV cache was copied in time */
+    uint64_t lost;                        /* attempts that ended with an error for their client */
+    uint64_t checkpoints, answered_again; /* of batch jobs; answers that were lost unsaved */
+    uint64_t lost_kv_tok;                 /* tokens of KV cache that went with their replicas */
 };
 
 struct elastic_result {
@@ -59,6 +63,9 @@ struct elastic_result {
     struct elastic_requests requests;
     struct usage usage;
 };
+
+/* The pool for a control plane, but for its name and replicas, which are the caller's. */
+struct plane_pool elastic_plane_pool(const struct elastic_pool_spec *given);
 
 void elastic_result_free(struct elastic_result *result); /* NULL is allowed; frees it, too */
 

@@ -201,17 +201,25 @@ static void lose(struct simulation *sim, uint32_t number)
         simulation_refuse(sim, number);
 }
 
+void elastic_send_on(struct simulation *sim, uint32_t number)
+{
+    leave_replica(sim, request_at(sim, number));
+    sim->result->pools[sim->pool_of[request_at(sim, number)->replica]].moved_out++;
+    totals_of(sim)->moved++;
+    elastic_send(sim, number);
+}
+
 static void relocate(struct simulation *sim, uint32_t number, bool lost)
 {
+    elastic_forget_move(sim, number);
     if (sim->clients && clients_abandoned(sim, number)) {
         clients_ended(sim, number);
     } else if (lost) {
         lose(sim, number);
     } else {
-        leave_replica(sim, request_at(sim, number));
-        sim->result->pools[sim->pool_of[request_at(sim, number)->replica]].moved_out++;
-        totals_of(sim)->moved++;
-        elastic_send(sim, number);
+        if (elastic_starts_over(sim, request_at(sim, number)->replica))
+            elastic_start_over(sim, number);
+        elastic_send_on(sim, number);
     }
 }
 

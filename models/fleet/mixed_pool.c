@@ -185,14 +185,32 @@ void mixed_pool_tokens_done(struct mixed_pool *pool, struct machine_pair pair,
     work_done(machine, ROLE_DECODE);
 }
 
-static uint32_t find_other_token_machine(struct mixed_pool *pool, const struct request *request)
+/* Which of the machines that can is asked first to decode for another one. */
+static int token_rank(const struct machine *machine)
 {
-    uint32_t machine = find_token_machine(pool, SET_TOKEN, request);
-    if (machine == NOBODY)
-        machine = find_token_machine(pool, SET_MIXED, request);
-    if (machine == NOBODY)
-        machine = lend(pool, least_of(pool, SET_PROMPT, promised));
-    return machine == NOBODY ? least_to_do_of_all(pool) : machine;
+    static const int ranks[] = {[SET_TOKEN] = 0, [SET_MIXED] = 1, [SET_PROMPT] = 2};
+    return ranks[set_of(machine)];
+}
+
+static bool is_better_for_tokens(const struct machine *a, const struct machine *b)
+{
+    int rank_a = token_rank(a), rank_b = token_rank(b);
+    return rank_a != rank_b ? rank_a < rank_b : a->promised_tok < b->promised_tok;
+}
+
+/* Not the one that holds the cache: nothing is handed over to where it is. */
+static uint32_t find_other_token_machine(const struct mixed_pool *pool, uint32_t prompt,
+                                         const struct request *request)
+{
+    uint32_t best = NOBODY;
+    for (uint32_t i = 0; i < pool->count; i++) {
+        const struct machine *machine = &pool->machines[i];
+        if (i != prompt && !machine->away &&
+            engine_accepts(machine->engine->config, request->prompt_tok, request->output_tok) &&
+            (best == NOBODY || is_better_for_tokens(machine, &pool->machines[best])))
+            best = i;
+    }
+    return best;
 }
 
 uint32_t mixed_pool_token_machine(struct mixed_pool *pool, struct machine_pair *pair,
@@ -200,13 +218,11 @@ uint32_t mixed_pool_token_machine(struct mixed_pool *pool, struct machine_pair *
 {
     if (!pool->machines[pair->token].away)
         return pair->token;
-    struct machine *prompt = &pool->machines[pair->prompt];
-    bool was_away = prompt->away;
-    prompt->away = true; /* nothing is handed over to where it is */
-    uint32_t machine = find_other_token_machine(pool, request);
-    prompt->away = was_away;
+    uint32_t machine = find_other_token_machine(pool, pair->prompt, request);
     if (machine == NOBODY)
         return NOBODY;
+    if (set_of(&pool->machines[machine]) == SET_PROMPT)
+        lend(pool, machine);
     mixed_pool_tokens_done(pool, *pair, request);
     charge_token_machine(&pool->machines[machine], request);
     pair->token = machine;

@@ -65,8 +65,9 @@ void mixed_pool_prompt_done(struct mixed_pool *pool, struct machine_pair pair,
 /* the prompt machine's memory is free (only where the machines differ); */
 void mixed_pool_cache_gone(struct mixed_pool *pool, struct machine_pair pair,
                            const struct request *request);
-/* the tokens go to pair->token; if that is away to another machine, but not to the one that
- * computed the prompt (MIXED_POOL_NOBODY: none is there, and the pair stays as it is); */
+/* the tokens go to pair->token; if that is away to another one that can serve the request, token
+ * machines first, but not to where the prompt was computed (MIXED_POOL_NOBODY: none is there, and
+ * the pair stays as it is); */
 uint32_t mixed_pool_token_machine(struct mixed_pool *pool, struct machine_pair *pair,
                                   const struct request *request);
 /* the last token was emitted (only of a request with more than one). */

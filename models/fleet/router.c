@@ -413,11 +413,6 @@ void router_set_available(struct router *router, uint32_t replica, bool availabl
     }
 }
 
-bool router_is_available(const struct router *router, uint32_t replica)
-{
-    return router->slots[router->slot_of[replica]].available;
-}
-
 /* --- prefix caches --- */
 
 bool router_listens(const struct router *router)

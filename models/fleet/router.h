@@ -131,7 +131,6 @@ void router_release(struct router *router, uint32_t replica, uint32_t prompt_tok
  * had ever been gone, but for turns. Costs O(replicas), and for policies that know of prefixes what
  * they know. */
 void router_set_available(struct router *router, uint32_t replica, bool available);
-bool router_is_available(const struct router *router, uint32_t replica);
 
 /* Does the policy listen to what happens in the replicas' prefix caches? Only then need it be
  * told. */

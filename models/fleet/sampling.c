@@ -26,8 +26,11 @@ static void sample_pool(struct simulation *sim, uint32_t pool, tick_t blocks_at)
     }
     double interval_s = tick_to_s(sim->now - sim->sampled);
     double busy_s = tick_to_s(busy - sim->sampled_busy[pool]);
-    double replicas = sim->elastic ? elastic_replicas(sim, pool) : spec->replicas;
-    sample->replicas = replicas;
+    double replicas = spec->replicas;
+    if (sim->elastic) {
+        sample->nodes = elastic_look(sim, pool);
+        replicas = sample->nodes.ready;
+    }
     sample->kv_used = share((double)blocks, (double)sim->configs[pool].kv_blocks * replicas);
     sample->busy = share(busy_s, interval_s * replicas);
     sample->power_w = replicas * (spec->idle_w + (spec->busy_w - spec->idle_w) * sample->busy);

@@ -43,8 +43,10 @@ void simulation_let_go(struct simulation *sim, uint32_t number)
         disaggregation_ended(sim, number);
     else
         router_release(sim->router, request->replica, request->prompt_tok, request->predicted_tok);
-    if (sim->elastic)
+    if (sim->elastic) {
+        elastic_forget_move(sim, number);
         elastic_left(sim, request->replica);
+    }
     sharing_end(sim, request);
     request_pool_give_back(&sim->requests, number);
 }
@@ -52,6 +54,11 @@ void simulation_let_go(struct simulation *sim, uint32_t number)
 bool simulation_cancel(struct simulation *sim, uint32_t number)
 {
     uint32_t replica = sim->requests.requests[number].replica;
+    if (sim->elastic && !sim->disaggregation &&
+        sim->requests.requests[number].place == PLACE_HANDED) {
+        elastic_forget_move(sim, number);
+        return true;
+    }
     if (sim->requests.requests[number].place == PLACE_HELD) {
         elastic_cancel_held(sim, number);
         return true;
@@ -63,10 +70,8 @@ bool simulation_cancel(struct simulation *sim, uint32_t number)
     return out;
 }
 
-static void complete(struct simulation *sim, uint32_t number)
+void simulation_count_completed(struct simulation *sim, uint32_t number)
 {
-    if (sim->clients && clients_ended(sim, number))
-        return;
     const struct request *request = &sim->requests.requests[number];
     uint32_t pool_index = sim->pool_of[request->replica];
     struct pool_result *pool = &sim->result->pools[pool_index];
@@ -88,6 +93,14 @@ static void complete(struct simulation *sim, uint32_t number)
         elastic_completed(sim, request, &latencies);
     simulation_answer_client(sim, request, request->output_tok, tick_to_s(sim->now + overhead));
     simulation_let_go(sim, number);
+}
+
+static void complete(struct simulation *sim, uint32_t number)
+{
+    if (sim->clients && clients_ended(sim, number))
+        return;
+    if (!sim->elastic || !elastic_keeps(sim, number))
+        simulation_count_completed(sim, number);
 }
 
 void simulation_reject(struct simulation *sim, const struct request *request)
@@ -243,6 +256,8 @@ static void replica_boundary(struct simulation *sim, uint32_t replica)
         complete(sim, engine->ended[i]);
     if (sim->disaggregation)
         disaggregation_boundary(sim, replica);
+    else if (sim->elastic && engine->handed_count + engine->fetch_count > 0)
+        elastic_boundary(sim, replica);
     replica_changed(sim, replica);
     if (sim->answered)
         await_arrival(sim, sim->now + 1);

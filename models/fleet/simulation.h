@@ -84,7 +84,7 @@ struct request_record {
 struct pool_sample {
     uint32_t waiting, running;
     uint64_t arrived, completed; /* so far */
-    double replicas;             /* that take requests */
+    struct plane_view nodes;     /* zeros where all replicas exist always */
     double kv_used;              /* share of the pool's KV blocks */
     double power_w;              /* mean over the interval since the last sample */
     double busy;                 /* share of the interval that its replicas were iterating */

@@ -140,6 +140,8 @@ void simulation_answer_client(struct simulation *sim, const struct request *requ
 
 /* A request that no router is charged with is refused by its replica. */
 void simulation_reject(struct simulation *sim, const struct request *request);
+/* An answer is complete, and counts. */
+void simulation_count_completed(struct simulation *sim, uint32_t number);
 /* Likewise one that has a record and a router, which are given back. */
 void simulation_refuse(struct simulation *sim, uint32_t number);
 
@@ -165,8 +167,14 @@ void elastic_completed(struct simulation *sim, const struct request *request,
 uint32_t elastic_hold_arrival(struct simulation *sim, struct request *request);
 /* A request that waits so is to be cancelled: it counts as sent, and is out. */
 void elastic_cancel_held(struct simulation *sim, uint32_t number);
-/* Of a pool, those that take requests now. */
-double elastic_replicas(const struct simulation *sim, uint32_t pool);
+/* An answer is complete. true: it counts only later, once it is saved. */
+bool elastic_keeps(struct simulation *sim, uint32_t number);
+/* A replica was at a boundary that left something for its owner. */
+void elastic_boundary(struct simulation *sim, uint32_t replica);
+/* If the request is on its way with its KV cache, that is given up. */
+void elastic_forget_move(struct simulation *sim, uint32_t number);
+/* A pool's replicas and nodes, now. */
+struct plane_view elastic_look(const struct simulation *sim, uint32_t pool);
 /* Will nothing but the control plane act from now on, and that on no request? */
 bool elastic_only_watches(const struct simulation *sim);
 void elastic_sum_up(struct simulation *sim);
@@ -209,6 +217,9 @@ void disaggregation_evict(struct simulation *sim, uint32_t replica, struct evict
 void disaggregation_withdraw(struct simulation *sim, uint32_t replica, struct eviction *out);
 
 /* --- disaggregation.c, on --- */
+
+/* Of a request that is still the pool's: the replica that computed its prompt. */
+uint32_t disaggregation_prompt_replica(const struct simulation *sim, const struct request *request);
 
 /* Adds to a request's record where it was prefilled. The request is one of the pool's. */
 void disaggregation_describe(const struct simulation *sim, const struct request *request,

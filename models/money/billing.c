@@ -68,8 +68,11 @@ static const int64_t *weigh_pools(const struct usage *usage, double output_weigh
 {
     size_t classes = usage->class_count, pools = usage->pool_count;
     int64_t *weights = ARENA_ARRAY(arena, pools * classes + 1, int64_t);
-    for (size_t i = 0; i < usage->hour_count * pools * classes; i++)
-        weights[i % (pools * classes)] += ledger_weight(&usage->class_hours[i], output_weight);
+    for (size_t i = 0; i < usage->hour_count * pools * classes; i++) {
+        int64_t *sum = &weights[i % (pools * classes)];
+        if (__builtin_add_overflow(*sum, ledger_weight(&usage->class_hours[i], output_weight), sum))
+            *sum = INT64_MAX;
+    }
     return weights;
 }
 
@@ -217,6 +220,19 @@ static void add_minimum(struct bill *bill, uint32_t number)
 
 /* --- all of it --- */
 
+/* Minimum spends come on top: at most 1e8 USD for each of the 51 months that a clock can run. */
+#define BILL_MAX_USD 4e9
+
+static bool fits(const struct paid *paid, struct error *error)
+{
+    __int128 cost = 0, most = (__int128)(BILL_MAX_USD * NANO_USD_PER_USD) * NS_PER_HOUR;
+    for (size_t i = 0; i < paid->count && cost <= most; i++)
+        cost += paid->rows[i].cost;
+    return cost <= most || error_set(error, ERROR_BAD_INPUT,
+                                     "the bill comes to more than four billion dollars: "
+                                     "a price or a count is wrong");
+}
+
 static void make_lines(struct bill *bill, const struct paid *paid)
 {
     for (size_t i = 0; i < paid->count; i++)
@@ -258,9 +274,11 @@ bool billing_bill(const struct usage *usage, const struct billing_terms *terms,
     struct paid paid;
     if (!metered_build(&metered, usage, terms->book, terms->precedence, error))
         return false;
-    bool done = commitments_apply(terms->commitments, &metered, usage, &paid, error);
-    if (done) {
-        fill_ledger(usage, terms, &metered, &paid, ledger);
+    bool done = false;
+    if (commitments_apply(terms->commitments, &metered, usage, &paid, error)) {
+        done = fits(&paid, error);
+        if (done)
+            fill_ledger(usage, terms, &metered, &paid, ledger);
         paid_free(&paid);
     }
     metered_free(&metered);
@@ -274,7 +292,7 @@ void billing_bill_api(const struct usage *usage, const struct api_price *price, 
     double factor = batch ? 1 - price->batch_discount_percent / 100 : 1, carry = 0;
     double input = price->input_usd_per_mtok;
     ledger_init(ledger, usage, &none,
-                input > 0 ? price->output_usd_per_mtok / input : OUTPUT_WEIGHT_DEFAULT);
+                input > 0 ? fmin(price->output_usd_per_mtok / input, 1e6) : OUTPUT_WEIGHT_DEFAULT);
     size_t pools = usage->pool_count, classes = usage->class_count;
     for (size_t i = 0; i < usage->hour_count * pools * classes; i++) {
         const struct usage_class_hour *row = &usage->class_hours[i];

@@ -130,7 +130,7 @@ static const struct config_type flexible_type = {"flexible_cud",
 
 static const struct config_field minimum_fields[] = {
     NUMBER(struct minimum_spend, usd_per_month, "that each month's bill comes to at least",
-           .min = 0, .max = 1e9),
+           .min = 0, .max = 1e8),
     {0},
 };
 static const struct config_type minimum_type = {"minimum_spend", "a floor under the bill",
@@ -208,8 +208,12 @@ static const struct price_entry *book_price(const struct resolver *resolver,
 {
     struct price_series series;
     int64_t next;
-    if (!price_book_series(resolver->book, query, &series, resolver->error))
+    struct error found = {0};
+    if (!price_book_series(resolver->book, query, &series, &found)) {
+        refuse(resolver, "sku", found.message);
+        error_hint(resolver->error, "%s", found.hint);
         return NULL;
+    }
     const struct price_entry *entry = price_series_at(&series, unix_s, &next);
     if (!entry) {
         char at[32];

@@ -72,8 +72,9 @@ void ledger_split(int64_t amount, const int64_t *weights, size_t count, int64_t 
 int64_t ledger_weight(const struct usage_class_hour *served, double output_weight)
 {
     /* In thousandths of a token, so that a weight such as 2.5 counts. */
-    return 1000 * (served->prompt_tok - served->cached_tok) +
-           llround(1000 * output_weight) * served->output_tok;
+    __int128 weight = (__int128)1000 * (served->prompt_tok - served->cached_tok) +
+                      (__int128)llround(1000 * output_weight) * served->output_tok;
+    return weight < INT64_MAX ? (int64_t)weight : INT64_MAX;
 }
 
 /* --- sums over a dimension --- */

@@ -103,13 +103,6 @@ static size_t demands_up_to(const struct load_duration *curve, double u)
     return from;
 }
 
-double load_duration_share_above(const struct load_duration *curve, double u)
-{
-    assert(u >= 0);
-    size_t below = demands_up_to(curve, u);
-    return below == 0 ? 1 : curve->share_above[below - 1];
-}
-
 double load_duration_used(const struct load_duration *curve, double u)
 {
     assert(u >= 0);

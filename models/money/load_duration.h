@@ -35,9 +35,6 @@ struct load_duration *load_duration_create(const struct demand_step *steps, size
 double load_duration_floor(const struct load_duration *curve);
 double load_duration_peak(const struct load_duration *curve);
 
-/* Share of the time that demand is above u (u from 0). */
-double load_duration_share_above(const struct load_duration *curve, double u);
-
 /* How many of the first u are in use in the mean: the integral of the share above, up to u. */
 double load_duration_used(const struct load_duration *curve, double u);
 

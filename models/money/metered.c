@@ -47,10 +47,11 @@ static void compact(struct metered *metered)
     qsort(rows, metered->count, sizeof *rows, compare_rows);
     size_t kept = 0;
     for (size_t i = 1; i < metered->count; i++) {
-        if (compare_rows(&rows[kept], &rows[i]) == 0)
-            rows[kept].instance_ns += rows[i].instance_ns;
-        else
+        int64_t *sum = &rows[kept].instance_ns;
+        if (compare_rows(&rows[kept], &rows[i]) != 0)
             rows[++kept] = rows[i];
+        else if (__builtin_add_overflow(*sum, rows[i].instance_ns, sum))
+            metered->too_much = true;
     }
     metered->count = kept + 1;
 }
@@ -93,6 +94,19 @@ static bool is_prepaid(enum purchase_option purchase)
     return purchase == PURCHASE_CAPACITY_BLOCK || purchase == PURCHASE_OWNED;
 }
 
+/* The book's prices for what was bought there; what is missing is told with who needs it. */
+static bool find_in_book(const struct pricing *pricing, const struct usage_market *place,
+                         const struct price_query *query, struct price_series *series,
+                         struct error *error)
+{
+    struct error found = {0};
+    if (price_book_series(pricing->book, query, series, &found))
+        return true;
+    error_at(error, found.code, found.file, 0, NULL, "%s, for the nodes of \"%s\"", found.message,
+             place->name);
+    return error_hint(error, "%s", found.hint);
+}
+
 static bool find_source(const struct pricing *pricing, uint32_t market,
                         enum purchase_option purchase, struct price_source *source,
                         struct error *error)
@@ -109,7 +123,7 @@ static bool find_source(const struct pricing *pricing, uint32_t market,
     else if (own && purchase == PURCHASE_ON_DEMAND)
         source->fixed_usd = place->on_demand_usd_per_hour;
     if (!source->spot && isnan(source->fixed_usd))
-        return price_book_series(pricing->book, &query, &source->series, error);
+        return find_in_book(pricing, place, &query, &source->series, error);
     if (!is_prepaid(purchase)) /* for how it is metered */
         source->series = price_book_find(pricing->book, &query);
     return true;
@@ -228,14 +242,21 @@ static struct meter find_meter(const struct pricing *pricing, const struct price
     if (!provider[0])
         return (struct meter){.granularity_ns = 1};
     struct billing_rule rule = price_book_rule(pricing->book, provider);
-    return (struct meter){ns_of_s(rule.granularity_s), ns_of_s(rule.minimum_s), 0};
+    return (struct meter){ns_of_s(rule.granularity_s), ns_of_s(rule.minimum_s),
+                          ns_of_s(rule.free_if_interrupted_s)};
+}
+
+/* Of a node that went from pool to pool, from where it began. */
+static int64_t metered_from(const struct node_usage *node)
+{
+    return usage_ns(node->billed_from) - usage_ns(node->carried);
 }
 
 /* When the meter stops. */
 static int64_t metered_end(const struct node_usage *node, const struct meter *meter)
 {
-    int64_t from = usage_ns(node->billed_from), end = usage_ns(node->end), life = end - from;
-    if (life == 0 || node->why == NODE_END_HORIZON)
+    int64_t from = metered_from(node), end = usage_ns(node->end), life = end - from;
+    if (life == 0 || node->why == NODE_END_HORIZON || node->why == NODE_END_MOVED)
         return end;
     /* Both ends were rounded to nanoseconds: one too many begins no new grain. */
     int64_t forgiven = meter->granularity_ns > 1;
@@ -247,7 +268,7 @@ static int64_t metered_end(const struct node_usage *node, const struct meter *me
 static bool is_free(const struct node_usage *node, const struct meter *meter)
 {
     return node->why == NODE_END_INTERRUPTED &&
-           usage_ns(node->end) - usage_ns(node->billed_from) < meter->free_ns;
+           usage_ns(node->end) - metered_from(node) < meter->free_ns;
 }
 
 /* Room in serving_ns for the hour. */
@@ -278,8 +299,9 @@ static void add_piece(struct metered *metered, const struct usage *usage,
 {
     reach_hour(metered, usage, piece->hour);
     add_row(metered, piece);
-    if (!piece->starting)
-        metered->serving_ns[(size_t)piece->hour * usage->pool_count + node->pool] += ns;
+    int64_t *serving = &metered->serving_ns[(size_t)piece->hour * usage->pool_count + node->pool];
+    if (!piece->starting && __builtin_add_overflow(*serving, ns, serving))
+        metered->too_much = true;
 }
 
 static bool add_node(struct metered *metered, struct pricing *pricing,
@@ -315,10 +337,27 @@ static bool add_nodes(struct metered *metered, struct pricing *pricing, struct e
 {
     const struct usage *usage = pricing->usage;
     for (size_t i = 0; i < usage->node_count; i++)
-        if (usage->nodes[i].billed_from < usage->nodes[i].end &&
+        if (metered_from(&usage->nodes[i]) < usage_ns(usage->nodes[i].end) &&
             !add_node(metered, pricing, &usage->nodes[i], error))
             return false;
     return true;
+}
+
+/* Do the sums over an hour's rows, and over its replicas, fit 64 bits? */
+static bool hours_fit(const struct metered *metered, const struct usage *usage)
+{
+    int64_t sum = 0;
+    for (size_t i = 0; i < metered->count; i++) {
+        if (i > 0 && metered->rows[i].hour != metered->rows[i - 1].hour)
+            sum = 0;
+        if (__builtin_add_overflow(sum, metered->rows[i].instance_ns, &sum))
+            return false;
+    }
+    size_t pools = usage->pool_count;
+    for (size_t i = 0; i < metered->hour_count * pools; i++)
+        if (metered->serving_ns[i] > INT64_MAX / usage->pools[i % pools].replicas_per_node)
+            return false;
+    return !metered->too_much;
 }
 
 bool metered_build(struct metered *metered, const struct usage *usage,
@@ -338,9 +377,10 @@ bool metered_build(struct metered *metered, const struct usage *usage,
     reach_hour(metered, usage, usage_hour_of(usage, usage->end));
     bool done = add_nodes(metered, &pricing, error);
     arena_destroy(arena);
-    if (done)
-        compact(metered);
-    else
+    compact(metered);
+    if (done && !hours_fit(metered, usage))
+        done = error_set(error, ERROR_BAD_INPUT, "more instances run at once than can be billed");
+    if (!done)
         metered_free(metered);
     return done;
 }

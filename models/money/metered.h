@@ -6,9 +6,17 @@
  * rates whole nano-dollars per hour, so cost = rate * instance_ns / NS_PER_HOUR is an exact
  * rational, and every instance-second is in one row.
  *
- * A life is rounded up to the granularity and the minimum of its price once, at its end and at the
- * Spot price of that moment; a node that outlives the run is metered up to the end of the run as it
- * is. Spot that its provider takes back within the free time of its price has rate 0. */
+ * Spot costs the price that is in effect at each instant (AWS whitepaper "Leveraging Amazon EC2
+ * Spot Instances", "How Spot Instances Work").
+ *
+ * A life is rounded up to the granularity and the minimum of its price once, at its end and at
+ * the Spot price of that moment; a node that outlives the run is metered up to the end of the run
+ * as it is. Spot that its provider takes back within the free time of its price has rate 0: AWS's
+ * first hour (EC2 User Guide, "Billing for interrupted Spot Instances"). How a life is metered is
+ * for the book to say, also where the run itself knows the price.
+ *
+ * A node that goes from pool to pool is rounded up once, too, where its last row ends; what it was
+ * charged for in other pools stays charged, also if it is taken back within the free time. */
 #ifndef TOKENYARD_MODELS_MONEY_METERED_H
 #define TOKENYARD_MODELS_MONEY_METERED_H
 
@@ -32,6 +40,7 @@ struct metered_row {
 struct metered {
     struct metered_row *rows; /* sorted by the members in their order, no two alike */
     size_t count, capacity;
+    bool too_much;       /* an hour's time does not fit; metered_build reports it */
     uint32_t hour_count; /* of hours that lives reach into: may exceed the usage's by rounding */
     int64_t *serving_ns; /* [hour * pool_count + pool]: node time (of all its instances as one) that
                           * is not starting */
@@ -44,7 +53,8 @@ enum price_precedence {
     PRICES_OF_BOOK,      /* the book alone */
 };
 
-/* Fills metered, which the caller frees. Fails where a price is missing while a node lives. */
+/* Fills metered, which the caller frees. Fails where a price is missing while a node lives, and
+ * where the time of an hour exceeds 63 bits of nanoseconds (2.5 million instances at once). */
 bool metered_build(struct metered *metered, const struct usage *usage,
                    const struct price_book *book, enum price_precedence precedence,
                    struct error *error);

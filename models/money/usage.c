@@ -13,6 +13,7 @@ const char *const node_end_names[] = {
     [NODE_END_SCALE_IN] = "scale_in",
     [NODE_END_INTERRUPTED] = "interrupted",
     [NODE_END_FAILED] = "failed",
+    [NODE_END_MOVED] = "moved",
     [NODE_END_COUNT] = NULL,
 };
 
@@ -113,6 +114,7 @@ static void check_node(const struct usage *usage, const struct node_usage *node)
     assert(node->requested <= node->billed_from && node->billed_from <= node->ready);
     assert(node->ready <= node->drain && node->drain <= node->end);
     assert(node->requested >= 0 && node->why < NODE_END_COUNT);
+    assert(node->carried >= 0 && node->carried <= node->billed_from);
     (void)usage, (void)node;
 }
 
@@ -184,16 +186,6 @@ struct usage_class_hour *usage_class_hour(struct usage *usage, uint32_t pool, ui
     reach_hour(usage, hour);
     size_t row = (size_t)hour * usage->pool_count + pool;
     return &usage->class_hours[row * usage->class_count + class_index];
-}
-
-void usage_add_busy(struct usage *usage, uint32_t pool, tick_t from, tick_t to)
-{
-    while (from < to) {
-        tick_t next = usage_hour_start(usage, usage_hour_of(usage, from) + 1);
-        tick_t until = next < to ? next : to;
-        usage_hour(usage, pool, from)->busy_ticks += until - from;
-        from = until;
-    }
 }
 
 /* --- time --- */

@@ -36,6 +36,7 @@ enum node_end {
     NODE_END_SCALE_IN,    /* released by the operator */
     NODE_END_INTERRUPTED, /* a Spot node that was taken back */
     NODE_END_FAILED,      /* the machine broke */
+    NODE_END_MOVED,       /* it goes on as another pool's, with a row of its own */
     NODE_END_COUNT
 };
 extern const char *const node_end_names[]; /* "horizon", ...; ends with NULL */
@@ -73,6 +74,9 @@ struct node_usage {
     tick_t drain;       /* it takes no new requests from here on */
     tick_t end;
     enum node_end why;
+    /* How long it had been charged for before billed_from, as other pools' (NODE_END_MOVED): it is
+     * one life to who rents it out. */
+    tick_t carried;
 };
 
 /* From `at` on (until the market's next step) one instance on Spot costs this. */
@@ -140,8 +144,6 @@ void usage_set_spot_price(struct usage *usage, uint32_t market, tick_t at, doubl
 struct usage_hour *usage_hour(struct usage *usage, uint32_t pool, tick_t now);
 struct usage_class_hour *usage_class_hour(struct usage *usage, uint32_t pool, uint32_t class_index,
                                           tick_t now);
-/* Adds busy time that may span several hours, shared out to them exactly. */
-void usage_add_busy(struct usage *usage, uint32_t pool, tick_t from, tick_t to);
 
 /* Clock hours (UTC) since the one that holds tick 0. */
 uint32_t usage_hour_of(const struct usage *usage, tick_t at);

@@ -4,12 +4,12 @@
 #include "models/money/usage_files.h"
 #include "workloads/csv_rows.h"
 
-#define EXACT_MAX 9007199254740992.0 /* 2^53 */
+#define TOTAL_MAX 1e13 /* of tokens or requests in an hour */
 #define INDEX_MAX 4294967295.0
 
 struct node_row {
     int64_t pool, market, instances;
-    const char *purchase, *requested, *billed_from, *ready, *drain, *end, *why;
+    const char *purchase, *requested, *billed_from, *ready, *drain, *end, *why, *carried;
     long line;
 };
 
@@ -39,7 +39,7 @@ struct spot_row {
 #define INDEX(type, name, member) COLUMN(type, name, CSV_COUNT, member, .min = 0, .max = INDEX_MAX)
 #define WORD(type, name, member)  COLUMN(type, name, CSV_TEXT, member, .min = 0)
 #define TOTAL(name, member)                                                                        \
-    COLUMN(served_row, name, CSV_COUNT, served.member, .min = 0, .max = EXACT_MAX)
+    COLUMN(served_row, name, CSV_COUNT, served.member, .min = 0, .max = TOTAL_MAX)
 
 static const struct csv_field node_columns[] = {
     INDEX(node_row, "pool", pool),
@@ -52,6 +52,7 @@ static const struct csv_field node_columns[] = {
     WORD(node_row, "drain_s", drain),
     WORD(node_row, "end_s", end),
     WORD(node_row, "why", why),
+    WORD(node_row, "carried_s", carried),
     {0},
 };
 static const struct csv_row_type node_rows = {sizeof(struct node_row),
@@ -121,10 +122,12 @@ static bool read_node(struct usage *usage, const void *item, const char *path, s
     if (!usage_read_seconds(row->requested, &node.requested) ||
         !usage_read_seconds(row->billed_from, &node.billed_from) ||
         !usage_read_seconds(row->ready, &node.ready) ||
-        !usage_read_seconds(row->drain, &node.drain) || !usage_read_seconds(row->end, &node.end))
+        !usage_read_seconds(row->drain, &node.drain) || !usage_read_seconds(row->end, &node.end) ||
+        !usage_read_seconds(row->carried, &node.carried))
         return row_error(path, row->line, "a time is not a number of seconds", error);
     if (node.requested > node.billed_from || node.billed_from > node.ready ||
-        node.ready > node.drain || node.drain > node.end || node.end > usage->end)
+        node.ready > node.drain || node.drain > node.end || node.end > usage->end ||
+        node.carried > node.billed_from)
         return row_error(path, row->line, "the times of the node are out of order", error);
     node.purchase = (enum purchase_option)purchase;
     node.why = (enum node_end)why;
@@ -160,6 +163,8 @@ static bool read_served(struct usage *usage, const void *item, const char *path,
     tick_t at = row_tick(usage, row->hour, row->pool);
     if (at < 0 || row->class_index >= usage->class_count)
         return row_error(path, row->line, "the run has no such pool, class or hour", error);
+    if (row->served.cached_tok > row->served.prompt_tok || row->served.good > row->served.requests)
+        return row_error(path, row->line, "a part is more than the whole", error);
     *usage_class_hour(usage, (uint32_t)row->pool, (uint32_t)row->class_index, at) = row->served;
     return true;
 }

@@ -27,7 +27,7 @@ static void put_seconds(FILE *out, tick_t at)
 static size_t write_nodes(const struct usage *usage, FILE *out)
 {
     fprintf(out, "pool,market,instances,purchase,requested_s,billed_from_s,ready_s,drain_s,end_s,"
-                 "why\n");
+                 "why,carried_s\n");
     for (size_t i = 0; i < usage->node_count; i++) {
         const struct node_usage *node = &usage->nodes[i];
         fprintf(out, "%u,%u,%u,%s", node->pool, node->market, node->instances,
@@ -37,7 +37,9 @@ static size_t write_nodes(const struct usage *usage, FILE *out)
         put_seconds(out, node->ready);
         put_seconds(out, node->drain);
         put_seconds(out, node->end);
-        fprintf(out, ",%s\n", node_end_names[node->why]);
+        fprintf(out, ",%s", node_end_names[node->why]);
+        put_seconds(out, node->carried);
+        fprintf(out, "\n");
     }
     return usage->node_count;
 }

@@ -125,6 +125,7 @@ static inline struct sample_run *sample_run_create(void)
         pool->output_tok = 200 * pool->completed;
         pool->prefill_tok = pool->prompt_tok;
         pool->busy_s = i ? 300 : 150;
+        pool->replica_s = 100 * run->pools[i].replicas;
         pool->mean_batch = i ? 12.5 : 31.25;
         pool->peak_kv = i ? 1.0 : 0.625;
         pool->kv_blocks = 10000;

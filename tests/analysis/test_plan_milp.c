@@ -50,6 +50,25 @@ Test(plan_milp, worked_example_has_the_published_optimum)
     arena_destroy(arena);
 }
 
+/* The published optimum has a t1 and both t2. With no more t1 than t3, and at most 3 GPUs of t1 and
+ * t3 together, the best of the 19 feasible fleets below is that of both t3 and both t2. */
+Test(plan_milp, keeps_the_limits_of_the_problem)
+{
+    struct arena *arena = arena_create();
+    struct plan_problem problem = example();
+    const double t1_over_t3[] = {1, 0, -1, 0}, none[] = {0, 0, 0, 0}, t1_and_t3[] = {1, 0, 1};
+    const struct plan_limit limits[] = {{t1_over_t3, none, 0}, {none, t1_and_t3, 3}};
+    problem.limits = limits;
+    problem.limit_count = 2;
+    struct plan_solution solution;
+    struct error error = {0};
+    cr_assert(plan_solve(&problem, &by_makespan, arena, &solution, &error), "%s", error.message);
+    const int64_t fleet[] = {0, 0, 2, 1};
+    cr_assert_arr_eq(solution.replicas, fleet, sizeof fleet);
+    cr_assert_float_eq(solution.makespan_s, 92.0 / 3, 1e-9);
+    arena_destroy(arena);
+}
+
 Test(plan_milp, single_type_is_worse_than_the_mix)
 {
     struct arena *arena = arena_create();
@@ -124,15 +143,15 @@ static void draw_problem(struct random_problem *r, uint32_t seed)
         for (size_t w = 0; w < 2; w++)
             r->throughput[2 * c + w] = draw(&state, 6) ? 0.1 + draw(&state, 50) / 10.0 : 0;
     }
-    r->problem = (struct plan_problem){r->classes,
-                                       2,
-                                       r->configs,
-                                       CONFIGS,
-                                       r->offers,
-                                       OFFERS,
-                                       2,
-                                       r->throughput,
-                                       2.0 + draw(&state, 10)};
+    r->problem = (struct plan_problem){.classes = r->classes,
+                                       .class_count = 2,
+                                       .configs = r->configs,
+                                       .config_count = CONFIGS,
+                                       .offers = r->offers,
+                                       .offer_count = OFFERS,
+                                       .gpu_type_count = 2,
+                                       .throughput = r->throughput,
+                                       .budget_usd_h = 2.0 + draw(&state, 10)};
 }
 
 /* Two classes: the configurations relatively best at class 0 serve it, in order of h_c0 / h_c1, up
@@ -325,7 +344,15 @@ Test(plan_milp, instances_are_rented_whole)
     const struct plan_config configs[] = {{"TP2", 0, 2}};
     const struct plan_class classes[] = {{"all", 60}};
     const double throughput[] = {1.0};
-    struct plan_problem problem = {classes, 1, configs, 1, offers, 1, 1, throughput, 19.9};
+    struct plan_problem problem = {.classes = classes,
+                                   .class_count = 1,
+                                   .configs = configs,
+                                   .config_count = 1,
+                                   .offers = offers,
+                                   .offer_count = 1,
+                                   .gpu_type_count = 1,
+                                   .throughput = throughput,
+                                   .budget_usd_h = 19.9};
     struct plan_solution solution;
     cr_assert(plan_solve(&problem, &by_makespan, arena, &solution, NULL));
     cr_assert_eq(solution.units[0], 1);

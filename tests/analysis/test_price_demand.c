@@ -64,7 +64,7 @@ Test(price_demand, is_the_mean_of_each_clock_hour)
     cr_assert(near(of.demand.curve->hours, 2.75));
     cr_assert(near(load_duration_floor(of.demand.curve), 2));
     cr_assert(near(load_duration_peak(of.demand.curve), 2.75));
-    cr_assert(near(load_duration_share_above(of.demand.curve, 2.5), 1 / 2.75));
+    cr_assert(near(of.demand.curve->share_above[0], 1 / 2.75));
     cr_assert_str_eq(of.demand.region, "east");
     teardown(&of);
 }

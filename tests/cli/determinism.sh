@@ -14,11 +14,12 @@ done
 # Also whatever else a scenario may say, as those that we ship do; the longest are cut short.
 compared=0
 for scenario in scenarios/*.json scenarios/batching/*.json scenarios/helix/*-swarm.json \
-    scenarios/splitwise/*cap.json; do
+    scenarios/splitwise/*cap.json scenarios/spot/*.json; do
     grep -q '^  "pools"' "$scenario" || continue
     horizon=()
     case $scenario in
     scenarios/kv-aware-routing.json) horizon=(--set horizon_s=400) ;;
+    scenarios/spot/*) horizon=(--set horizon_s=5000) ;;
     scenarios/diurnal.json | scenarios/helix/*) horizon=(--set horizon_s=1000) ;;
     esac
     simulate "$scenario" "$TMP/jumped" "${horizon[@]}"

@@ -35,6 +35,21 @@ run 'markets[0].capacity=unlimited'
 holds "$TMP/results/summary.json" 'it["elastic"]["pools"][0]["interruptions"] == 0' \
     'it["elastic"]["pools"][0]["mean_replicas"] == 2'
 
+# 2, 1, 2 and no nodes, for 300, 300, 300 and 600 s: any for 3/5 of the time, both for 2/5.
+run 'pools[0].elastic.start_up={"kind":"instant"}' 'markets[0].notice_s=0'
+holds "$TMP/results/summary.json" 'abs(it["elastic"]["pools"][0]["up_share"] - 0.6) < 1e-9' \
+    'abs(it["elastic"]["pools"][0]["full_share"] - 0.4) < 1e-9' \
+    'abs(it["elastic"]["pools"][0]["mean_replicas"] - 1) < 1e-9'
+
+# Who ignores the notice is sent requests until the node goes; else they wait from the notice on.
+held() { value "$TMP/results/summary.json" 'it["elastic"]["held_requests"]'; }
+run 'pools[0].elastic.interruption.policy=drain' 'markets[0].notice_s=100'
+heeded=$(held)
+run 'pools[0].elastic.interruption.policy=ignore' 'markets[0].notice_s=100'
+[ "$(held)" -lt "$heeded" ] || fail "$(held) requests wait for a replica, and $heeded that heed the notice"
+run 'pools[0].elastic.interruption.policy=lose' 'markets[0].notice_s=100'
+[ "$(held)" -lt "$heeded" ] || fail "$(held) requests wait for a replica, and $heeded that heed the notice"
+
 refuses horizon_s=1501
 says "the record ends 1500 s after the run begins" '"after_end"'
 run horizon_s=1501 'markets[0].capacity.after_end=repeat'

@@ -13,6 +13,11 @@ for name in ttft tpot e2e load batch pools; do
 done
 no_leftovers "$TMP/result"
 
+# A fleet that comes and goes has one more.
+expect 0 "$TOKENYARD" run scenarios/spot/on-demand-base.json -o "$TMP/elastic" --quiet --set horizon_s=900
+grep -q '</svg>' "$TMP/elastic/plots/replicas.svg" || fail "no figure of replicas"
+[ ! -e "$TMP/result/plots/replicas.gp" ] || fail "a figure of replicas that never change"
+
 # Without gnuplot a run is still a run, and says what is missing.
 mkdir "$TMP/empty"
 expect 0 env PATH="$TMP/empty" "$TOKENYARD" run $golden/given.json -o "$TMP/undrawn" --quiet

@@ -32,7 +32,7 @@ wrong = {
     "an unknown key": lambda it: it.update(rputer=1),
     "a wrong type": lambda it: it.update(seed="one"),
     "a fraction": lambda it: it["pools"][0].update(replicas=1.5),
-    "too few": lambda it: it["pools"][0].update(replicas=0),
+    "too few": lambda it: it["pools"][0].update(tensor_parallel=0),
     "too many": lambda it: it["pools"][0].update(replicas=10**9),
     "the bound itself": lambda it: it.update(horizon_s=0),
     "a missing key": lambda it: it["pools"][0].pop("name"),

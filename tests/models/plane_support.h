@@ -21,6 +21,28 @@ static inline struct elastic_settings *test_elastic_settings(struct arena *arena
     return settings;
 }
 
+/* A scenario's "markets", likewise. */
+static inline struct market_spec *const *test_markets(struct arena *arena, const char *json)
+{
+    static const struct config_field element = {
+        .name = "market", .kind = CONFIG_OBJECT, .object = &market_config_type};
+    static const struct config_field fields[] = {
+        {.name = "markets", .kind = CONFIG_LIST, .element = &element, .max = 9}, {0}};
+    static const struct config_type type = {
+        .name = "markets", .size = sizeof(struct config_list), .fields = fields};
+    struct json_document *document = quoted_json(json);
+    struct config_list markets;
+    struct error error = {0};
+    cr_assert(config_read(&type, document, json_root(document), "", arena, &markets, &error),
+              "%s: %s", error.json_path, error.message);
+    const struct market_context context = {
+        .document = document, .pointer = "/markets", .horizon_s = NAN};
+    struct market_spec *const *specs = markets_resolve(&markets, &context, arena, &error);
+    cr_assert_not_null(specs, "%s", error.message);
+    json_free(document);
+    return specs;
+}
+
 struct test_plane {
     struct arena *arena;
     struct plane *plane;
@@ -72,8 +94,8 @@ static inline void test_down(void *context, uint32_t replica, enum departure why
 }
 
 /* One pool, elastic as the JSON says, with so many replicas at time 0 and on a node. */
-static inline void test_plane_start(struct test_plane *test, const char *json, uint32_t initial,
-                                    uint32_t per_node, double budget_usd_per_hour)
+static inline void test_plane_prepare(struct test_plane *test, const char *json, uint32_t initial,
+                                      uint32_t per_node, double budget_usd_per_hour)
 {
     test->arena = arena_create();
     test->pool = (struct plane_pool){
@@ -94,9 +116,20 @@ static inline void test_plane_start(struct test_plane *test, const char *json, u
                                      .budget_usd_per_hour = budget_usd_per_hour,
                                      .usage = &test->usage,
                                      .actions = {test, test_see, test_up, test_drain, test_down}};
+}
+
+static inline void test_plane_go(struct test_plane *test)
+{
     test->plane = plane_create(&test->spec, &test->error);
     cr_assert_not_null(test->plane, "%s", test->error.message);
     plane_start(test->plane);
+}
+
+static inline void test_plane_start(struct test_plane *test, const char *json, uint32_t initial,
+                                    uint32_t per_node, double budget_usd_per_hour)
+{
+    test_plane_prepare(test, json, initial, per_node, budget_usd_per_hour);
+    test_plane_go(test);
 }
 
 static inline void test_plane_run(struct test_plane *test, double until_s)

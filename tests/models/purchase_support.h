@@ -101,24 +101,19 @@ static inline void shop_carry_out(struct shop *shop, const struct purchase_order
     } else if (order->nodes > 0) {
         market->on_demand_starting += order->nodes;
     } else if (spot) {
-        market->spot_ready -= order->at_risk;
-        market->spot_at_risk -= order->at_risk;
-        shop_give_back(-order->nodes - order->at_risk, &market->spot_starting, &market->spot_ready);
+        shop_give_back(-order->nodes, &market->spot_starting, &market->spot_ready);
     } else {
         shop_give_back(-order->nodes, &market->on_demand_starting, &market->on_demand_ready);
     }
 }
 
-/* Orders as "a+3" (Spot), "A+3" (on demand), "a-2!1" (given back, one of them at risk). */
+/* Orders as "a+3" (Spot), "A+3" (on demand), "a-2" (given back). */
 static inline void shop_note(struct shop *shop, const struct purchase_order *order)
 {
     char name = (char)((order->kind == BUY_SPOT ? 'a' : 'A') + (int)order->market);
     size_t length = strlen(shop->text);
-    length += (size_t)snprintf(shop->text + length, sizeof shop->text - length, "%s%c%+lld",
-                               length ? " " : "", name, (long long)order->nodes);
-    if (order->at_risk)
-        snprintf(shop->text + length, sizeof shop->text - length, "!%lld",
-                 (long long)order->at_risk);
+    snprintf(shop->text + length, sizeof shop->text - length, "%s%c%+lld", length ? " " : "", name,
+             (long long)order->nodes);
 }
 
 static inline uint32_t shop_decide(struct shop *shop)

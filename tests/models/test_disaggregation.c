@@ -7,6 +7,7 @@
 #include "models/fleet/simulation.h"
 #include "sim/arena.h"
 #include "tests/models/arrivals.h"
+#include "tests/models/plane_support.h"
 
 enum { RECORDS_MAX = 32, POOLS_MAX = 3 };
 
@@ -27,7 +28,8 @@ struct world {
     struct disaggregation_config config;
     struct steptime *steptime;
     double horizon_s;
-    const struct client_rule *clients; /* NULL: they wait */
+    const struct client_rule *clients;  /* NULL: they wait */
+    const struct elastic_spec *elastic; /* NULL: all replicas exist always */
     struct request_record records[RECORDS_MAX];
     uint32_t ended;
     struct simulation_result result;
@@ -86,6 +88,7 @@ static void simulate(struct world *world, const struct arrival *arrivals, size_t
                                    .router = &first_come,
                                    .disaggregation = &world->config,
                                    .clients = world->clients,
+                                   .elastic = world->elastic,
                                    .classes = &all,
                                    .class_count = 1,
                                    .horizon_s = world->horizon_s,
@@ -421,6 +424,128 @@ Test(disaggregation, who_hangs_up_leaves_nothing_behind)
             cr_assert_eq(patient, 0.005 * step > (mode == TRANSFER_WHOLE ? 0.25 : 0.22) - 1e-3);
             cr_assert(patient || world.result.clients->timed_out == 2);
             cr_assert_eq(world.result.in_flight, 0);
+            end_world(&world);
+        }
+}
+
+/* --- replicas that come and go --- */
+
+/* Pools whose only replica comes after so many seconds, or lives for so many; "": as always. */
+static void simulate_elastic(struct world *world, const char *prefill, const char *decode,
+                             const struct arrival *arrivals, size_t count)
+{
+    static const char *const tenants[] = {"all"}, *const market_name = "zone";
+    static const uint32_t first_market = 0;
+    static const struct usage_market usage = {.name = "zone", .sku = "node"};
+    const char *const settings[] = {prefill, decode};
+    struct arena *arena = arena_create();
+    struct elastic_pool_spec pools[2];
+    for (int i = 0; i < 2; i++)
+        pools[i] = (struct elastic_pool_spec){
+            .settings = settings[i][0] ? test_elastic_settings(arena, settings[i]) : NULL,
+            .initial = strstr(settings[i], "boot") ? 0 : 1,
+            .replicas_per_node = 1,
+            .instances_per_node = 1,
+            .gpus_per_node = 1,
+            .markets = &first_market,
+            .market_names = &market_name,
+            .market_count = strstr(settings[i], "zone") ? 1 : 0,
+            .usage = {.name = world->pools[i].name, .sku = "node"},
+            .start_up = {.gpus_per_replica = 1, .replicas_per_node = 1, .instances_per_node = 1}};
+    struct elastic_spec spec = {
+        .pools = pools,
+        .markets = test_markets(arena, "{'markets': [{'name': 'zone', 'max_lifetime_s': 0.1,"
+                                       " 'notice_s': 0, 'on_demand_usd_per_hour': 1}]}"),
+        .market_count = 1,
+        .market_usage = &usage,
+        .budget_usd_per_hour = INFINITY,
+        .tenants = tenants};
+    world->elastic = &spec;
+    simulate(world, arrivals, count);
+    world->elastic = NULL;
+    arena_destroy(arena);
+}
+
+#define COMES_AFTER(seconds)                                                                       \
+    "{'min_replicas': 1, 'max_replicas': 1, 'start_up': {'kind': 'instant', "                      \
+    "'boot': {'kind': 'constant', 's': " seconds "}}}"
+
+/* The prompt is complete after 30 ms and waits for 970; then 200 ms on the way, and two tokens. */
+Test(disaggregation, a_complete_cache_waits_for_a_decode_replica)
+{
+    for (int mode = TRANSFER_WHOLE; mode <= TRANSFER_LAYERWISE; mode++) {
+        struct world world;
+        make_world(&world);
+        world.config.transfer.mode = mode;
+        add_pool(&world, "p", ROLE_PREFILL, 1, 100);
+        add_pool(&world, "d", ROLE_DECODE, 1, 100);
+        simulate_elastic(&world, "", COMES_AFTER("1"), one, 1);
+        cr_expect_float_eq(world.records[0].ttft_s, 0.03, 1e-9);
+        cr_expect_float_eq(world.records[0].e2e_s, 1.22, 1e-9);
+        cr_expect_float_eq(tick_to_s(world.result.transfers->memory_wait.max), 0.97, 1e-9);
+        cr_expect_eq(world.result.elastic->requests.held, 0);
+        end_world(&world);
+    }
+}
+
+/* It holds its blocks meanwhile: a third prompt waits until they are given back. */
+Test(disaggregation, who_waits_for_a_decode_replica_holds_its_blocks)
+{
+    const struct arrival three[] = {{.time_s = 0, .prompt_tok = 20, .output_tok = 3},
+                                    {.time_s = 0, .prompt_tok = 20, .output_tok = 3},
+                                    {.time_s = 0.1, .prompt_tok = 20, .output_tok = 3}};
+    struct world world;
+    make_world(&world);
+    add_pool(&world, "p", ROLE_PREFILL, 1, 40);
+    add_pool(&world, "d", ROLE_DECODE, 1, 100);
+    simulate_elastic(&world, "", COMES_AFTER("1"), three, 3);
+    cr_assert_eq(world.ended, 3);
+    for (int i = 0; i < 2; i++) /* both caches share the card */
+        cr_expect_float_eq(world.records[i].e2e_s, 1 + 0.4 + 0.02, 1e-9);
+    cr_expect_float_eq(world.records[2].queue_s, 1.4 - 0.1, 1e-9);
+    end_world(&world);
+}
+
+Test(disaggregation, who_finds_no_prefill_replica_waits_at_the_gateway)
+{
+    struct world world;
+    make_world(&world);
+    add_pool(&world, "p", ROLE_PREFILL, 1, 100);
+    add_pool(&world, "d", ROLE_DECODE, 1, 100);
+    simulate_elastic(&world, COMES_AFTER("1"), "", one, 1);
+    cr_expect_float_eq(world.records[0].e2e_s, 1.25, 1e-9);
+    cr_expect_eq(world.result.elastic->requests.held, 1);
+    end_world(&world);
+}
+
+#define LIVES_100_MS                                                                               \
+    "{'min_replicas': 1, 'max_replicas': 1, 'start_up': {'kind': 'instant'}, "                     \
+    "'markets': ['zone'], 'purchase': {'spot_percent_above_base': 100}}"
+
+/* The prompt is complete after 30 ms, and half of its cache is still on the way after 100, when
+ * either side is taken away; a new machine is there at once. The first token has been seen: prompt
+ * and token are computed once more on the decode side, which takes 31 ms and emits the second
+ * token, and the third comes 10 ms later. Nobody holds blocks any more: the next prompt needs all.
+ */
+Test(disaggregation, a_cache_that_is_lost_on_the_way_is_computed_once_more)
+{
+    const struct arrival pair[] = {{.time_s = 0, .prompt_tok = 20, .output_tok = 3},
+                                   {.time_s = 0.1, .prompt_tok = 20, .output_tok = 1}};
+    for (int mode = TRANSFER_WHOLE; mode <= TRANSFER_LAYERWISE; mode++)
+        for (int side = 0; side < 2; side++) {
+            struct world world;
+            make_world(&world);
+            world.config.transfer.mode = mode;
+            add_pool(&world, "p", ROLE_PREFILL, 1, 22);
+            add_pool(&world, "d", ROLE_DECODE, 1, 100);
+            simulate_elastic(&world, side == 0 ? LIVES_100_MS : "", side == 1 ? LIVES_100_MS : "",
+                             pair, 2);
+            cr_assert_eq(world.ended, 2);
+            cr_expect_float_eq(world.records[0].e2e_s, 0.03, 1e-8, "%g", world.records[0].e2e_s);
+            cr_expect_float_eq(world.records[1].ttft_s, 0.03, 1e-8);
+            cr_expect_float_eq(world.records[1].e2e_s, 0.141, 1e-8, "%g", world.records[1].e2e_s);
+            cr_expect_eq(world.result.elastic->requests.moved, side == 0 ? 2 : 1);
+            cr_expect_eq(world.result.transfers->transfers, 0);
             end_world(&world);
         }
 }

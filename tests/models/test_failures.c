@@ -77,18 +77,15 @@ Test(failures, where_nothing_fails)
     cr_expect_eq(failure_draw(NULL, 1, 8, rng), TICK_NEVER);
 }
 
-Test(failures, detection_and_repair)
+Test(failures, detection)
 {
     struct failure_settings settings = settings_of("{}");
     for (int i = 0; i < 1000; i++) {
         double detection_s = tick_to_s(failure_draw_detection(&settings, rng));
         cr_expect(detection_s >= 50 && detection_s <= 55);
     }
-    cr_expect_eq(failure_draw_repair(&settings, rng), 0);
-    settings = settings_of("{'detection': {'kind': 'constant', 's': 3},"
-                           " 'repair': {'kind': 'constant', 's': 7200}}");
+    settings = settings_of("{'detection': {'kind': 'constant', 's': 3}}");
     cr_expect_eq(failure_draw_detection(&settings, rng), tick_from_s(3));
-    cr_expect_eq(failure_draw_repair(&settings, rng), tick_from_s(7200));
 }
 
 Test(failures, what_is_refused)
@@ -98,7 +95,7 @@ Test(failures, what_is_refused)
     cr_expect_not(read_failures("{'gpu_mtbf_h': 0}", &settings, &error));
     cr_expect_str_eq(error.json_path, "/gpu_mtbf_h");
     error = (struct error){0};
-    cr_expect_not(read_failures("{'repair': {'kind': 'uniform', 'min_s': 2, 'max_s': 1}}",
+    cr_expect_not(read_failures("{'detection': {'kind': 'uniform', 'min_s': 2, 'max_s': 1}}",
                                 &settings, &error));
-    cr_expect_str_eq(error.json_path, "/repair/max_s");
+    cr_expect_str_eq(error.json_path, "/detection/max_s");
 }

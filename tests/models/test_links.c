@@ -127,6 +127,22 @@ Test(links, who_comes_later_slows_those_before)
     links_free(&links);
 }
 
+/* Both have 50 bytes/s until one is cut after 2 s: the other has all from then on. */
+Test(links, a_flow_that_is_stopped_leaves_its_part_to_others)
+{
+    struct links links;
+    links_init(&links);
+    uint32_t nic = links_add(&links, 100, 0);
+    uint32_t a = links_add(&links, 1000, 0), b = links_add(&links, 1000, 0);
+    uint32_t stays = begin(&links, nic, a, 500, 0), cut = begin(&links, nic, b, 300, 0);
+    links_stop(&links, cut, tick_from_s(2));
+    double arrived_s[FLOWS_MAX] = {0};
+    run_out(&links, arrived_s);
+    cr_expect_float_eq(arrived_s[stays], 6, 1e-9);
+    cr_expect_eq(arrived_s[cut], 0);
+    links_free(&links);
+}
+
 Test(links, no_bytes_take_the_latency)
 {
     struct links links;

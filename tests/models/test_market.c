@@ -105,7 +105,6 @@ Test(market, one_without_settings_is_unlimited_at_a_discount)
     cr_expect_eq(market_next(market), TICK_NEVER);
     cr_expect_eq(market_lifetime(market), TICK_NEVER);
     cr_expect(market_grants(market, MARKET_SPOT));
-    cr_expect_str_eq(market_spec_zone(specs[0]), "a");
     cr_expect_str_eq(market_spec_region(specs[0]), "a");
     market_destroy(market);
 }
@@ -134,7 +133,6 @@ Test(market, the_catalogue_has_the_price_on_demand)
 {
     struct market *market = open_market("{\"name\": \"a\", \"instance\": \"p3.2xlarge\"}");
     cr_expect_eq(market_on_demand_usd(market), 3.06);
-    cr_expect_eq(market_spec_provider(specs[0]), PROVIDER_AWS);
     market_destroy(market);
     expect_refused("{\"name\": \"a\", \"instance\": \"p3.2xlarg\"}", "/markets/0/instance",
                    "no instance");
@@ -240,6 +238,17 @@ Test(market, what_follows_a_record_is_said)
     }
     cr_expect_arr_eq(seen, ((int64_t[]){1, 2, 4, 1, 2}), sizeof seen);
     cr_expect_eq(capacity_at(market, (3 * 1000 + 1) * 3600.0), 2, "a thousand repeats later");
+    market_destroy(market);
+}
+
+Test(market, a_records_tail_is_repeated_from_its_first_row)
+{
+    write_record("r.csv", "offset_s,a\n36000,1\n39600,2\n43200,4\n");
+    struct market *market = open_market(RECORDED(", \"after_end\": \"repeat\""));
+    int64_t seen[5];
+    for (int hour = 0; hour < 5; hour++)
+        seen[hour] = capacity_at(market, hour * 3600.0);
+    cr_expect_arr_eq(seen, ((int64_t[]){1, 2, 4, 1, 2}), sizeof seen);
     market_destroy(market);
 }
 

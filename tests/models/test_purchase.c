@@ -343,31 +343,6 @@ Test(purchase, spot_hedge_keeps_its_base_and_may_do_without_fallback)
     shop_close(&shop);
 }
 
-/* A node at risk stays until its replacement, from elsewhere, is ready. */
-Test(purchase, nodes_at_risk_are_replaced)
-{
-    struct shop shop;
-    shop_open(&shop, "{\"strategy\": \"capacity_optimized\", \"capacity_rebalance\": true}", 2);
-    shop_show(&shop, 0, 9);
-    shop_show(&shop, 1, 3);
-    SAYS("a+3", shop_want(&shop, 3));
-    SAYS("", shop_ready(&shop, 60));
-    shop.markets[0].spot_at_risk = 2;
-    SAYS("b+2", shop_settle(&shop));
-    SAYS("a-2!2", shop_ready(&shop, 60));
-    shop.markets[1].spot_at_risk = 1;
-    shop.markets[0].spot_at_risk = 1;
-    SAYS("a+2", shop_settle(&shop)); /* no other market is left */
-    SAYS("b-1!1 a-1!1", shop_ready(&shop, 60));
-    shop_close(&shop);
-    shop_open(&shop, "{\"strategy\": \"capacity_optimized\"}", 2);
-    SAYS("a+3", shop_want(&shop, 3));
-    SAYS("", shop_ready(&shop, 60));
-    shop.markets[0].spot_at_risk = 2;
-    SAYS("", shop_settle(&shop));
-    shop_close(&shop);
-}
-
 /* --- checks --- */
 
 static void refused(const char *json, const char *pointer)

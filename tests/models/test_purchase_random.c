@@ -33,9 +33,8 @@ static void draw_shop(struct shop *shop, gsl_rng *rng, int strategy)
     char json[512], percent[64] = "";
     if (strategy < HEDGES)
         snprintf(percent, sizeof percent, "\"spot_percent_above_base\": %d, ", (int)draw(rng, 101));
-    snprintf(json, sizeof json,
-             "{\"on_demand_base\": %d, %s\"capacity_rebalance\": %s, \"strategy\": %s}",
-             (int)draw(rng, 5), percent, draw(rng, 2) ? "true" : "false", strategies[strategy]);
+    snprintf(json, sizeof json, "{\"on_demand_base\": %d, %s\"strategy\": %s}", (int)draw(rng, 5),
+             percent, strategies[strategy]);
     shop_open(shop, json, (uint32_t)(1 + draw(rng, SHOP_MARKETS)));
     for (uint32_t i = 0; i < shop->scope.market_count; i++)
         shop->markets[i].spot_usd_per_hour = 0.5 + 0.1 * (double)draw(rng, 10);
@@ -50,7 +49,6 @@ static void draw_state(struct shop *shop, gsl_rng *rng)
         market->spot_starting = draw(rng, 3);
         market->on_demand_ready = draw(rng, 3);
         market->on_demand_starting = draw(rng, 2);
-        market->spot_at_risk = draw(rng, market->spot_ready + 1);
         if (draw(rng, 2))
             shop_show(shop, i, draw(rng, 12));
         if (draw(rng, 4) == 0)
@@ -66,7 +64,7 @@ static void draw_state(struct shop *shop, gsl_rng *rng)
 /* --- sums --- */
 
 struct sums {
-    int64_t spot, spot_ready, at_risk, on_demand, on_demand_ready;
+    int64_t spot, spot_ready, on_demand, on_demand_ready;
 };
 
 static struct sums add_up(const struct shop *shop)
@@ -76,7 +74,6 @@ static struct sums add_up(const struct shop *shop)
         const struct purchase_market *market = &shop->markets[i];
         sums.spot += market->spot_ready + market->spot_starting;
         sums.spot_ready += market->spot_ready;
-        sums.at_risk += shop->settings.capacity_rebalance ? market->spot_at_risk : 0;
         sums.on_demand += market->on_demand_ready + market->on_demand_starting;
         sums.on_demand_ready += market->on_demand_ready;
     }
@@ -105,35 +102,29 @@ static void check_order(const struct shop *shop, const struct purchase_order *or
     int64_t held = spot ? market->spot_ready + market->spot_starting
                         : market->on_demand_ready + market->on_demand_starting;
     cr_assert_leq(-order->nodes, held, "more is given back than held");
-    cr_assert_leq(order->at_risk, market->spot_at_risk);
-    cr_assert(order->at_risk == 0 || (spot && order->at_risk <= -order->nodes));
     if (spot && order->nodes > 0)
         cr_assert(market->last_refusal == TICK_NEVER ||
                       shop->now - market->last_refusal >= tick_from_s(60),
                   "asked while it cools down");
 }
 
-/* Spot that was ordered, and that was given back of what is not at risk. */
 static void check_sums(const struct shop *shop, int strategy)
 {
     const struct sums held = add_up(shop);
     struct purchase_split want = goal(shop, strategy);
-    int64_t ordered[2] = {0}, given[2] = {0}, at_risk = 0;
+    int64_t ordered[2] = {0}, given[2] = {0};
     for (uint32_t i = 0; i < shop->order_count; i++) {
         const struct purchase_order *order = &shop->orders[i];
         if (order->nodes > 0)
             ordered[order->kind] += order->nodes;
         else
-            given[order->kind] -= order->nodes + order->at_risk;
-        at_risk += order->at_risk;
+            given[order->kind] -= order->nodes;
     }
-    cr_assert_leq(at_risk, held.at_risk);
-    int64_t safe = held.spot - held.at_risk;
-    cr_assert_leq(ordered[BUY_SPOT], want.spot > safe ? want.spot - safe : 0,
+    cr_assert_leq(ordered[BUY_SPOT], want.spot > held.spot ? want.spot - held.spot : 0,
                   "more than is missing");
     cr_assert(ordered[BUY_SPOT] == 0 || given[BUY_SPOT] == 0, "to and fro");
     cr_assert(ordered[BUY_ON_DEMAND] == 0 || given[BUY_ON_DEMAND] == 0, "to and fro");
-    cr_assert_geq(safe - given[BUY_SPOT], shop_min(safe, want.spot));
+    cr_assert_geq(held.spot - given[BUY_SPOT], shop_min(held.spot, want.spot));
     int64_t on_demand = held.on_demand + ordered[BUY_ON_DEMAND] - given[BUY_ON_DEMAND];
     cr_assert_geq(on_demand, shop_min(shop->settings.on_demand_base, shop->target),
                   "the base is kept");
@@ -179,10 +170,8 @@ Test(purchase_random, all_come_to_their_goal)
         struct shop shop;
         draw_shop(&shop, rng, strategy);
         draw_state(&shop, rng);
-        for (uint32_t k = 0; k < shop.scope.market_count; k++) {
+        for (uint32_t k = 0; k < shop.scope.market_count; k++)
             shop_show(&shop, k, INT64_MAX);
-            shop.markets[k].spot_at_risk = 0;
-        }
         for (int k = 0; k < 4; k++)
             shop_ready(&shop, 100);
         struct sums held = add_up(&shop);
@@ -214,15 +203,12 @@ static void strike(struct shop *shop, gsl_rng *rng)
         shop->spot_there[market] = draw(rng, 8);
         if (view->spot_capacity != PURCHASE_UNSEEN)
             view->spot_capacity = shop->spot_there[market];
-        if (view->spot_ready > shop->spot_there[market]) {
-            view->spot_at_risk = 0;
+        if (view->spot_ready > shop->spot_there[market])
             shop_interrupt(shop, market, view->spot_ready - shop->spot_there[market],
                            shop->spot_there[market]);
-        }
         shop_settle(shop);
         break;
     default:
-        view->spot_at_risk = draw(rng, view->spot_ready + 1);
         shop_wait(shop, (double)draw(rng, 100));
     }
 }
@@ -231,7 +217,6 @@ static void strike(struct shop *shop, gsl_rng *rng)
 static void calm(struct shop *shop, int strategy)
 {
     for (uint32_t i = 0; i < shop->scope.market_count; i++) {
-        shop->markets[i].spot_at_risk = 0;
         shop->spot_there[i] = 20;
         if (shop->markets[i].spot_capacity != PURCHASE_UNSEEN)
             shop->markets[i].spot_capacity = 20;

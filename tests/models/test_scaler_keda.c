@@ -3,11 +3,12 @@
 
 #define QUEUE_10 "{'metric': 'waiting', 'threshold': 10}"
 
-Test(scaler_keda, polls_at_once_and_every_30_s_beside_the_hpa_every_15_s)
+Test(scaler_keda, polls_every_30_s_and_asks_the_hpa_every_15_s)
 {
-    struct world world = make_world("{'policy': 'keda', 'triggers': [" QUEUE_10 "]}", 0, 10, 1);
-    const double expected_s[] = {0, 15, 30, 45, 60};
-    for (int i = 0; i < 5; i++) {
+    struct world world = make_world(
+        "{'policy': 'keda', 'polling_interval_s': 40, 'triggers': [" QUEUE_10 "]}", 0, 10, 1);
+    const double expected_s[] = {15, 30, 40, 45, 60, 75, 80};
+    for (int i = 0; i < 7; i++) {
         cr_expect_eq(next_s(&world), expected_s[i]);
         decide_next(&world);
     }
@@ -34,9 +35,11 @@ Test(scaler_keda, idle_replicas_lie_below_the_minimum)
 {
     struct world world =
         make_world("{'policy': 'keda', 'idle_replicas': 0, 'triggers': [" QUEUE_10 "]}", 3, 100, 3);
-    cr_expect_eq(decide_next(&world), 0); /* no trigger was ever active: no cooldown */
+    cr_expect_eq(run_to(&world, 15), 3);
+    cr_expect_eq(run_to(&world, 30), 0); /* no trigger was ever active: no cooldown */
     world.pool.held = 1;
-    cr_expect_eq(run_to(&world, 30), 3);
+    cr_expect_eq(run_to(&world, 45), 0);
+    cr_expect_eq(run_to(&world, 60), 3);
     end_world(&world);
 }
 
@@ -84,14 +87,30 @@ Test(scaler_keda, activation_is_strictly_above)
     end_world(&world);
 }
 
+/* Threshold 10, activation 50, 40 in the queue: "the scaler is not active and it'll be scaled to
+ * zero even the HPA requires 4 instances" (KEDA documentation, "Activating and scaling
+ * thresholds"). */
+Test(scaler_keda, activation_goes_before_the_threshold)
+{
+    struct world world =
+        make_world("{'policy': 'keda', 'triggers': [{'metric': 'waiting', 'threshold': 10,"
+                   " 'activation_threshold': 50}]}",
+                   0, 100, 2);
+    world.pool.waiting = 40;
+    cr_expect_eq(run_to(&world, 15), 4);
+    cr_expect_eq(run_to(&world, 30), 0);
+    end_world(&world);
+}
+
 /* A minimum above zero is never left, and the HPA scales to it. */
 Test(scaler_keda, keeps_a_minimum)
 {
     struct world world = make_world("{'policy': 'keda', 'triggers': [" QUEUE_10 "]}", 2, 100, 5);
     cr_expect_eq(run_to(&world, 3600), 2);
     end_world(&world);
-    world = make_world("{'policy': 'keda', 'triggers': [" QUEUE_10 "]}", 2, 100, 1);
-    cr_expect_eq(decide_next(&world), 2); /* at the poll, before the HPA is asked */
+    world = make_world("{'policy': 'keda', 'polling_interval_s': 5, 'triggers': [" QUEUE_10 "]}", 2,
+                       100, 1);
+    cr_expect_eq(run_to(&world, 5), 2); /* at the poll, before the HPA is asked */
     end_world(&world);
 }
 

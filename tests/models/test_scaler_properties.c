@@ -97,6 +97,22 @@ Test(scaler_properties, decisions_stay_within_limits_and_depend_on_what_was_show
             expect_invariants(drawn[i], seed);
 }
 
+/* The last that may begin is nothing special. */
+Test(scaler_properties, the_end_of_the_clock)
+{
+    for (int i = 0; i < DRAWN; i++) {
+        struct world world = make_world(drawn[i], 0, 9, 3);
+        world.pool.waiting = 100;
+        for (double end_s = CLOCK_MAX_S - 2; end_s <= CLOCK_MAX_S; end_s++) {
+            tick_t end = tick_from_s(end_s);
+            if (scaler_next(world.scaler) <= end)
+                scaler_decide(world.scaler, &world.pool, end);
+            cr_expect_gt(scaler_next(world.scaler), end);
+        }
+        end_world(&world);
+    }
+}
+
 /* Replicas after some time with a constant load, from the same start. */
 static int64_t after_constant_load(const char *scaler, uint64_t load, double until_s)
 {
@@ -136,14 +152,15 @@ Test(scaler_properties, more_load_never_asks_for_less)
     }
 }
 
+#define HPA_AT(source) "{'policy': 'hpa', 'metrics': [{'metric': 'running', 'source': " source "}]}"
+
 /* A metric that is exactly at its target changes nothing, for as long as it takes. */
 Test(scaler_properties, nothing_changes_at_the_target)
 {
     static const char *const at_40[] = {
-        "{'policy': 'hpa', 'metrics': [{'metric': 'running', 'target': 10}]}",
-        "{'policy': 'hpa', 'metrics': [{'metric': 'running', 'source': 'external', 'target': 10}]}",
-        "{'policy': 'hpa', 'metrics': [{'metric': 'running', 'source': 'object',"
-        " 'target_type': 'value', 'target': 40}]}",
+        HPA_AT("'pods', 'target': 10"),
+        HPA_AT("'external', 'target': 10"),
+        HPA_AT("'object', 'target_type': 'value', 'target': 40"),
         "{'policy': 'keda', 'triggers': [{'metric': 'running', 'threshold': 10}]}",
         "{'policy': 'target_tracking', 'metric': 'running', 'aggregate': 'average', 'target': 10}",
         "{'policy': 'knative', 'target': 10, 'target_utilisation_percent': 100}",

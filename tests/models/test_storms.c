@@ -8,7 +8,7 @@ enum { STORMS = 2500 }; /* of each of the four tests, which run side by side */
 struct tally {
     uint64_t storms, requests, nodes, refused, interruptions, failures, notices;
     uint64_t drained, lost_replicas, budget_refusals, shed;
-    uint64_t held, moved, lost, retries, in_flight, roles, models;
+    uint64_t held, moved, lost, retries, in_flight, roles, models, sides;
 };
 
 static void count(struct tally *tally, const struct storm *storm,
@@ -25,6 +25,7 @@ static void count(struct tally *tally, const struct storm *storm,
         tally->lost_replicas += totals->replicas_lost;
         tally->budget_refusals += totals->budget_refusals;
         tally->shed += totals->budget_shed;
+        tally->sides += totals->nodes_moved_in;
     }
     tally->storms++;
     tally->requests += result->arrived;

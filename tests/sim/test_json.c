@@ -215,6 +215,8 @@ Test(json, the_line_of_any_place_is_found)
                                           "/a/", "/a/0/0", "/a/2/0/0", "/a/1/b"};
     for (size_t i = 0; i < sizeof nowhere / sizeof *nowhere; i++)
         cr_assert_eq(json_line(document, nowhere[i]), 0, "%s", nowhere[i]);
+    cr_assert_eq(json_line_near(document, "/a/1/d/e"), 3);
+    cr_assert_eq(json_line_near(document, "/x/y"), 1);
     json_free(document);
 }
 

@@ -206,6 +206,24 @@ Test(arrivals, diurnal_rates_follow_the_profile)
     }
 }
 
+/* Two weeks from Saturday noon on: half a day off, a day off, and five days at 7/5 of the mean. */
+Test(arrivals, days_of_the_week_differ)
+{
+    size_t count;
+    struct arrival *all = test_arrivals(
+        "{'generator': {'arrivals': {'kind': 'deterministic', 'rate_per_s': 0.1}, 'diurnal':"
+        " {'kind': 'hourly', 'hourly': [1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1],"
+        " 'days': [1,1,1,1,1,0,0], 'start_hour': 132}, " LENGTHS "}, 'duration_s': 1209600}",
+        9, 200000, &count);
+    double by_half_day[28] = {0};
+    for (size_t i = 0; i < count; i++)
+        by_half_day[(size_t)(all[i].time_s / 43200)]++;
+    for (int half = 0; half < 28; half++)
+        cr_assert_float_eq(by_half_day[half], half % 14 < 3 || half % 14 == 13 ? 0 : 4320 * 1.4, 2,
+                           "half day %d: %g", half, by_half_day[half]);
+    free(all);
+}
+
 Test(arrivals, named_rhythms_keep_the_mean)
 {
     double counts[24], sum = 0;

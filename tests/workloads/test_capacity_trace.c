@@ -40,7 +40,7 @@ static bool read_prices(const char *text, const char *zone, const char *type)
 
 static double at_s(double time_s)
 {
-    return step_series_at(&series, tick_from_s(time_s));
+    return series.points[step_series_find(&series, tick_from_s(time_s))].value;
 }
 
 static void expect_refused(bool read, long line, const char *part)

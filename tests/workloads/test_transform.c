@@ -39,6 +39,14 @@ Test(transform, window_keeps_a_stretch_and_shifts_it)
     cr_assert_eq(transform("'window_s': [50, 60]", arrivals), 0);
 }
 
+Test(transform, a_stream_may_start_later)
+{
+    struct arrival arrivals[MAX];
+    cr_assert_eq(transform("'duration_s': 3, 'start_s': 100", arrivals), 3);
+    cr_assert(arrivals[0].time_s == 100 && arrivals[0].prompt_tok == 10);
+    cr_assert_eq(arrivals[2].time_s, 102);
+}
+
 Test(transform, filter_leaves_out_by_length)
 {
     struct arrival arrivals[MAX];

@@ -219,6 +219,12 @@ Test(workload, refuses_bad_arrivals)
         {ARRIVALS("'kind': 'clients', 'rate_per_s': 1, 'count': 5, 'top_share': 0.5, 'cv':"
                   "[{'p': 0, 'cv': 2}, {'p': 1, 'cv': 1}]"),
          "/generator/arrivals/cv/1", "smaller value"},
+        {"{'generator': {'arrivals': {'kind': 'closed_loop', 'clients': 2}, " LENGTHS
+         "}, 'start_s': 5}",
+         "/start_s", "cannot be shifted"},
+        {"{'generator': {" POISSON
+         ", 'diurnal': {'kind': 'servegen-chat', 'days': [1, 2]}, " LENGTHS "}}",
+         "/generator/diurnal/days", "7 days, not 2"},
         {"{'generator': {" POISSON ", 'diurnal': {'kind': 'hourly', 'hourly': [1, 2]}, " LENGTHS
          "}}",
          "/generator/diurnal/hourly", "exactly 24"},

@@ -32,6 +32,22 @@ Test(billing, a_life_is_rounded_up_once_and_costs_a_minute_at_least)
     usage_free(&usage);
 }
 
+/* 20 s here, 10 s there: together a minute, of which there 40 s. */
+Test(billing, a_node_that_goes_from_pool_to_pool_costs_a_minute_once)
+{
+    struct usage usage;
+    make_usage(&usage, "2025-06-02");
+    usage.end = tick_from_s(7200);
+    add_life(&usage, 0, PURCHASE_ON_DEMAND, 0.25, 20.5, NODE_END_MOVED);
+    CLOSE(bill_usd(&usage, good_book(ROUND_BOOK), NULL), 0.2025);
+    add_life(&usage, 0, PURCHASE_ON_DEMAND, 20.5, 30.25, NODE_END_SCALE_IN);
+    usage.nodes[1].carried = tick_from_s(20.25);
+    CLOSE(bill_usd(&usage, good_book(ROUND_BOOK), NULL), 0.60);
+    usage.nodes[1].end = usage.nodes[1].billed_from; /* gone as soon as it went over */
+    CLOSE(bill_usd(&usage, good_book(ROUND_BOOK), NULL), 0.60);
+    usage_free(&usage);
+}
+
 Test(billing, a_node_that_outlives_the_run_is_billed_until_its_end)
 {
     struct usage usage;

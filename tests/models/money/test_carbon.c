@@ -131,9 +131,8 @@ static void fill(struct usage *usage)
         node.why = NODE_END_HORIZON;
         usage_add_node(usage, &node);
     }
-    usage_add_busy(usage, pool, tick_from_s(1800), tick_from_s(5400));
-    usage_add_busy(usage, pool, tick_from_s(5400), tick_from_s(7200));
-    usage_add_busy(usage, pool, tick_from_s(5400), tick_from_s(7200));
+    usage_hour(usage, pool, 0)->busy_ticks = tick_from_s(1800);
+    usage_hour(usage, pool, tick_from_s(3600))->busy_ticks = tick_from_s(5400);
 }
 
 /* 24 GPU-hours at 100 W are 2.4 kWh; 2 replica-hours busy at 2 x 600 W more, 2.4 kWh too. The first

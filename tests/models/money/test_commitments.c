@@ -436,6 +436,24 @@ Test(commitments, what_is_wrong_is_located)
     expect_refused("{\"commitments\": [{\"kind\": \"owned\", \"sku\": \"big\", \"usd_per_hour\": 3,"
                    " \"hardware\": {\"capex_usd\": 1, \"busy_w\": 1}}]}",
                    "/commitments/0/usd_per_hour", "already");
-    expect_refused("{\"commitments\": [{\"kind\": \"reserved\", \"sku\": \"bog\"}]}", "",
-                   "no reserved_1y price of \"bog\"");
+    expect_refused("{\"commitments\": [{\"kind\": \"reserved\", \"sku\": \"bog\"}]}",
+                   "/commitments/0/sku", "no reserved_1y price of \"bog\"");
+}
+
+Test(commitments, a_bill_beyond_four_billion_is_refused)
+{
+    struct usage usage;
+    struct ledger ledger;
+    struct error error = {0};
+    struct price_book *book = good_book(ROUND_BOOK);
+    make_usage(&usage, "2025-06-02");
+    usage.end = tick_from_s(3600);
+    struct commitments vast = good_commitments(
+        "{\"commitments\": [{\"kind\": \"owned\", \"sku\": \"big\", \"count\": 1000000,"
+        " \"usd_per_hour\": 1000000}]}",
+        &usage, book);
+    struct billing_terms terms = {.book = book, .commitments = &vast};
+    cr_expect_not(billing_bill(&usage, &terms, &ledger, &error));
+    cr_expect(strstr(error.message, "four billion"), "%s", error.message);
+    usage_free(&usage);
 }

@@ -31,11 +31,11 @@ Test(load_duration, says_for_how_long_a_level_is_in_use)
 {
     struct arena *arena = arena_create();
     const struct load_duration *curve = day(arena);
-    cr_assert(near(load_duration_share_above(curve, 0), 1));
-    cr_assert(near(load_duration_share_above(curve, 1.9), 1));
-    cr_assert(near(load_duration_share_above(curve, 2), 18 / 24.0));
-    cr_assert(near(load_duration_share_above(curve, 7), 8 / 24.0));
-    cr_assert(near(load_duration_share_above(curve, 10), 0));
+    cr_assert_eq(curve->instances[0], 2);
+    cr_assert(near(curve->share_above[0], 18 / 24.0));
+    cr_assert(near(curve->share_above[1], 8 / 24.0));
+    cr_assert_eq(curve->instances[curve->count - 1], 10);
+    cr_assert(near(curve->share_above[curve->count - 1], 0));
     arena_destroy(arena);
 }
 

@@ -13,11 +13,10 @@ Test(usage, hours_are_those_of_the_clock)
     cr_expect_eq(usage_hour_of(&usage, tick_from_s(900) - 1), 0);
     cr_expect_eq(usage_hour_of(&usage, tick_from_s(900)), 1);
     cr_expect_eq(usage_hour_start(&usage, 1), tick_from_s(900));
-    usage_add_busy(&usage, 0, tick_from_s(100), tick_from_s(900 + 3600 + 50));
+    usage_hour(&usage, 0, tick_from_s(900 + 3600))->busy_ticks = 7;
     cr_assert_eq(usage.hour_count, 3);
-    cr_expect_eq(usage.hours[0].busy_ticks, tick_from_s(800));
-    cr_expect_eq(usage.hours[1].busy_ticks, tick_from_s(3600));
-    cr_expect_eq(usage.hours[2].busy_ticks, tick_from_s(50));
+    cr_expect_eq(usage.hours[1].busy_ticks, 0);
+    cr_expect_eq(usage.hours[2].busy_ticks, 7);
     usage_free(&usage);
 }
 
@@ -51,8 +50,9 @@ static void save_sample(void)
     usage.end = tick_from_s(7200);
     add_life(&usage, 0, PURCHASE_SPOT, 1.5, 3600, NODE_END_INTERRUPTED);
     add_life(&usage, 1, PURCHASE_ON_DEMAND, 0, 7200, NODE_END_HORIZON);
+    usage.nodes[0].carried = tick_from_s(0.5);
     usage_set_spot_price(&usage, 0, 0, 1.25);
-    usage_add_busy(&usage, 0, 0, tick_from_s(10));
+    usage_hour(&usage, 0, 0)->busy_ticks = tick_from_s(10);
     usage_class_hour(&usage, 0, 1, 0)->requests = 3;
     cr_assert(usage_write(&usage, test_folder(), &error), "%s", test_error_text(&error));
     usage_free(&usage);
@@ -95,6 +95,7 @@ Test(usage, files_say_what_was_saved)
     cr_assert_eq(usage.node_count, 2);
     cr_expect_eq(usage.nodes[0].billed_from, tick_from_s(1.5));
     cr_expect_eq(usage.nodes[0].why, NODE_END_INTERRUPTED);
+    cr_expect_eq(usage.nodes[0].carried, tick_from_s(0.5));
     cr_expect_str_eq(usage.markets[1].sku, "small");
     cr_expect(isnan(usage.markets[1].on_demand_usd_per_hour));
     cr_expect_eq(usage.hours[0].busy_ticks, tick_from_s(10));
@@ -112,8 +113,10 @@ Test(usage, bad_files_are_refused_where_they_are_bad)
     expect_refused("usage_nodes.csv", "0.000000000,0.000000000", "8.0,0.0", 3, "out of order");
     expect_refused("usage_nodes.csv", "7200.000000000,horizon", "7201,horizon", 3, "out of order");
     expect_refused("usage_nodes.csv", "1.500000000", "soon", 2, "not a number of seconds");
+    expect_refused("usage_nodes.csv", "0.500000000", "1.6", 2, "out of order");
     expect_refused("usage_hours.csv", "0,0,10", "5,0,10", 2, "no such pool or hour");
     expect_refused("usage_served.csv", "0,0,1,3", "0,0,2,3", 2, "no such pool, class or hour");
+    expect_refused("usage_served.csv", "0,0,1,3,0", "0,0,1,3,4", 2, "more than the whole");
     expect_refused("usage_spot.csv", "1.25", "-1.25", 2, "usd_per_hour");
     expect_refused("usage.json", "\"2025-06-02T00:00:00Z\"", "\"Monday\"", 2, "not a date");
     expect_refused("usage.json", "\"nodes\": 2", "\"nodes\": 3", 0, "2 rows");
