@@ -339,7 +339,7 @@ static const struct option no_options[] = {{0}};
 bool list_command(int argc, char *const argv[], struct error *error)
 {
     const struct command command = {
-        .usage = "list [gpus|instances|models|engines|presets|policies|formats]",
+        .usage = "list [gpus|instances|mig|models|engines|presets|policies|formats]",
         .doc = "Shows what a scenario can name.",
         .words_max = 1,
         .options = no_options};

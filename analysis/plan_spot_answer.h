@@ -1,5 +1,8 @@
 /* The answer to a plan with markets: the best proposal that holds in simulation, beside all on
- * demand. */
+ * demand.
+ *
+ * All proposals meet the same replications, so that what differs between them is the fleet. The one
+ * that is chosen is flattered by that a little: it was chosen because it held in these. */
 #ifndef TOKENYARD_ANALYSIS_PLAN_SPOT_ANSWER_H
 #define TOKENYARD_ANALYSIS_PLAN_SPOT_ANSWER_H
 

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "analysis/options.h"
+#include "analysis/price_run.h"
 #include "analysis/price_source.h"
 #include "models/money/utc_date.h"
 #include "sim/config.h"
@@ -17,8 +18,9 @@ struct bill_options {
 struct bill_command {
     const struct bill_options *options;
     struct price_input input;
-    struct json_document *document; /* of the commitments; NULL: none */
-    struct config_list commitments;
+    struct run_terms run;
+    struct json_document *document;  /* of the commitments asked for; NULL: none */
+    struct config_list commitments;  /* those asked for */
     const struct price_book **books; /* as many as --book, or the catalogue's */
     struct bill_row *rows;
     size_t count;
@@ -95,30 +97,47 @@ static bool bill(const struct usage *usage, const struct billing_terms *terms,
     return true;
 }
 
-bool price_bill_as_run(const struct usage *usage, const struct price_book *book,
-                       struct money_kpis *kpis, struct error *error)
+bool price_bill_as_run(const char *folder, const struct usage *usage, const struct price_book *book,
+                       struct arena *arena, struct money_kpis *kpis, struct error *error)
 {
-    const struct commitments none = {0};
-    return bill(usage,
-                &(struct billing_terms){book, &none, PRICES_OF_RUN_FIRST, OUTPUT_WEIGHT_DEFAULT},
-                kpis, error);
+    struct run_terms terms;
+    return price_run_terms(folder, usage, book, arena, &terms, error) &&
+           bill(usage, &terms.billing, kpis, error);
+}
+
+static bool add_as_run(struct bill_command *command, struct error *error)
+{
+    struct bill_row *row = &command->rows[command->count++];
+    *row = (struct bill_row){0};
+    return bill(&command->input.usage, &command->run.billing, &row->kpis, error);
+}
+
+/* What is asked for takes the place of the run's own commitments, which otherwise stay: but not
+ * where all nodes are bought in another way. */
+static const struct config_list *commitments_of(const struct bill_command *command,
+                                                const struct bill_terms *terms)
+{
+    static const struct config_list none;
+    if (command->options->commits.count > 0)
+        return &command->commitments;
+    return terms->purchase ? &none : &command->run.commitments;
 }
 
 static bool add_bill(struct bill_command *command, struct bill_terms terms,
-                     const struct price_book *book, bool committed, struct error *error)
+                     const struct price_book *book, struct error *error)
 {
     struct bill_row *row = &command->rows[command->count++];
     struct usage usage;
     struct commitments commitments;
-    const struct config_list none = {0};
-    *row = (struct bill_row){.terms = terms, .committed = committed};
+    *row = (struct bill_row){.terms = terms, .committed = command->options->commits.count > 0};
     return change_usage(command, &terms, &usage, error) &&
-           commitments_resolve(committed ? &command->commitments : &none, command->document,
-                               "/commit", &usage, book, command->arena, &commitments, error) &&
+           commitments_resolve(commitments_of(command, &terms), command->document, "/commit",
+                               &usage, book, command->arena, &commitments, error) &&
            bill(&usage,
                 &(struct billing_terms){book, &commitments,
-                                        differs(&terms) ? PRICES_OF_BOOK : PRICES_OF_RUN_FIRST,
-                                        OUTPUT_WEIGHT_DEFAULT},
+                                        differs(&terms) ? PRICES_OF_BOOK
+                                                        : command->run.billing.precedence,
+                                        command->run.billing.output_weight},
                 &row->kpis, error);
 }
 
@@ -148,9 +167,8 @@ static bool add_combinations(struct bill_command *command, struct error *error)
             .region = given(&options->regions, i / purchases % regions),
             .at = given(&options->dates, i / purchases / regions % dates),
             .book = given(&options->books, i / purchases / regions / dates)};
-        if ((differs(&terms) || committed) &&
-            !add_bill(command, terms, command->books[i / purchases / regions / dates], committed,
-                      error))
+        const struct price_book *book = command->books[i / purchases / regions / dates];
+        if ((differs(&terms) || committed) && !add_bill(command, terms, book, error))
             return false;
     }
     return true;
@@ -223,6 +241,11 @@ static bool open_books(struct bill_command *command, struct error *error)
         if (!command->books[i])
             return false;
     }
+    if (!price_run_terms(command->input.path, &command->input.usage, command->books[0],
+                         command->arena, &command->run, error))
+        return false;
+    if (texts->count == 0)
+        command->books[0] = command->run.billing.book;
     return true;
 }
 
@@ -243,8 +266,7 @@ static bool make_room(struct bill_command *command, struct error *error)
 static bool make_bills(struct bill_command *command, struct error *error)
 {
     return make_room(command, error) && read_commitments(command, error) &&
-           open_books(command, error) &&
-           add_bill(command, (struct bill_terms){0}, command->books[0], false, error) &&
+           open_books(command, error) && add_as_run(command, error) &&
            add_combinations(command, error) && add_apis(command, error);
 }
 
@@ -294,8 +316,7 @@ bool price_bill_command(int argc, char *const argv[], struct error *error)
 {
     struct bill_options options = {0};
     const struct option table[] = {
-        {"book", 'b', OPTION_TEXTS, &options.books, "FILE",
-         "price book (default: the catalogue's prices.json)"},
+        {"book", 'b', OPTION_TEXTS, &options.books, "FILE", "price book (default: the run's)"},
         {"at", 0, OPTION_TEXTS, &options.dates, "DATE", "as if the run had begun on that day"},
         {"region", 0, OPTION_TEXTS, &options.regions, "NAME", "as if it had run there"},
         {"purchase", 0, OPTION_TEXTS, &options.purchases, "KIND",
@@ -303,7 +324,9 @@ bool price_bill_command(int argc, char *const argv[], struct error *error)
         {"api", 0, OPTION_TEXTS, &options.apis, "NAME",
          "as if an API of the book had served the tokens"},
         {"commit", 0, OPTION_TEXTS, &options.commits, "JSON",
-         "a commitment, as a scenario's money has them, in all bills but the first"},
+         "a commitment, as a scenario's money has them, in all bills but the first, in place of "
+         "the "
+         "run's own"},
         PRICE_OUTPUT_OPTIONS(&options.shared),
         {0}};
     const struct command command = {

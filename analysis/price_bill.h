@@ -11,9 +11,10 @@
 /* argv: the arguments after "price". */
 bool price_bill_command(int argc, char *const argv[], struct error *error);
 
-/* A run billed by the prices that it recorded, else by the catalogue's, without commitments. */
-bool price_bill_as_run(const struct usage *usage, const struct price_book *book,
-                       struct money_kpis *kpis, struct error *error);
+/* A run billed as it was: by the terms of its scenario (analysis/price_run.h), or else by the
+ * prices that it recorded before those of the book. */
+bool price_bill_as_run(const char *folder, const struct usage *usage, const struct price_book *book,
+                       struct arena *arena, struct money_kpis *kpis, struct error *error);
 
 /* --- the report (price_bill_report.c) --- */
 

@@ -99,7 +99,7 @@ static bool node_usd_of_run(struct break_even_command *command, double *usd_per_
     const struct usage *usage = &command->input.usage;
     const struct price_book *book = price_open_book(command->options->book, command->arena, error);
     struct money_kpis kpis;
-    if (!book || !price_bill_as_run(usage, book, &kpis, error))
+    if (!book || !price_bill_as_run(command->input.path, usage, book, command->arena, &kpis, error))
         return false;
     double hours = 0;
     for (size_t i = 0; i < usage->node_count; i++)

@@ -28,6 +28,13 @@ static void make_each_absolute(cJSON *node, const char *folder)
     }
 }
 
+static void make_book_absolute(const cJSON *root, const char *folder)
+{
+    cJSON *book = json_member(json_member(root, "money"), "price_book");
+    if (cJSON_IsString(book))
+        make_absolute(book, folder);
+}
+
 static void make_model_absolute(const cJSON *object, const char *folder)
 {
     cJSON *model = json_member(object, "model");
@@ -40,6 +47,7 @@ void scenario_make_paths_absolute(cJSON *root, const char *folder)
     make_each_absolute(json_member(root, "workload"), folder);
     make_each_absolute(json_member(root, "pools"), folder); /* of profiles */
     make_each_absolute(json_member(root, "markets"), folder);
+    make_book_absolute(root, folder);
     make_model_absolute(root, folder);
     const cJSON *element;
     cJSON_ArrayForEach(element, json_member(root, "pools")) make_model_absolute(element, folder);

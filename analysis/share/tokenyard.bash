@@ -28,7 +28,7 @@ _tokenyard_words() {
     elif [ "${commands[0]}" = help ]; then
         _tokenyard_commands
     elif [ "${commands[0]}" = list ]; then
-        echo gpus instances models engines presets policies formats
+        echo gpus instances mig models engines presets policies formats
     elif [[ ${COMP_WORDS[COMP_CWORD]} == -* ]]; then
         [[ ${commands[*]:0:2} =~ ^(trace .*|price (commit|break-even))$ ]] &&
             _tokenyard_options "${commands[@]:0:2}" ||

@@ -373,8 +373,8 @@ static void resolve_terms(const struct resolving *resolving)
     const struct market_settings *settings = resolving->settings;
     struct market_spec *spec = resolving->spec;
     double notice_s = settings->notice_s, bid_usd = settings->max_price_usd_per_hour;
-    spec->provider = provider_of(resolving);
-    spec->notice = tick_from_s(isnan(notice_s) ? provider_notice_s(spec->provider) : notice_s);
+    spec->notice =
+        tick_from_s(isnan(notice_s) ? provider_notice_s(provider_of(resolving)) : notice_s);
     spec->max_price_usd = isnan(bid_usd) ? INFINITY : bid_usd;
     spec->grant_probability[MARKET_SPOT] = settings->grant_probability;
     spec->grant_probability[MARKET_ON_DEMAND] = settings->on_demand_grant_probability;

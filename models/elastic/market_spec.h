@@ -80,7 +80,6 @@ struct price_mean_reverting {
 
 struct market_spec {
     const char *name, *region, *zone, *instance;
-    enum market_provider provider;
     /* Capacity: the signal is recorded instances, or the factor behind what is available. */
     enum capacity_kind capacity_kind;
     struct signal_spec capacity;

@@ -141,6 +141,7 @@ static void find_other_decoder(struct simulation *sim, uint32_t number)
         charge_release(d->decode, request);
     sim->result->pools[sim->pool_of[from]].moved_out++;
     sim->result->pools[sim->pool_of[source]].moved_in++;
+    sim->result->elastic->requests.moved++;
     add_outstanding(sim, sim->pool_of[from], -1);
     add_outstanding(sim, sim->pool_of[source], 1);
     request->replica = source;

@@ -242,7 +242,8 @@ static struct meter find_meter(const struct pricing *pricing, const struct price
     if (!provider[0])
         return (struct meter){.granularity_ns = 1};
     struct billing_rule rule = price_book_rule(pricing->book, provider);
-    return (struct meter){ns_of_s(rule.granularity_s), ns_of_s(rule.minimum_s), 0};
+    return (struct meter){ns_of_s(rule.granularity_s), ns_of_s(rule.minimum_s),
+                          ns_of_s(rule.free_if_interrupted_s)};
 }
 
 /* Of a node that went from pool to pool, from where it began. */

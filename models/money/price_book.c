@@ -33,6 +33,9 @@ static const struct config_field rule_fields[] = {
            .min = 0, .max = 86400, .above_min = true),
     NUMBER(struct billing_rule, minimum_s, "a life counts for at least this", .min = 0,
            .max = 86400),
+    NUMBER(struct billing_rule, free_if_interrupted_s,
+           "Spot that is taken back before this costs nothing", .preset = "0", .min = 0,
+           .max = 86400),
     TEXT(struct billing_rule, source, "where it comes from", .preset = "\"not stated\""),
     TEXT(struct billing_rule, known, "confidence in it", .preset = "\"not stated\""),
     {0},
@@ -147,10 +150,12 @@ static bool read_dates(const char *from, const char *until, const struct place *
 
 /* Rules of the large clouds, where a file says nothing else. AWS: per second with a minimum of 60 s
  * (Linux; EC2 User Guide, "On-Demand Instances"). Google: per second after a minimum of one minute
- * ("Compute Engine pricing"). Azure: per second, from memory. */
+ * ("Compute Engine pricing"). Azure: per second, from memory. Spot that AWS takes back within its
+ * first hour is free (EC2 User Guide, "Billing for interrupted Spot Instances"), and what Google
+ * does within the first minute (Compute Engine, "Spot VMs"). */
 static const struct billing_rule known_rules[] = {
-    {.provider = "AWS", .granularity_s = 1, .minimum_s = 60},
-    {.provider = "GCP", .granularity_s = 1, .minimum_s = 60},
+    {.provider = "AWS", .granularity_s = 1, .minimum_s = 60, .free_if_interrupted_s = 3600},
+    {.provider = "GCP", .granularity_s = 1, .minimum_s = 60, .free_if_interrupted_s = 60},
     {.provider = "Azure", .granularity_s = 1, .minimum_s = 0},
 };
 /* Others are metered by the second for an hour at least: cautious, as marketplaces differ. */

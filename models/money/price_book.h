@@ -52,6 +52,7 @@ struct api_price {
 struct billing_rule {
     const char *provider;
     double granularity_s, minimum_s;
+    double free_if_interrupted_s; /* Spot taken back before this costs nothing */
     const char *source, *known;
 };
 

@@ -39,8 +39,8 @@ measure() {
     echo "== $title"
     echo "   $program run $* --json"
     json=$("$program" run "$@" --json)
-    printf '   %.2f million requests per CPU second, %.0f MB at most' \
-        "$(field requests_per_s <<<"$json" | awk '{print $1 / 1e6}')" \
+    printf '   %.2f million requests per CPU second (%.1f s in all), %.0f MB at most' \
+        "$(field requests_per_s <<<"$json" | awk '{print $1 / 1e6}')" "$(field cpu_s <<<"$json")" \
         "$(field peak_rss_bytes <<<"$json" | awk '{print $1 / 1e6}')"
     if command -v valgrind >/dev/null; then
         printf ', %s instructions per request' "$(per_request "$@")"
@@ -60,6 +60,8 @@ if [ -f "$trace" ]; then
 else
     echo "== the real trace: skipped, $trace is not there"
 fi
+measure "500 Spot instances, two weeks of 10-minute rounds, 10 million requests" \
+    scenarios/bench/spot-fleet.json
 mooncake=$data/traces/requests/mooncake_conversation.jsonl
 if [ -f "$mooncake" ]; then
     for scenario in prefix-cache mooncake-apart; do

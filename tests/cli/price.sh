@@ -60,6 +60,21 @@ sed -i '$d' "$TMP/cut/usage_nodes.csv"
 refused 3 price "$TMP/cut"
 says 'usage_nodes.csv'
 
+# A run's own commitments are in its bill, and in those that only move it.
+cat >"$TMP/reserved.json" <<'END'
+{ "model": "llama-3.1-8b", "workload": { "preset": "azure-code", "limit": 20 }, "horizon_s": 7200,
+  "start_time": "2026-09-07T10:00:00Z", "pools": [ { "name": "a", "instance": "g5.xlarge", "replicas": 3 } ],
+  "money": { "price_book": "own.json", "commitments": [
+    { "kind": "reserved", "sku": "g5.xlarge", "count": 2, "usd_per_hour": 0.5 } ] } }
+END
+echo '{"prices": [ { "sku": "g5.xlarge", "provider": "AWS", "region": "us-east-1", "purchase": "on_demand", "usd_per_hour": 3 } ]}' \
+    >"$TMP/own.json"
+expect 0 "$TOKENYARD" run "$TMP/reserved.json" -q --no-plots -o "$TMP/reserved"
+expect 0 price "$TMP/reserved" --json --at 2026-10-01 --purchase on_demand
+holds "$TMP/out" 'abs(it["bills"][0]["usd"] - 2 * (2 * 0.5 + 3)) < 1e-6' 'abs(it["bills"][1]["usd"] - 2 * 9) < 1e-6'
+expect 0 price "$TMP/reserved" --json --at 2026-10-01
+holds "$TMP/out" 'abs(it["bills"][1]["usd"] - it["bills"][0]["usd"]) < 1e-6'
+
 # --- commitments ---
 
 # A chatbot's day: what lies above 4 is in use a third of the time, the floor all of it.

@@ -10,6 +10,7 @@
 #include <stdarg.h>
 
 #include "models/elastic/elastic_settings.h"
+#include "models/elastic/scaler_settings.h"
 #include "models/money/price_book.h"
 #include "tests/models/draw_scene.h"
 #include "tests/models/settings_support.h"
@@ -27,6 +28,8 @@ struct storm {
     uint32_t pool_markets[POOLS_MAX][STORM_MARKETS_MAX];
     const char *pool_market_names[POOLS_MAX][STORM_MARKETS_MAX];
     struct elastic_spec spec;
+    struct rebalance_settings rebalance_settings;
+    struct plane_rebalance rebalance;
     /* Of all providers; the budget counts on the same. */
     struct billing_rule rule;
 };
@@ -546,6 +549,50 @@ static inline void draw_storm_pool(gsl_rng *rng, struct storm *storm, size_t num
         make_elastic(rng, storm, number);
 }
 
+/* --- nodes that change sides --- */
+
+/* With replicas to spare. */
+static inline void fix_scaler(struct elastic_settings *settings)
+{
+    static const struct scaler_fixed_config as_many_as_there_are = {.replicas = INT64_MIN};
+    settings->scaler = (struct config_variant){0, (void *)&as_many_as_there_are};
+    while (strcmp(scaler_policies[settings->scaler.index].name, "fixed") != 0)
+        settings->scaler.index++;
+    settings->max_replicas += 3;
+}
+
+static inline struct rebalance_settings draw_rebalance_settings(gsl_rng *rng)
+{
+    double queue = scale_between(rng, 0.01, 2), kv = scale_between(rng, 0.002, 0.5);
+    double interval_s = scale_between(rng, 0.1, 10);
+    return (struct rebalance_settings){.metric_interval_s = interval_s,
+                                       .adjustment_interval_s = interval_s * between(rng, 1, 5),
+                                       .prefill_queue_down = queue,
+                                       .prefill_queue_up = queue + scale_between(rng, 0.01, 2),
+                                       .decode_kv_down = kv,
+                                       .decode_kv_up = kv + scale_between(rng, 0.002, 0.5),
+                                       .prefill_trend_intervals = between(rng, 0, 3),
+                                       .decode_grace_intervals = between(rng, 0, 3),
+                                       .min_replicas = 1};
+}
+
+/* The first two pools have roles, and the second one gets the nodes of the first. */
+static inline void draw_rebalance(gsl_rng *rng, struct storm *storm)
+{
+    struct elastic_pool_spec *first = &storm->pools[0], *second = &storm->pools[1];
+    struct usage_market usage = second->usage;
+    bool swap = storm->scene.specs[0].role == ROLE_DECODE;
+    fix_scaler((struct elastic_settings *)first->settings);
+    first->initial += 2;
+    *second = *first;
+    second->usage.name = usage.name;
+    second->initial = between(rng, first->initial - 2, first->initial + 1);
+    storm->scene.specs[0].replicas = storm->scene.specs[1].replicas =
+        most_replicas(first->settings, first->replicas_per_node);
+    storm->rebalance_settings = draw_rebalance_settings(rng);
+    storm->rebalance = (struct plane_rebalance){&storm->rebalance_settings, swap, !swap};
+}
+
 /* --- the whole --- */
 
 static inline void slow_clients_down(struct scene *scene)
@@ -604,11 +651,15 @@ static inline void draw_storm(gsl_rng *rng, struct arena *arena, struct storm *s
     uint32_t first = between(rng, 0, (uint32_t)storm->scene.pools - 1);
     for (uint32_t i = 0; i < storm->scene.pools; i++)
         draw_storm_pool(rng, storm, i, i == first || !one_in(rng, 3));
+    bool rebalances = storm->scene.has_roles && storm->pools[0].settings && !one_in(rng, 4);
+    if (rebalances)
+        draw_rebalance(rng, storm);
     storm->scene.horizon_s = draw_horizon_s(rng, storm);
     storm->spec = (struct elastic_spec){.pools = storm->pools,
                                         .markets = storm->markets,
                                         .market_count = storm->market_count,
                                         .market_usage = storm->market_usage,
+                                        .rebalance = rebalances ? &storm->rebalance : NULL,
                                         .budget_usd_per_hour = draw_budget(rng),
                                         .tenants = tenants};
     storm->scene.elastic = &storm->spec;

@@ -224,7 +224,6 @@ static inline void check_rate(const struct storm *storm, const struct usage *usa
         return;
     double budget = storm->spec.budget_usd_per_hour * (1 + 2e-9);
     double rate = rate_at_ns(storm, usage, usage_ns(at), false);
-    if (getenv("DBG") && rate > budget) for (size_t i = 0; i < usage->node_count; i++) { const struct node_usage *n = &usage->nodes[i]; if (usage_ns(n->billed_from) <= usage_ns(at) && usage_ns(at) < paid_until_ns(storm, n)) fprintf(stderr, "pool %u el %d market %u spot %d %.9f - %.9f paid %.9f why %d  usd %.4f\n", n->pool, storm->pools[n->pool].settings != NULL, n->market, n->purchase, tick_to_s(n->billed_from), tick_to_s(n->end), paid_until_ns(storm,n)/1e9, n->why, usd_per_hour_at(usage, n, at < n->end ? at : n->end-1)); }
     cr_assert_leq(rate, fmax(budget, rate_at_ns(storm, usage, usage_ns(at), true)) + 1e-12,
                   "%.17g USD an hour at %.6f s, budget %.17g", rate, tick_to_s(at), budget);
 }

@@ -436,8 +436,8 @@ Test(commitments, what_is_wrong_is_located)
     expect_refused("{\"commitments\": [{\"kind\": \"owned\", \"sku\": \"big\", \"usd_per_hour\": 3,"
                    " \"hardware\": {\"capex_usd\": 1, \"busy_w\": 1}}]}",
                    "/commitments/0/usd_per_hour", "already");
-    expect_refused("{\"commitments\": [{\"kind\": \"reserved\", \"sku\": \"bog\"}]}", "/commitments/0/sku",
-                   "no reserved_1y price of \"bog\"");
+    expect_refused("{\"commitments\": [{\"kind\": \"reserved\", \"sku\": \"bog\"}]}",
+                   "/commitments/0/sku", "no reserved_1y price of \"bog\"");
 }
 
 Test(commitments, a_bill_beyond_four_billion_is_refused)
