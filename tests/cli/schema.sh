@@ -57,7 +57,9 @@ mapfile -t scenarios < <(find scenarios -name '*.json' -not -path '*/models/*')
 python "$TMP/validate.py" "$TMP/schema.json" $golden/fleet.json "${scenarios[@]}" \
     $golden/fleet.json $golden/given.json $golden/plan.json "$TMP/printed.json"
 
-# What the schema accepts of them, the program reads: each shipped scenario resolves.
+# What the schema accepts of them, the program reads: each shipped scenario resolves. Those that replay
+# recorded data are left out where it is not there.
 for scenario in "${scenarios[@]}"; do
+    [ -d ../shared/data ] || [[ "$scenario" != */recorded/* ]] || continue
     expect 0 "$TOKENYARD" run "$scenario" --print-config
 done

@@ -193,11 +193,10 @@ static inline void check_capacity(const struct storm *storm, const struct usage 
 /* Until when a node is paid for. Of one that is alive when the run ends: until then. */
 static inline int64_t paid_until_ns(const struct storm *storm, const struct node_usage *node)
 {
-    int64_t from = usage_ns(node->billed_from) - usage_ns(node->carried);
-    int64_t end = usage_ns(node->end), life = end - from;
+    int64_t from = usage_ns(node->billed_from), end = usage_ns(node->end), life = end - from;
     int64_t unit = llround(storm->rule.granularity_s * 1e9);
     int64_t minimum = llround(storm->rule.minimum_s * 1e9);
-    if (life == 0 || node->why == NODE_END_HORIZON || node->why == NODE_END_MOVED)
+    if (life == 0 || node->why == NODE_END_HORIZON)
         return end;
     life = (life + unit - 1 - (unit > 1)) / unit * unit; /* both ends were rounded */
     return from + (life > minimum ? life : minimum);
@@ -225,16 +224,6 @@ static inline void check_rate(const struct storm *storm, const struct usage *usa
         return;
     double budget = storm->spec.budget_usd_per_hour * (1 + 2e-9);
     double rate = rate_at_ns(storm, usage, usage_ns(at), false);
-    if (getenv("DBG") && rate > budget)
-        for (size_t i = 0; i < usage->node_count; i++) {
-            const struct node_usage *n = &usage->nodes[i];
-            if (usage_ns(n->billed_from) <= usage_ns(at) && usage_ns(at) < paid_until_ns(storm, n))
-                fprintf(stderr,
-                        "pool %u el %d market %u spot %d %.9f - %.9f paid %.9f why %d  usd %.4f\n",
-                        n->pool, storm->pools[n->pool].settings != NULL, n->market, n->purchase,
-                        tick_to_s(n->billed_from), tick_to_s(n->end), paid_until_ns(storm, n) / 1e9,
-                        n->why, usd_per_hour_at(usage, n, at < n->end ? at : n->end - 1));
-        }
     cr_assert_leq(rate, fmax(budget, rate_at_ns(storm, usage, usage_ns(at), true)) + 1e-12,
                   "%.17g USD an hour at %.6f s, budget %.17g", rate, tick_to_s(at), budget);
 }
@@ -322,19 +311,6 @@ static inline void check_ledger(const struct storm *storm, const struct usage *u
 
 /* --- lives --- */
 
-/* A node's rows follow each other without a gap, and its life is told to the meter in full. */
-static inline void check_moves(const struct usage *usage)
-{
-    double moved_s = 0, carried_s = 0;
-    for (size_t i = 0; i < usage->node_count; i++) {
-        const struct node_usage *node = &usage->nodes[i];
-        if (node->why == NODE_END_MOVED)
-            moved_s += tick_to_s(node->end - node->billed_from + node->carried);
-        carried_s += tick_to_s(node->carried);
-    }
-    cr_assert(close_to(moved_s, carried_s, 1e-12));
-}
-
 static inline void check_lives(const struct storm *storm, const struct simulation_result *result)
 {
     const struct usage *usage = &result->elastic->usage;
@@ -354,7 +330,7 @@ static inline void check_lives(const struct storm *storm, const struct simulatio
         }
         double end_s = result->end_s, slack_s = 1e-9 * end_s + 1e-9;
         double per_node = storm->pools[pool].replicas_per_node;
-        cr_assert_eq(count, totals->nodes_started + totals->nodes_moved_in);
+        cr_assert_eq(count, totals->nodes_started);
         cr_assert_leq(interrupted, totals->interruptions); /* some before they were billed */
         cr_assert_leq(failed, totals->failures);
         cr_assert_float_eq(time_stat_mean(&totals->nodes, usage->end) * end_s, lived_s,
@@ -381,7 +357,6 @@ static inline bool same_totals(const struct plane_totals *a, const struct plane_
     return a->nodes_ordered == b->nodes_ordered && a->nodes_refused == b->nodes_refused &&
            a->nodes_started == b->nodes_started && a->interruptions == b->interruptions &&
            a->failures == b->failures && a->notices == b->notices &&
-           a->nodes_moved_in == b->nodes_moved_in && a->nodes_moved_out == b->nodes_moved_out &&
            a->replicas_started == b->replicas_started &&
            a->replicas_drained == b->replicas_drained && a->replicas_lost == b->replicas_lost &&
            a->scale_outs == b->scale_outs && a->scale_ins == b->scale_ins &&
@@ -397,7 +372,7 @@ static inline bool same_node(const struct node_usage *a, const struct node_usage
     return a->pool == b->pool && a->market == b->market && a->instances == b->instances &&
            a->purchase == b->purchase && a->requested == b->requested &&
            a->billed_from == b->billed_from && a->ready == b->ready && a->drain == b->drain &&
-           a->end == b->end && a->why == b->why && a->carried == b->carried;
+           a->end == b->end && a->why == b->why;
 }
 
 static inline void expect_same_usage(const struct usage *a, const struct usage *b)
@@ -479,7 +454,6 @@ static inline void check_storm(const struct storm *storm, const struct simulatio
     check_requests(&storm->scene, result, trail);
     check_empty(&storm->scene, result, trail);
     check_lives(storm, result);
-    check_moves(&result->elastic->usage);
     check_costs(storm, result);
     check_capacity(storm, &result->elastic->usage);
     check_budget(storm, result);
