@@ -42,21 +42,24 @@ static struct tier_match find_below(const struct engine *engine, const struct re
 }
 
 /* Each request once. */
-static void count(struct engine *engine, const struct request *request,
-                  const struct prefix_list *list, const struct prefix_found *found,
-                  const struct tier_match *below)
+static void count(struct engine *engine, struct request *request, const struct prefix_list *list,
+                  const struct prefix_found *found, const struct tier_match *below)
 {
     struct prefix_totals *totals = &engine->prefixes->totals;
     if (request->preemptions > 0)
         return;
+    int64_t found_tok = found->tok;
     totals->ids += list->prompt_ids;
     totals->tok += request->prompt_tok;
     totals->found_ids[TIER_GPU] += found->match.ids;
     totals->found_tok[TIER_GPU] += (uint64_t)found->tok;
     for (int tier = TIER_HOST; tier < PREFIX_TIERS; tier++) {
         totals->found_ids[tier] += below->ids[tier];
-        totals->found_tok[tier] += (uint64_t)(below->blocks[tier] * engine->config->block_tok);
+        int64_t tok = below->blocks[tier] * engine->config->block_tok;
+        totals->found_tok[tier] += (uint64_t)tok;
+        found_tok += tok;
     }
+    request->found_tok = (uint32_t)int64_min(found_tok, request->prompt_tok);
 }
 
 /* When all that is asked for now will be there. */

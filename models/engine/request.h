@@ -39,6 +39,7 @@ struct request {
     /* Of the prompt: those that a prefix cache has, as the workload says; in an engine, whole
      * blocks of them, or 0 where it caches no prefixes. */
     uint32_t cached_tok;
+    uint32_t found_tok;      /* of the prompt, in the engine's own prefix cache and its tiers */
     uint64_t stall_group;    /* while decoding, see decodes.h */
     uint64_t finish_token;   /* while decoding: the replica's engine->token at its last one */
     uint32_t previous, next; /* neighbours in its replica's running list, or waiting queue */

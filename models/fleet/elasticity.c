@@ -106,6 +106,11 @@ static void show_scalers(struct simulation *sim, const struct request *request,
         scaler_observe(&answer->tpot, SCALER_TPOT_S, tick_to_s(latencies->tpot));
 }
 
+static uint32_t max_u32(uint32_t a, uint32_t b)
+{
+    return a > b ? a : b;
+}
+
 void elastic_completed(struct simulation *sim, const struct request *request,
                        const struct latencies *latencies)
 {
@@ -118,7 +123,7 @@ void elastic_completed(struct simulation *sim, const struct request *request,
     hour->requests++;
     hour->good += good;
     hour->prompt_tok += request->prompt_tok;
-    hour->cached_tok += request->cached_tok;
+    hour->cached_tok += max_u32(request->cached_tok, request->found_tok);
     hour->output_tok += request->output_tok;
 }
 

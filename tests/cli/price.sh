@@ -75,6 +75,21 @@ holds "$TMP/out" 'abs(it["bills"][0]["usd"] - 2 * (2 * 0.5 + 3)) < 1e-6' 'abs(it
 expect 0 price "$TMP/reserved" --json --at 2026-10-01
 holds "$TMP/out" 'abs(it["bills"][1]["usd"] - it["bills"][0]["usd"]) < 1e-6'
 
+# What the engine's own prefix cache found is cached input to an API: a million costs 1 instead of 2.
+cat >"$TMP/prefix.json" <<'END'
+{ "model": "llama-3.1-8b", "horizon_s": 3600, "engine": { "enable_prefix_caching": true },
+  "workload": { "shared_prefix": { "prompts": 1, "prompt_tok": 64 }, "limit": 100,
+    "generator": { "arrivals": { "kind": "poisson", "rate_per_s": 0.1 },
+      "prompt_tok": { "kind": "constant", "tok": 100 }, "output_tok": { "kind": "constant", "tok": 10 } } },
+  "pools": [ { "name": "a", "instance": "g5.xlarge" } ], "money": {} }
+END
+echo '{"prices": [ { "sku": "g5.xlarge", "provider": "AWS", "purchase": "on_demand", "usd_per_hour": 1 } ],
+  "api": [ { "name": "it", "provider": "It", "model": "it", "input_usd_per_mtok": 2, "cached_usd_per_mtok": 1,
+  "output_usd_per_mtok": 3 } ]}' >"$TMP/api.json"
+expect 0 "$TOKENYARD" run "$TMP/prefix.json" -q --no-plots -o "$TMP/prefix"
+expect 0 price "$TMP/prefix" --json --book "$TMP/api.json" --api it
+holds "$TMP/out" 'abs(it["bills"][-1]["usd"] - 100 * (164 * 2 + 10 * 3) / 1e6 + 99 * 64 / 1e6) < 1e-9'
+
 # --- commitments ---
 
 # A chatbot's day: what lies above 4 is in use a third of the time, the floor all of it.
