@@ -239,8 +239,7 @@ static void compute_again(struct simulation *sim, const struct elastic_move *mov
     assert(out && "it does not run yet");
     (void)out;
     request->cancelled = false;
-    engine_resume(&sim->engines[replica], move->request, sim->now);
-    replica_changed(sim, replica);
+    elastic_begin(sim, move->request, true);
 }
 
 /* The source's engine has just been evicted, and its blocks with it. */

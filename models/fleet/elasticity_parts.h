@@ -66,6 +66,9 @@ struct elasticity {
 
 /* Sends all that wait, in order, as far as there is a replica for them. */
 void elastic_release_held(struct simulation *sim);
+/* A request that counts as sent to its replica begins there, or goes on there; one that has become
+ * too long for that, as its cache is to be computed once more, is refused. */
+void elastic_begin(struct simulation *sim, uint32_t number, bool resumes);
 /* A request that is in no engine goes where the router says, or waits. */
 void elastic_send(struct simulation *sim, uint32_t number);
 /* Those of elasticity->evicted, which were on the replica, go on elsewhere; lost: they end with an

@@ -104,6 +104,18 @@ static void refuse(struct simulation *sim, uint32_t number)
         simulation_refuse(sim, number);
 }
 
+void elastic_begin(struct simulation *sim, uint32_t number, bool resumes)
+{
+    uint32_t replica = request_at(sim, number)->replica;
+    if (!is_accepted(sim, number))
+        refuse(sim, number);
+    else if (resumes)
+        engine_resume(&sim->engines[replica], number, sim->now);
+    else
+        engine_submit(&sim->engines[replica], number, sim->now);
+    replica_changed(sim, replica);
+}
+
 /* false: no replica is there for it. */
 static bool try_to_send(struct simulation *sim, uint32_t number)
 {
@@ -113,16 +125,8 @@ static bool try_to_send(struct simulation *sim, uint32_t number)
     if (request->place == PLACE_HELD)
         unlink(sim, number);
     bool resumes = request->sent;
-    uint32_t replica = request->replica;
     count_sent(sim, number);
-    struct engine *engine = &sim->engines[replica];
-    if (!is_accepted(sim, number))
-        refuse(sim, number);
-    else if (resumes)
-        engine_resume(engine, number, sim->now);
-    else
-        engine_submit(engine, number, sim->now);
-    replica_changed(sim, replica);
+    elastic_begin(sim, number, resumes);
     return true;
 }
 
