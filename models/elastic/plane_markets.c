@@ -159,7 +159,9 @@ static bool is_overfull(const struct plane_market *market)
            market->kept > market_capacity(market->ahead);
 }
 
-/* A request for more than there is, or for a node that will be taken anyhow, is refused. */
+/* A request for more than there is, or for a node that will be taken anyhow, is refused, and so is
+ * one for a node whose notice would come with it: its replacement would be asked for at once, and
+ * so on without end. */
 bool market_grant(struct plane *plane, uint32_t number)
 {
     struct node *node = &plane->nodes[number];
@@ -174,6 +176,8 @@ bool market_grant(struct plane *plane, uint32_t number)
     tick_t life = node->spot ? market_lifetime(market->present) : TICK_NEVER;
     if (life == TICK_NEVER)
         return true;
+    if (life <= market->notice && !plane->starting)
+        return false;
     node->taken = plane->now + life;
     node->notice = life > market->notice ? node->taken - market->notice : plane->now;
     return true;

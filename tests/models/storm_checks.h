@@ -190,13 +190,15 @@ static inline void check_capacity(const struct storm *storm, const struct usage 
     }
 }
 
-/* Until when a node is paid for. Of one that is alive when the run ends: until then. */
+/* Until when a node is paid for. Of one that is alive when the run ends, or goes on in another
+ * pool: until then. */
 static inline int64_t paid_until_ns(const struct storm *storm, const struct node_usage *node)
 {
-    int64_t from = usage_ns(node->billed_from), end = usage_ns(node->end), life = end - from;
+    int64_t from = usage_ns(node->billed_from) - usage_ns(node->carried);
+    int64_t end = usage_ns(node->end), life = end - from;
     int64_t unit = llround(storm->rule.granularity_s * 1e9);
     int64_t minimum = llround(storm->rule.minimum_s * 1e9);
-    if (life == 0 || node->why == NODE_END_HORIZON)
+    if (life == 0 || node->why == NODE_END_HORIZON || node->why == NODE_END_MOVED)
         return end;
     life = (life + unit - 1 - (unit > 1)) / unit * unit; /* both ends were rounded */
     return from + (life > minimum ? life : minimum);
@@ -330,7 +332,9 @@ static inline void check_lives(const struct storm *storm, const struct simulatio
         }
         double end_s = result->end_s, slack_s = 1e-9 * end_s + 1e-9;
         double per_node = storm->pools[pool].replicas_per_node;
-        cr_assert_eq(count, totals->nodes_started);
+        cr_assert_eq(count, totals->nodes_started + totals->nodes_moved_in,
+                     "pool %u: %u rows, %u started, %u in", pool, (unsigned)count,
+                     (unsigned)totals->nodes_started, (unsigned)totals->nodes_moved_in);
         cr_assert_leq(interrupted, totals->interruptions); /* some before they were billed */
         cr_assert_leq(failed, totals->failures);
         cr_assert_float_eq(time_stat_mean(&totals->nodes, usage->end) * end_s, lived_s,
