@@ -24,7 +24,7 @@ static struct elastic_pool_summary pool_of(const struct elastic_pool_spec *given
         .full_share = time_stat_mean(&totals->enough, end),
         .mean_nodes = nodes,
         .spot_share = ratio(time_stat_mean(&totals->spot, end), nodes),
-        .mean_cold_start_s = ratio(totals->cold_start_s, (double)totals->replicas_started),
+        .mean_cold_start_s = ratio(totals->cold_start_s, (double)totals->cold_starts),
         .totals = *totals};
 }
 

@@ -115,7 +115,8 @@ struct plane_totals {
     uint64_t scale_outs, scale_ins; /* decisions that changed the wanted number */
     uint64_t budget_refusals, budget_shed;
     double cost_usd;          /* prices over the lives of nodes; no minimums, no rounding */
-    double cold_start_s;      /* summed over replicas that became ready: from wanted to ready */
+    uint64_t cold_starts;     /* replicas that became ready after time 0 ... */
+    double cold_start_s;      /* ... and summed over them, the time from wanted to ready */
     struct time_stat wanted;  /* replicas that the scaler wants */
     struct time_stat ready;   /* that take requests */
     struct time_stat any;     /* 1 while any is ready */

@@ -55,7 +55,10 @@ static void become_ready(struct plane *plane, uint32_t replica)
     if (node->spot)
         plane->markets[node->market].last_ready = plane->now;
     totals->replicas_started++;
-    totals->cold_start_s += tick_to_s(plane->now - of->wanted);
+    if (!plane->starting) {
+        totals->cold_starts++;
+        totals->cold_start_s += tick_to_s(plane->now - of->wanted);
+    }
     pool_of(plane, replica)->dirty = true; /* what it takes the place of may go */
     count_ready(plane, replica, 1);
     count_serving(plane, replica, 1);

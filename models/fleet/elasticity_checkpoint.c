@@ -197,7 +197,7 @@ void elastic_lose_kept(struct simulation *sim, uint32_t replica)
         uint32_t next = request->next;
         uint64_t tokens = (uint64_t)request->prompt_tok + request->output_tok;
         sim->elastic->result->requests.answered_again++;
-        sim->elastic->result->requests.lost_kv_tok += tokens;
+        elastic_count_lost(sim, replica, tokens);
         elastic_start_over(sim, number);
         elastic_send_on(sim, number);
         number = next;

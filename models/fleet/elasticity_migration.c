@@ -231,6 +231,7 @@ static void compute_again(struct simulation *sim, const struct elastic_move *mov
 {
     struct request *request = request_at(sim, move->request);
     uint32_t replica = request->replica;
+    elastic_count_lost(sim, move->source, (uint64_t)request->prompt_tok + request->emitted);
     request->remote_kv = false;
     if (request->place == PLACE_HELD)
         return;

@@ -72,6 +72,10 @@ void elastic_send(struct simulation *sim, uint32_t number);
  * error instead. */
 void elastic_relocate(struct simulation *sim, uint32_t replica, bool lost);
 
+/* So many tokens of KV cache went with the replica: their work was in
+ * vain. Counted as wasted is what it takes to compute them again, which is less than it took to
+ * decode those that were answers. */
+void elastic_count_lost(struct simulation *sim, uint32_t replica, uint64_t kv_tok);
 /* One that has lost its replica, or leaves it, goes on elsewhere. */
 void elastic_send_on(struct simulation *sim, uint32_t number);
 

@@ -229,16 +229,21 @@ tick_t elastic_recompute_time(const struct simulation *sim, uint32_t pool, uint6
     return tick_from_s(fmin((double)kv_tok * tok_s, CLOCK_MAX_S));
 }
 
+void elastic_count_lost(struct simulation *sim, uint32_t replica, uint64_t kv_tok)
+{
+    uint32_t pool = sim->pool_of[replica];
+    totals_of(sim)->lost_kv_tok += kv_tok;
+    usage_hour(&sim->elastic->result->usage, pool, sim->now)->wasted_ticks +=
+        elastic_recompute_time(sim, pool, kv_tok);
+}
+
 void elastic_relocate(struct simulation *sim, uint32_t replica, bool lost)
 {
     struct elasticity *elastic = sim->elastic;
-    uint32_t pool = sim->pool_of[replica];
     uint64_t kv_tok = 0;
     for (uint32_t i = 0; i < elastic->evicted.count; i++) {
         kv_tok += elastic->evicted.requests[i].kv_tok;
         relocate(sim, elastic->evicted.requests[i].request, lost);
     }
-    totals_of(sim)->lost_kv_tok += kv_tok;
-    usage_hour(&elastic->result->usage, pool, sim->now)->wasted_ticks +=
-        elastic_recompute_time(sim, pool, kv_tok);
+    elastic_count_lost(sim, replica, kv_tok);
 }
