@@ -258,9 +258,7 @@ static int64_t metered_end(const struct node_usage *node, const struct meter *me
     int64_t from = metered_from(node), end = usage_ns(node->end), life = end - from;
     if (life == 0 || node->why == NODE_END_HORIZON || node->why == NODE_END_MOVED)
         return end;
-    /* Both ends were rounded to nanoseconds: one too many begins no new grain. */
-    int64_t forgiven = meter->granularity_ns > 1;
-    int64_t grains = (life - forgiven + meter->granularity_ns - 1) / meter->granularity_ns;
+    int64_t grains = (life + meter->granularity_ns - 1) / meter->granularity_ns;
     int64_t length = grains * meter->granularity_ns;
     return from + (length > meter->minimum_ns ? length : meter->minimum_ns);
 }

@@ -200,7 +200,7 @@ static inline int64_t paid_until_ns(const struct storm *storm, const struct node
     int64_t minimum = llround(storm->rule.minimum_s * 1e9);
     if (life == 0 || node->why == NODE_END_HORIZON || node->why == NODE_END_MOVED)
         return end;
-    life = (life + unit - 1 - (unit > 1)) / unit * unit; /* both ends were rounded */
+    life = (life + unit - 1) / unit * unit;
     return from + (life > minimum ? life : minimum);
 }
 

@@ -72,6 +72,19 @@ Test(billing, spot_costs_what_it_costs_at_the_time)
     usage_free(&usage);
 }
 
+/* Ten seconds at 0.01, and 50 more at what the last of them cost. */
+Test(billing, spot_that_is_rounded_up_costs_what_it_cost_at_its_end)
+{
+    struct usage usage;
+    make_usage(&usage, "2025-06-02");
+    usage.end = tick_from_s(10000);
+    usage_set_spot_price(&usage, 0, 0, 36);
+    usage_set_spot_price(&usage, 0, tick_from_s(10), 360);
+    add_life(&usage, 0, PURCHASE_SPOT, 0, 10, NODE_END_SCALE_IN);
+    CLOSE(bill_usd(&usage, good_book(ROUND_BOOK), NULL), 0.60);
+    usage_free(&usage);
+}
+
 Test(billing, spot_that_is_taken_back_in_its_first_hour_is_free)
 {
     struct usage usage;
