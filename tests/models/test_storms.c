@@ -1,5 +1,7 @@
 /* Ten thousand random storms of interruptions, failures and scaling: no request is lost, nothing is
  * held that is not there, no budget is passed, and every second is billed once. */
+#include <malloc.h>
+
 #include "tests/models/storm_checks.h"
 
 enum { STORMS = 2500 }; /* of each of the four tests, which run side by side */
@@ -71,6 +73,8 @@ static void try_storm(gsl_rng *rng, struct tally *tally)
 static struct tally try_storms(uint64_t first)
 {
     struct tally tally = {0};
+    mallopt(M_MMAP_THRESHOLD, 1 << 28); /* histograms of one run are those of the next: */
+    mallopt(M_TRIM_THRESHOLD, 1 << 28); /* half of the time would be the kernel's otherwise */
     gsl_rng *records = random_stream(20261121, 0, "test/storms records");
     storm_write_records(records);
     gsl_rng_free(records);
