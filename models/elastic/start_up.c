@@ -143,7 +143,7 @@ static const struct config_field fields[] = {
     STAGE(pull, "the container image; null: by `image`"),
     STAGE(load, "the weights of one replica; null: by `weights`"),
     STAGE(warm_up, "start of the engine: compilation, memory profile, CUDA graphs"),
-    STAGE(shut_down, "from the order to end until the node is gone"),
+    STAGE(shut_down, "from the order to end until the node is gone; neither billed nor waited for"),
     {.name = "image",
      .kind = CONFIG_OBJECT,
      .offset = offsetof(struct start_up_settings, image),
