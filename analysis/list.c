@@ -165,7 +165,7 @@ static void list_elastic_policies(void)
     print_variants("capacity of a market", market_capacity_kinds);
     print_variants("lifetime of Spot nodes in a market", market_lifetime_kinds);
     print_variants("Spot price of a market", market_price_kinds);
-    print_choices("bought_as of a pool", bought_as_names);
+    print_choices("bought_as of a pool", node_option_names);
     print_variants("kind of money.commitments", commitment_variants);
 }
 

@@ -104,7 +104,6 @@ struct scenario_config {
 };
 
 extern const struct config_type scenario_config_type;
-extern const char *const bought_as_names[]; /* of scenario_pool; ends with NULL */
 
 struct scenario_model {
     const char *name; /* as the scenario calls it */

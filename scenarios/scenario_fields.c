@@ -16,10 +16,6 @@ static const struct config_field class_element = {.name = "class",
 
 /* --- pools --- */
 
-/* As in enum purchase_option: Spot is had in markets. */
-const char *const bought_as_names[] = {"on_demand",  "spot",  "capacity_block",
-                                       "serverless", "owned", NULL};
-
 static const struct config_field pool_fields[] = {
     {.name = "name", .kind = CONFIG_STRING, .offset = POOL(name), .doc = "name of the pool"},
     {.name = "gpu",
@@ -47,7 +43,7 @@ static const struct config_field pool_fields[] = {
     {.name = "bought_as",
      .kind = CONFIG_ENUM,
      .offset = POOL(bought_as),
-     .names = bought_as_names,
+     .names = node_option_names,
      .preset = "\"on_demand\"",
      .doc = "how its nodes are paid for, where they are not on Spot"},
     {.name = "elastic",

@@ -2,12 +2,14 @@
 
 #include <stddef.h>
 
+/* Those that a node can be bought as. */
+#define NODE_OPTION_NAMES                                                                          \
+    [PURCHASE_ON_DEMAND] = "on_demand", [PURCHASE_SPOT] = "spot",                                  \
+    [PURCHASE_CAPACITY_BLOCK] = "capacity_block", [PURCHASE_SERVERLESS] = "serverless",            \
+    [PURCHASE_OWNED] = "owned"
+
 const char *const purchase_option_names[] = {
-    [PURCHASE_ON_DEMAND] = "on_demand",
-    [PURCHASE_SPOT] = "spot",
-    [PURCHASE_CAPACITY_BLOCK] = "capacity_block",
-    [PURCHASE_SERVERLESS] = "serverless",
-    [PURCHASE_OWNED] = "owned",
+    NODE_OPTION_NAMES,
     [PURCHASE_RESERVED_1Y] = "reserved_1y",
     [PURCHASE_RESERVED_3Y] = "reserved_3y",
     [PURCHASE_SAVINGS_1Y] = "savings_1y",
@@ -17,3 +19,5 @@ const char *const purchase_option_names[] = {
     [PURCHASE_API] = "api",
     [PURCHASE_OPTION_COUNT] = NULL,
 };
+
+const char *const node_option_names[] = {NODE_OPTION_NAMES, NULL};

@@ -24,5 +24,7 @@ enum purchase_option {
 
 /* "on_demand", "spot", ...; ends with NULL. */
 extern const char *const purchase_option_names[];
+/* The same, of those that a node can be bought as; ends with NULL. */
+extern const char *const node_option_names[];
 
 #endif
